@@ -1,0 +1,131 @@
+/**
+ * The written contract of the addon: the only view TypeScript has of native/.
+ *
+ * Everything here is a thin face of one kernel facility. Policy (paths, order, retries, defaults) is the caller's.
+ * Batched readers return, per item, the value or a negative errno; they never throw for a single item.
+ * Single operations throw an Error with {code:'EPERM', errno:1, syscall:'mount', path?:string}.
+ */
+
+/** A negative errno, e.g. -2 for ENOENT. */
+export type Errno = number;
+
+export interface Stat {
+  /** Device of the inode, as major * 2^20 + minor is not needed: the raw st_dev. */
+  readonly dev: number;
+  readonly ino: number;
+  /** st_mode, type bits included. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** st_rdev's major and minor (character and block devices). */
+  readonly major: number;
+  readonly minor: number;
+  readonly nlink: number;
+}
+
+export interface DirEntry {
+  /** Path relative to the walked root, '' for the root itself. Parents come before their children. */
+  readonly path: string;
+  readonly ino: number;
+}
+
+export interface SpawnOptions {
+  /** The static init binary's path; it is copied into one sealed memfd, once per process, and run from that. */
+  readonly init: string;
+  /** The encoded InitSpec (src/kernel/init-spec.ts): handed over as a sealed memfd on fd 3. */
+  readonly spec: Uint8Array;
+  /** cgroup2 directory for CLONE_INTO_CGROUP of the init process itself (the supervisor), '' for the caller's. */
+  readonly cgroup: string;
+  /** 'null': stdio is /dev/null. 'inherit': the caller's stdio (exec). */
+  readonly stdio: 'null' | 'inherit';
+  /** How long to wait for the report, ms; 0 waits for ever. On timeout the init process is killed and ETIMEDOUT thrown. */
+  readonly timeoutMs: number;
+  /** Wait for the init process to exit (exec and one-shot modes), not merely for its report. */
+  readonly wait: boolean;
+}
+
+export interface SpawnResult {
+  /** Pid of the init process (the supervisor). It has been reaped when `wait` was set. */
+  readonly pid: number;
+  /** Everything written to the report pipe (fd 4) until the writer closed it. */
+  readonly report: string;
+  /** Exit code when `wait` was set (128 + signal for a signal), otherwise -1. */
+  readonly exit: number;
+}
+
+export interface BpfProgram {
+  readonly id: number;
+  readonly name: string;
+  /** Program tag as 16 hex digits. */
+  readonly tag: string;
+  /** Attach flags as the query returned them (BPF_F_ALLOW_MULTI = 2, BPF_F_ALLOW_OVERRIDE = 1). */
+  readonly attachFlags: number;
+  /** struct bpf_insn[8 bytes each] as translated by the kernel, or a negative errno when it cannot be dumped. */
+  readonly xlated: Uint8Array | Errno;
+}
+
+export interface Native {
+  // files: every descriptor is O_CLOEXEC.
+  /** Whole text (UTF-8, invalid bytes replaced) of each file. */
+  readFiles(paths: readonly string[]): Array<string | Errno>;
+  /** readlink(2) of each path. */
+  readLinks(paths: readonly string[]): Array<string | Errno>;
+  /** stat(2) of each path (follows links, so a namespace file gives the nsfs inode). */
+  stats(paths: readonly string[]): Array<Stat | Errno>;
+  /** One open(O_WRONLY, never O_CREAT) + one write(2) per item, in order; stops at nothing. 0 or a negative errno each. */
+  writeFiles(items: ReadonlyArray<{ readonly path: string; readonly data: string }>): Errno[];
+  /** mkdir(2) each, mode 0755; 0 or a negative errno (-17 EEXIST). */
+  mkdirs(paths: readonly string[]): Errno[];
+  /** rmdir(2) each; 0 or a negative errno. */
+  rmdirs(paths: readonly string[]): Errno[];
+  /** Every directory below root, itself included, depth first, parents first; -errno if root cannot be opened. */
+  walkDirs(root: string, maxEntries: number): DirEntry[] | Errno;
+
+  // xattr
+  /** getxattr(2) of one name on each path, as text; -61 ENODATA when absent. */
+  getXattrs(paths: readonly string[], name: string): Array<string | Errno>;
+  listXattrs(path: string): string[] | Errno;
+  setXattr(path: string, name: string, value: string): void;
+  removeXattr(path: string, name: string): void;
+
+  // locks
+  /** open(O_RDONLY|O_DIRECTORY|O_CLOEXEC) and flock(LOCK_EX|LOCK_NB): the descriptor, or -11 EAGAIN / other -errno. */
+  lockDir(path: string): number;
+  /** fstat of a descriptor. */
+  fstat(fd: number): Stat | Errno;
+  close(fd: number): void;
+
+  // processes
+  /** pidfd_open; throws ESRCH when gone. */
+  pidfdOpen(pid: number): number;
+  pidfdSignal(fd: number, signal: number): void;
+  /** Polls the pidfd until the process ends: true, or false after timeoutMs. Off the main thread. */
+  pidfdWait(fd: number, timeoutMs: number): Promise<boolean>;
+  /** Starts native/init by clone3(CLONE_VFORK|CLONE_VM|CLONE_PIDFD[|CLONE_INTO_CGROUP]). Off the main thread. */
+  spawn(options: SpawnOptions): Promise<SpawnResult>;
+  /** Waits until the text of `path` contains `needle` (POLLPRI on the file, re-read every 50 ms at most): false after timeoutMs. */
+  waitFile(path: string, needle: string, timeoutMs: number): Promise<boolean>;
+
+  // mounts and namespaces
+  mount(source: string, target: string, fstype: string, flags: number, data: string): void;
+  umount(target: string, flags: number): void;
+  /** NS_GET_ID (Linux 6.18+) of each namespace file as a decimal string, or a negative errno (-25 ENOTTY: no such ioctl). */
+  namespaceIds(paths: readonly string[]): Array<string | Errno>;
+  /** NS_GET_NSTYPE as 'mnt' | 'pid' | …, or a negative errno; -22 when the file is not on nsfs. */
+  namespaceTypes(paths: readonly string[]): Array<string | Errno>;
+
+  // BPF device programs on cgroup2
+  /**
+   * Makes `insns` the only device program attached by us on the directory, with no moment unfiltered: loads it,
+   * queries; none: attach ALLOW_MULTI; exactly one attached with ALLOW_MULTI: attach with BPF_F_REPLACE; otherwise
+   * attach the new, then detach the others. Returns the new program's id.
+   */
+  deviceProgramReplace(cgroup: string, insns: Uint8Array, name: string): number;
+  /** Detaches every device program attached directly on the directory. Returns how many. */
+  deviceProgramDetach(cgroup: string): number;
+  /** Programs attached directly on each directory (not inherited ones), in attach order. */
+  devicePrograms(cgroups: readonly string[]): Array<BpfProgram[] | Errno>;
+}
+
+declare const native: Native;
+export default native;

@@ -1,0 +1,32 @@
+/** What the language makes of a set of stack files: typed, defaults filled in, every value traceable to its line. */
+import type { SourceSpan } from '../errors.ts';
+import type { ContainerSpec } from '../resources/container/schema.ts';
+import type { CgroupSpec } from '../resources/cgroup/schema.ts';
+import type { NamespaceSpec } from '../resources/namespace/schema.ts';
+import type { DeviceRule } from '../resources/devices/schema.ts';
+
+export interface Warning {
+  readonly message: string;
+  readonly at?: SourceSpan | undefined;
+  readonly sourceLine?: string | undefined;
+}
+
+export interface Stack {
+  readonly name: string;
+  /** The files read, in merge order. */
+  readonly files: readonly string[];
+  /** Directory of the first file: relative paths in the stack are resolved against the directory of the file they stand in. */
+  readonly directory: string;
+  readonly variables: Readonly<Record<string, { readonly value: string | number | boolean; readonly sensitive: boolean }>>;
+  /** By full path ('tenants/api'), parents before children; children are lifted out of the nested form. */
+  readonly cgroups: ReadonlyMap<string, CgroupSpec>;
+  readonly namespaces: ReadonlyMap<string, NamespaceSpec>;
+  /** Named rule sets. */
+  readonly devices: ReadonlyMap<string, readonly DeviceRule[]>;
+  readonly containers: ReadonlyMap<string, ContainerSpec>;
+  /** Unresolved references such as ${container.db.pid} stay as text; the CLI fills them after apply. */
+  readonly outputs: ReadonlyMap<string, { readonly value: string; readonly sensitive: boolean }>;
+  readonly warnings: readonly Warning[];
+  /** The place of a value by its address and path, e.g. locate('container/db', ['memory', 'max']); nearest parent if absent. */
+  locate(address: string, path: ReadonlyArray<string | number>): SourceSpan | undefined;
+}
