@@ -1,0 +1,134 @@
+/** Pure parsers of procfs text. Each names its manual page; none touches the system. */
+
+/** One line of /proc/PID/mountinfo (proc_pid_mountinfo(5)). */
+export interface MountInfo {
+  readonly id: number;
+  readonly parent: number;
+  readonly device: string;
+  /** Root of the mount within its filesystem. */
+  readonly root: string;
+  readonly target: string;
+  readonly options: readonly string[];
+  readonly optional: readonly string[];
+  readonly fstype: string;
+  readonly source: string;
+  readonly superOptions: readonly string[];
+}
+
+const OCTAL = /\\([0-7]{3})/g;
+
+function unescape(text: string): string {
+  return text.includes('\\') ? text.replace(OCTAL, (_, o: string) => String.fromCharCode(parseInt(o, 8))) : text;
+}
+
+/** Parses mountinfo; malformed lines are skipped, as the format may gain fields. */
+export function parseMountInfo(text: string): MountInfo[] {
+  const mounts: MountInfo[] = [];
+  for (const line of text.split('\n')) {
+    const dash = line.indexOf(' - ');
+    if (dash < 0) {
+      continue;
+    }
+    const left = line.slice(0, dash).split(' ');
+    const right = line.slice(dash + 3).split(' ');
+    const [id, parent, device, root, target, options, ...optional] = left;
+    if (device === undefined || root === undefined || target === undefined || options === undefined) {
+      continue;
+    }
+    mounts.push({
+      id: Number(id),
+      parent: Number(parent),
+      device,
+      root: unescape(root),
+      target: unescape(target),
+      options: options.split(','),
+      optional,
+      fstype: right[0] ?? '',
+      source: unescape(right[1] ?? ''),
+      superOptions: (right[2] ?? '').split(','),
+    });
+  }
+  return mounts;
+}
+
+/** Fields of /proc/PID/stat that identify a process (proc_pid_stat(5)). */
+export interface ProcStat {
+  readonly pid: number;
+  readonly comm: string;
+  readonly state: string;
+  readonly ppid: number;
+  /** Field 22, clock ticks since boot, as text: with the pid and the boot id it identifies a process. */
+  readonly startTime: string;
+}
+
+/** Parses /proc/PID/stat; the command may itself hold spaces and parentheses, so the last ')' counts. */
+export function parseStat(text: string): ProcStat | undefined {
+  const open = text.indexOf('(');
+  const close = text.lastIndexOf(')');
+  if (open < 0 || close < open) {
+    return undefined;
+  }
+  const rest = text.slice(close + 2).split(' ');
+  const startTime = rest[19];
+  if (startTime === undefined) {
+    return undefined;
+  }
+  return {
+    pid: Number(text.slice(0, open)),
+    comm: text.slice(open + 1, close),
+    state: rest[0] ?? '?',
+    ppid: Number(rest[1]),
+    startTime,
+  };
+}
+
+/** 'Key: value' lines of /proc/PID/status (proc_pid_status(5)). */
+export function parseStatus(text: string): Map<string, string> {
+  const fields = new Map<string, string>();
+  for (const line of text.split('\n')) {
+    const colon = line.indexOf(':');
+    if (colon > 0) {
+      fields.set(line.slice(0, colon), line.slice(colon + 1).trim());
+    }
+  }
+  return fields;
+}
+
+/** /proc/PID/cgroup (cgroups(7)): path by controller list, '' for the unified hierarchy. */
+export function parseProcCgroup(text: string): Map<string, string> {
+  const paths = new Map<string, string>();
+  for (const line of text.split('\n')) {
+    const first = line.indexOf(':');
+    const second = line.indexOf(':', first + 1);
+    if (second > 0) {
+      paths.set(line.slice(first + 1, second), line.slice(second + 1));
+    }
+  }
+  return paths;
+}
+
+/** Pids of a cgroup.procs file; the kernel may repeat and does not sort. */
+export function parsePids(text: string): number[] {
+  const pids = new Set<number>();
+  for (const line of text.split('\n')) {
+    if (line !== '' && line !== '0') {
+      pids.add(Number(line));
+    }
+  }
+  return [...pids].sort((a, b) => a - b);
+}
+
+/** Inode of an nsfs link text such as 'net:[4026531840]'. */
+export function namespaceInode(link: string): string | undefined {
+  const match = /^[a-z_]+:\[(\d+)\]$/.exec(link);
+  return match?.[1];
+}
+
+/** uid_map or gid_map as 'inside outside count' lines with single spaces (user_namespaces(7)). */
+export function normaliseIdMap(text: string): string {
+  return text
+    .split('\n')
+    .map((l) => l.trim().replace(/\s+/g, ' '))
+    .filter((l) => l !== '')
+    .join('\n');
+}

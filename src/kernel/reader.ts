@@ -1,0 +1,157 @@
+/**
+ * Reading the live system. KernelReader has no method that writes: a planner that could write does not compile.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import type { BpfProgram, DirEntry, Errno, Native, Stat } from '../../native/index.d.ts';
+import { TsboxError } from '../errors.ts';
+import { encodeInitSpec } from './init-spec.ts';
+import { cgroupLayout, type CgroupLayout } from './layout.ts';
+import { initPath, loadNative } from './native.ts';
+import { settingsFrom, type Settings } from './settings.ts';
+
+export interface UtsNames {
+  readonly hostname: string;
+  readonly domainname: string;
+}
+
+export interface KernelReader {
+  readonly settings: Settings;
+  readonly layout: CgroupLayout;
+  readonly bootId: string;
+  /** Effective capabilities of this process, bit n for capability n. */
+  readonly capabilities: bigint;
+  readFiles(paths: readonly string[]): Array<string | Errno>;
+  readLinks(paths: readonly string[]): Array<string | Errno>;
+  stats(paths: readonly string[]): Array<Stat | Errno>;
+  walkDirs(root: string, maxEntries: number): DirEntry[] | Errno;
+  getXattrs(paths: readonly string[], name: string): Array<string | Errno>;
+  listXattrs(path: string): string[] | Errno;
+  namespaceIds(paths: readonly string[]): Array<string | Errno>;
+  namespaceTypes(paths: readonly string[]): Array<string | Errno>;
+  devicePrograms(cgroups: readonly string[]): Array<BpfProgram[] | Errno>;
+  /** Names held by uts namespaces, by a short-lived child that joins each in turn; undefined for one it cannot join. */
+  readUts(paths: readonly string[]): Promise<Array<UtsNames | undefined>>;
+}
+
+/** True when the process holds the capability with this number. */
+export function hasCapability(reader: Pick<KernelReader, 'capabilities'>, bit: number): boolean {
+  return ((reader.capabilities >> BigInt(bit)) & 1n) === 1n;
+}
+
+export const CAP_SYS_ADMIN = 21;
+
+/** The reader of this machine. Loads the addon. */
+export function openReader(env: NodeJS.ProcessEnv): KernelReader {
+  return new LinuxReader(loadNative(), settingsFrom(env));
+}
+
+export class LinuxReader implements KernelReader {
+  readonly settings: Settings;
+  readonly layout: CgroupLayout;
+  readonly bootId: string;
+  readonly capabilities: bigint;
+  protected readonly native: Native;
+
+  constructor(native: Native, settings: Settings) {
+    this.native = native;
+    this.settings = settings;
+    const [mountinfo, status, boot] = native.readFiles([
+      '/proc/self/mountinfo',
+      '/proc/self/status',
+      '/proc/sys/kernel/random/boot_id',
+    ]);
+    if (typeof mountinfo !== 'string' || typeof status !== 'string') {
+      throw new TsboxError('TSB3001', 'cannot read /proc/self: is /proc mounted?');
+    }
+    this.layout = cgroupLayout(mountinfo, (mount) => {
+      const text = native.readFiles([`${mount}/cgroup.controllers`])[0];
+      return typeof text === 'string' ? text : '';
+    });
+    this.bootId = typeof boot === 'string' ? boot.trim() : '';
+    this.capabilities = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
+  }
+
+  readFiles(paths: readonly string[]): Array<string | Errno> {
+    return this.native.readFiles(paths);
+  }
+  readLinks(paths: readonly string[]): Array<string | Errno> {
+    return this.native.readLinks(paths);
+  }
+  stats(paths: readonly string[]): Array<Stat | Errno> {
+    return this.native.stats(paths);
+  }
+  walkDirs(root: string, maxEntries: number): DirEntry[] | Errno {
+    return this.native.walkDirs(root, maxEntries);
+  }
+  getXattrs(paths: readonly string[], name: string): Array<string | Errno> {
+    return this.native.getXattrs(paths, name);
+  }
+  listXattrs(path: string): string[] | Errno {
+    return this.native.listXattrs(path);
+  }
+  namespaceIds(paths: readonly string[]): Array<string | Errno> {
+    return this.native.namespaceIds(paths);
+  }
+  namespaceTypes(paths: readonly string[]): Array<string | Errno> {
+    return this.native.namespaceTypes(paths);
+  }
+  devicePrograms(cgroups: readonly string[]): Array<BpfProgram[] | Errno> {
+    return this.native.devicePrograms(cgroups);
+  }
+
+  async readUts(paths: readonly string[]): Promise<Array<UtsNames | undefined>> {
+    if (paths.length === 0) {
+      return [];
+    }
+    if (!hasCapability(this, CAP_SYS_ADMIN)) {
+      return paths.map(() => undefined);
+    }
+    const { report } = await this.native.spawn({
+      init: initPath(),
+      spec: encodeInitSpec({ mode: 'uts-read', paths }),
+      cgroup: '',
+      stdio: 'null',
+      timeoutMs: 10_000,
+      wait: true,
+    });
+    const lines = report.split('\n');
+    return paths.map((_, i) => {
+      const line = lines[i];
+      if (line === undefined || line.startsWith('!') || !line.includes('\t')) {
+        return undefined;
+      }
+      const [hostname = '', domainname = ''] = line.split('\t');
+      return { hostname, domainname: domainname === '(none)' ? '' : domainname };
+    });
+  }
+}
+
+/** Device numbers of a host path, for rules that name a /dev path. */
+export function deviceAt(path: string): { type: 'b' | 'c'; major: number; minor: number } | undefined {
+  let stat;
+  try {
+    stat = statSync(path);
+  } catch {
+    return undefined;
+  }
+  if (!stat.isCharacterDevice() && !stat.isBlockDevice()) {
+    return undefined;
+  }
+  // makedev(3): glibc's 64-bit dev_t layout.
+  const dev = BigInt(stat.rdev);
+  const major = Number(((dev >> 8n) & 0xfffn) | ((dev >> 32n) & ~0xfffn));
+  const minor = Number((dev & 0xffn) | ((dev >> 12n) & ~0xffn));
+  return { type: stat.isBlockDevice() ? 'b' : 'c', major, minor };
+}
+
+/** /etc/passwd or group file below a directory, '' when there is none. */
+export function readAccountFile(root: string, name: 'passwd' | 'group'): string {
+  try {
+    return readFileSync(`${root === '/' ? '' : root}/etc/${name}`, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      return '';
+    }
+    throw error;
+  }
+}

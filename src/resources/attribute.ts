@@ -1,0 +1,80 @@
+/**
+ * The attribute table: one truth per knob. Validation, diff, in-place changes, drift and the reference are made from it.
+ */
+
+/** A value in canonical form: text as the kernel v2 file spells it, an unordered or ordered list, or a map. */
+export type Value = string | readonly string[] | Readonly<Record<string, string>>;
+
+/**
+ * What a change of the attribute costs.
+ * in-place: written on the live object. restart: the same cgroup, a new process. replace: destroyed and created.
+ */
+export type ChangeMode = 'in-place' | 'restart' | 'replace' | 'read-only';
+
+export type Unit = 'bytes' | 'cpu' | 'milliseconds' | 'none';
+
+export interface Attribute {
+  readonly name: string;
+  readonly change: ChangeMode;
+  /** Why it cannot change in place, for the plan's '# forces replacement' line. */
+  readonly reason?: string;
+  readonly unit?: Unit;
+  /** Lists: 'set' ignores order, 'argv' keeps it. */
+  readonly list?: 'set' | 'argv';
+  /**
+   * live: compared with what the kernel shows at every plan. recorded: the kernel cannot show it (or the process may
+   * change it by itself), so it is compared with the label on the object only.
+   */
+  readonly observed: 'live' | 'recorded';
+  /** What the kernel has when nobody sets it; the value written when the attribute leaves the stack file. */
+  readonly default?: Value;
+  /** One line for the reference. */
+  readonly doc: string;
+  /** Where that is written: a manual page or a kernel document. */
+  readonly source: string;
+  /** True when a live value that differs still satisfies the declared one (a process that gave up a privilege). */
+  readonly satisfied?: (declared: Value, live: Value) => boolean;
+}
+
+export type AttributeTable = ReadonlyMap<string, Attribute>;
+
+/** Makes a table and refuses a name given twice. */
+export function attributeTable(rows: readonly Attribute[]): AttributeTable {
+  const table = new Map<string, Attribute>();
+  for (const row of rows) {
+    if (table.has(row.name)) {
+      throw new Error(`attribute ${row.name} is declared twice`);
+    }
+    table.set(row.name, row);
+  }
+  return table;
+}
+
+/** Structural equality under the attribute's list semantics. */
+export function sameValue(attribute: Attribute, a: Value | undefined, b: Value | undefined): boolean {
+  if (a === undefined || b === undefined) {
+    return a === b;
+  }
+  if (typeof a === 'string' || typeof b === 'string') {
+    return a === b;
+  }
+  if (isList(a) && isList(b)) {
+    if (a.length !== b.length) {
+      return false;
+    }
+    if (attribute.list === 'set') {
+      const members = new Set(a);
+      return b.every((x) => members.has(x));
+    }
+    return a.every((x, i) => x === b[i]);
+  }
+  if (isList(a) || isList(b)) {
+    return false;
+  }
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((k) => Object.hasOwn(b, k) && a[k] === b[k]);
+}
+
+export function isList(value: Value): value is readonly string[] {
+  return Array.isArray(value);
+}
