@@ -82,6 +82,7 @@ export const deviceRuleSchema = z
   .strictObject({ allow: z.string().optional(), deny: z.string().optional() })
   .transform((item, ctx): DeviceRule => {
     const text = item.allow ?? item.deny;
+    if (ctx.issues.length > 0) return z.NEVER; // a misspelt key has been reported already
     if (text === undefined || (item.allow !== undefined && item.deny !== undefined)) {
       ctx.addIssue({ code: 'custom', message: `expected exactly one of allow and deny, such as { allow: /dev/null rwm }` });
       return z.NEVER;

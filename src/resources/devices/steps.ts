@@ -1,0 +1,66 @@
+/** Desired device rules of a cgroup or container, and the step that puts them in force. */
+import { TsboxError } from '../../errors.ts';
+import { deviceAt } from '../../kernel/reader.ts';
+import type { Stack } from '../../stack/types.ts';
+import type { Problem, StepContext } from '../kind.ts';
+import type { Step } from '../step.ts';
+import { canonicalRules } from './canonical.ts';
+import { DEFAULT_DEVICE_RULES } from './defaults.ts';
+import { resolveRules } from './resolve.ts';
+import type { DeviceRule, DeviceUse } from './schema.ts';
+
+export interface DesiredDevices {
+  readonly rules: readonly DeviceRule[];
+  readonly canonical: readonly string[];
+}
+
+/** Rules of a use site with paths resolved to device numbers; undefined when nothing is said. */
+export function desiredDevices(
+  use: DeviceUse | null,
+  stack: Stack,
+  address: string,
+  report: (problem: Problem) => void,
+): DesiredDevices | undefined {
+  if (use === null) {
+    return undefined;
+  }
+  const rules = typeof use === 'string' ? (stack.devices.get(use) ?? []) : use;
+  const resolved = resolveRules(rules, deviceAt);
+  if (!resolved.ok) {
+    report({
+      severity: 'error',
+      error: new TsboxError('TSB1009', `${address}: not a device node on this machine: ${resolved.missing.join(', ')}`, {
+        at: stack.locate(address, ['devices']),
+        address,
+        hint: "name it by number, e.g. 'c 10:229 rw', or load the driver that makes it",
+      }),
+    });
+    return undefined;
+  }
+  return { rules: resolved.rules, canonical: canonicalRules(resolved.rules) };
+}
+
+/** Device rules of a container: its own, or the default list. */
+export function containerDevices(use: DeviceUse | null, stack: Stack, address: string, report: (problem: Problem) => void): DesiredDevices {
+  return (
+    desiredDevices(use, stack, address, report) ?? {
+      rules: DEFAULT_DEVICE_RULES,
+      canonical: canonicalRules(DEFAULT_DEVICE_RULES),
+    }
+  );
+}
+
+/** The step that puts an address's declared rules in force, if it declares any. */
+export function deviceSteps(path: string, address: string, context: StepContext): Step[] {
+  const stack = context.stack;
+  if (stack === undefined) {
+    return [];
+  }
+  const ignore = (): void => undefined;
+  const container = address.startsWith('container/') ? stack.containers.get(address.slice('container/'.length)) : undefined;
+  const wanted =
+    container === undefined
+      ? desiredDevices(stack.cgroups.get(path)?.devices ?? null, stack, address, ignore)
+      : containerDevices(container.devices, stack, address, ignore);
+  return wanted === undefined ? [] : [{ op: 'devices', path, rules: wanted.rules, canonical: wanted.canonical }];
+}

@@ -1,0 +1,84 @@
+/** The contract of a resource kind, and the nouns of the pipeline: declared, observed, change, step. */
+import type { SourceSpan, TsboxError } from '../errors.ts';
+import type { KernelReader } from '../kernel/reader.ts';
+import type { Stack } from '../stack/types.ts';
+import type { AttributeTable, ChangeMode, Value } from './attribute.ts';
+import type { StackScope } from './scope.ts';
+import type { Step } from './step.ts';
+
+export type Address = string;
+
+/** What the stack file says of one resource. */
+export interface Declared {
+  readonly address: Address;
+  readonly kind: string;
+  readonly desired: Readonly<Record<string, Value>>;
+  /** Resources that must exist before it. */
+  readonly needs: readonly Address[];
+  /** The subset of needs whose namespaces it lives in: when one of those is made anew, so is this. */
+  readonly shares: readonly Address[];
+  /** depends_on: what must be true of another container first. */
+  readonly waits: ReadonlyArray<{ readonly address: Address; readonly condition: 'started' | 'completed' }>;
+  readonly at: SourceSpan | undefined;
+}
+
+/** What this kernel cannot do of what the stack asks. */
+export interface Problem {
+  readonly severity: 'error' | 'warning';
+  readonly error: TsboxError;
+}
+
+/** Something inside what we own that is not ours. */
+export interface Extra {
+  readonly what: 'process' | 'cgroup' | 'mount' | 'program';
+  /** For people: 'process 4711 (sleep)'. */
+  readonly text: string;
+  readonly steps: readonly Step[];
+}
+
+/** What the kernel shows of one resource. */
+export interface Observed {
+  readonly address: Address;
+  readonly exists: boolean;
+  readonly live: Readonly<Record<string, Value | undefined>>;
+  /** Last applied, from the label; null where there is none. */
+  readonly applied: Readonly<Record<string, Value>> | null;
+  readonly extras: readonly Extra[];
+  /** Attributes that these privileges cannot read. */
+  readonly unreadable: readonly string[];
+  /** Facts worth showing: pid, path. */
+  readonly facts: Readonly<Record<string, string>>;
+}
+
+export interface AttributeChange {
+  readonly name: string;
+  readonly before: Value | undefined;
+  readonly after: Value | undefined;
+  readonly applied: Value | undefined;
+  readonly cause: 'config' | 'drift' | 'both' | 'unknown' | 'new';
+  readonly mode: ChangeMode;
+  readonly reason: string | undefined;
+}
+
+/** What a kind is told when it turns a change into steps. */
+export interface StepContext {
+  readonly stack: Stack | undefined;
+  readonly reader: KernelReader;
+  readonly scope: StackScope;
+  readonly observed: ReadonlyMap<Address, Observed>;
+}
+
+export interface ResourceKind {
+  readonly kind: string;
+  readonly attributes: AttributeTable;
+  /** The declared resources of this kind. Consults the reader for facts (device numbers, accounts); problems are reported, not thrown. */
+  declare(stack: Stack, reader: KernelReader, report: (problem: Problem) => void): Declared[];
+  /** Live state of declared and owned resources of this kind, in one batch. */
+  observe(reader: KernelReader, scope: StackScope, declared: readonly Declared[], stack: Stack | undefined): Promise<Observed[]>;
+  /** Steps that make it. */
+  create(declared: Declared, context: StepContext): Step[];
+  /** Steps that change it in place or restart it. */
+  update(declared: Declared, changes: readonly AttributeChange[], context: StepContext): Step[];
+  /** Steps that remove it; works from the label alone. */
+  remove(observed: Observed, context: StepContext): Step[];
+}

@@ -1,0 +1,67 @@
+/**
+ * The label on the object: what makes a cgroup directory (or a pinned namespace) ours, and what was last applied to it.
+ *
+ * Kept in trusted.* xattrs (xattr(7)): only CAP_SYS_ADMIN in the initial user namespace sees them, and they die with
+ * the object. A label names its own inode, so a copied one is void.
+ */
+import type { Value } from './attribute.ts';
+
+export const LABEL_XATTR = 'trusted.tsbox.label';
+export const RUN_XATTR = 'trusted.tsbox.run';
+export const POLICY_XATTR = 'trusted.tsbox.policy';
+/** On the stack's directory, one per pinned namespace: NAMESPACE_XATTR + name. */
+export const NAMESPACE_XATTR = 'trusted.tsbox.ns.';
+/** On our root directory: v2 controllers that we switched on in the mount's root, to be switched off with the last stack. */
+export const ENABLED_XATTR = 'trusted.tsbox.enabled';
+
+/** Raised when a label's meaning changes; a newer label is not touched. */
+export const LABEL_VERSION = 1;
+
+export interface Label {
+  readonly v: number;
+  readonly stack: string;
+  readonly address: string;
+  /** Inode of the directory (or of the namespace) that the label stands on. */
+  readonly ino: number;
+  /** Last applied values by attribute; null while the object is being made. */
+  readonly applied: Readonly<Record<string, Value>> | null;
+  /** Containers: inode of each of its namespaces when it was started, by type. */
+  readonly namespaces?: Readonly<Record<string, string>>;
+  /** Containers: mount table when it was started. */
+  readonly mounts?: readonly string[];
+  /** Containers: addresses whose namespaces or order it rests on, so that destroy knows the order without the file. */
+  readonly needs?: readonly string[];
+  /** Containers: how it stops when its supervisor is gone: signal number and grace, ms. */
+  readonly stop?: { readonly signal: number; readonly graceMs: number };
+  /** Namespaces: type, kernel id (NS_GET_ID) where there is one, and the keeper of a pid namespace. */
+  readonly namespace?: {
+    readonly type: string;
+    readonly id: string;
+    readonly keeper: { readonly pid: number; readonly startTime: string } | null;
+  };
+}
+
+export function encodeLabel(label: Label): string {
+  return JSON.stringify(label);
+}
+
+/** Parses a label; undefined for anything that is not one. */
+export function decodeLabel(text: string): Label | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null) {
+    return undefined;
+  }
+  const label = value as Partial<Label>;
+  const sound =
+    typeof label.v === 'number' &&
+    typeof label.stack === 'string' &&
+    typeof label.address === 'string' &&
+    typeof label.ino === 'number' &&
+    (label.applied === null || typeof label.applied === 'object');
+  return sound ? (label as Label) : undefined;
+}

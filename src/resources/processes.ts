@@ -1,0 +1,23 @@
+/** Describing processes for people, from /proc. */
+import { parseStat, type ProcStat } from '../kernel/proc.ts';
+import type { KernelReader } from '../kernel/reader.ts';
+
+/** 'process 4711 (sleep)' for each pid that still exists. */
+export function describeProcesses(reader: KernelReader, pids: readonly number[]): Array<{ pid: number; text: string }> {
+  return readStats(reader, pids).flatMap((stat, i) => {
+    const pid = pids[i] ?? 0;
+    return stat === undefined ? [] : [{ pid, text: `process ${pid} (${stat.comm})` }];
+  });
+}
+
+/** /proc/PID/stat of each pid; undefined for one that is gone. */
+export function readStats(reader: KernelReader, pids: readonly number[]): Array<ProcStat | undefined> {
+  return reader
+    .readFiles(pids.map((pid) => `/proc/${pid}/stat`))
+    .map((text) => (typeof text === 'string' ? parseStat(text) : undefined));
+}
+
+/** True when the pid is the process that had this start time, and not a zombie. */
+export function isAlive(stat: ProcStat | undefined, startTime: string): boolean {
+  return stat !== undefined && stat.startTime === startTime && stat.state !== 'Z' && stat.state !== 'X';
+}

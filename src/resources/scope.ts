@@ -1,0 +1,88 @@
+/** What the kernel holds of one stack: its directories, their labels, and the namespaces it pinned. */
+import type { KernelReader } from '../kernel/reader.ts';
+import { parseRunState, type RunState } from '../kernel/init-spec.ts';
+import { TsboxError } from '../errors.ts';
+import { decodeLabel, LABEL_XATTR, NAMESPACE_XATTR, RUN_XATTR, type Label } from './label.ts';
+
+/** Directory of the supervisors and keepers in a stack; names from a stack never begin with '_'. */
+export const SUPERVISORS = '_supervisors';
+
+const MAX_DIRECTORIES = 200_000;
+
+export interface ScopeEntry {
+  /** Path below the stack's directory, '' for itself. */
+  readonly path: string;
+  readonly ino: number;
+  /** Our label when it is sound and names this inode. */
+  readonly label: Label | undefined;
+  readonly run: RunState | undefined;
+}
+
+export interface StackScope {
+  readonly stack: string;
+  /** The stack's directory in the primary hierarchy. */
+  readonly directory: string;
+  readonly exists: boolean;
+  readonly entries: ReadonlyMap<string, ScopeEntry>;
+  readonly byAddress: ReadonlyMap<string, ScopeEntry>;
+  readonly namespaces: ReadonlyMap<string, Label>;
+  /** Reasons why something could not be read, for a plan without privileges. */
+  readonly unreadable: readonly string[];
+}
+
+/** Path of a stack's (or a resource's) directory in one hierarchy. */
+export function directoryIn(mount: string, cgroupRoot: string, stack: string, path = ''): string {
+  return `${mount}${cgroupRoot}/${stack}${path === '' ? '' : `/${path}`}`;
+}
+
+/** Reads everything below the stack's directory in one pass. */
+export function readScope(reader: KernelReader, stack: string): StackScope {
+  const primary = reader.layout.primary;
+  if (primary === undefined) {
+    throw new TsboxError('TSB1009', 'no cgroup hierarchy is mounted', { hint: 'mount cgroup2 on /sys/fs/cgroup' });
+  }
+  const directory = directoryIn(primary.mount, reader.settings.cgroupRoot, stack);
+  const walked = reader.walkDirs(directory, MAX_DIRECTORIES);
+  const entries = new Map<string, ScopeEntry>();
+  const byAddress = new Map<string, ScopeEntry>();
+  const namespaces = new Map<string, Label>();
+  const unreadable: string[] = [];
+  if (typeof walked === 'number') {
+    if (walked !== -2) {
+      unreadable.push(`${directory} (errno ${-walked})`);
+    }
+    return { stack, directory, exists: false, entries, byAddress, namespaces, unreadable };
+  }
+  const paths = walked.map((d) => (d.path === '' ? directory : `${directory}/${d.path}`));
+  const labels = reader.getXattrs(paths, LABEL_XATTR);
+  const runs = reader.getXattrs(paths, RUN_XATTR);
+  walked.forEach((dir, i) => {
+    const text = labels[i];
+    const label = typeof text === 'string' ? decodeLabel(text) : undefined;
+    const sound = label !== undefined && label.ino === dir.ino && label.stack === stack ? label : undefined;
+    const run = runs[i];
+    const entry: ScopeEntry = {
+      path: dir.path,
+      ino: dir.ino,
+      label: sound,
+      run: typeof run === 'string' ? parseRunState(run) : undefined,
+    };
+    entries.set(dir.path, entry);
+    if (sound !== undefined) {
+      byAddress.set(sound.address, entry);
+    }
+  });
+  const names = reader.listXattrs(directory);
+  if (typeof names === 'number') {
+    unreadable.push(`xattrs of ${directory} (errno ${-names})`);
+  } else {
+    for (const name of names.filter((n) => n.startsWith(NAMESPACE_XATTR))) {
+      const text = reader.getXattrs([directory], name)[0];
+      const label = typeof text === 'string' ? decodeLabel(text) : undefined;
+      if (label !== undefined) {
+        namespaces.set(name.slice(NAMESPACE_XATTR.length), label);
+      }
+    }
+  }
+  return { stack, directory, exists: true, entries, byAddress, namespaces, unreadable };
+}

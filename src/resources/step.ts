@@ -1,0 +1,68 @@
+/** The closed union of things an apply can do. Each is idempotent: done, not done or half done is decided by reading. */
+import type { NamespaceType, RestartPolicy } from '../kernel/init-spec.ts';
+import type { Value } from './attribute.ts';
+import type { FileWrite } from './cgroup/knob.ts';
+import type { DeviceRule } from './devices/schema.ts';
+import type { Label } from './label.ts';
+
+/** A label before the inode is known. */
+export type LabelDraft = Omit<Label, 'v' | 'ino' | 'stack'>;
+
+export type Step =
+  /** Make the directory in every hierarchy, enable controllers above it on v2, label it. */
+  | {
+      readonly op: 'cgroup-make';
+      readonly path: string;
+      readonly label: LabelDraft;
+      readonly controllers: readonly string[];
+    }
+  /** Write knob files of one cgroup, in order. */
+  | {
+      readonly op: 'cgroup-write';
+      readonly path: string;
+      readonly attribute: string;
+      readonly controller: string;
+      readonly writes: readonly FileWrite[];
+    }
+  | { readonly op: 'freeze'; readonly path: string; readonly frozen: boolean }
+  /** Replace the device filter without an unfiltered moment. */
+  | { readonly op: 'devices'; readonly path: string; readonly rules: readonly DeviceRule[]; readonly canonical: readonly string[] }
+  /** Take the filter off. */
+  | { readonly op: 'devices-clear'; readonly path: string }
+  /** Record what was applied. */
+  | { readonly op: 'label'; readonly path: string; readonly label: LabelDraft }
+  /** Kill what is inside and remove the directory everywhere. */
+  | { readonly op: 'cgroup-remove'; readonly path: string; readonly kill: boolean }
+  /** Move processes that are not ours out to the hierarchy's root. */
+  | { readonly op: 'evict'; readonly path: string; readonly pids: readonly number[] }
+  /** Move a container's processes back into its cgroup. */
+  | { readonly op: 'enter'; readonly path: string; readonly pids: readonly number[] }
+  | { readonly op: 'namespace-make'; readonly name: string; readonly type: NamespaceType; readonly applied: Readonly<Record<string, Value>>; readonly settings: NamespaceSettings }
+  | { readonly op: 'namespace-repin'; readonly name: string; readonly type: NamespaceType; readonly from: string }
+  | { readonly op: 'namespace-remove'; readonly name: string }
+  | { readonly op: 'namespace-label'; readonly name: string; readonly applied: Readonly<Record<string, Value>> }
+  /** Set host and domain name in a live uts namespace. */
+  | { readonly op: 'uts'; readonly target: UtsTarget; readonly hostname: string | null; readonly domainname: string | null }
+  /** Start a container's supervisor and process. */
+  | { readonly op: 'start'; readonly container: string }
+  /** Put a supervisor back on a running container. */
+  | { readonly op: 'adopt'; readonly container: string }
+  /** Ask a container to stop, with its grace, then kill it. */
+  | { readonly op: 'stop'; readonly path: string }
+  /** Hand a new policy to the supervisor. */
+  | { readonly op: 'policy'; readonly path: string; readonly policy: RestartPolicy }
+  /** Wait until a container's process has ended with exit code 0. */
+  | { readonly op: 'await-completed'; readonly container: string };
+
+export type UtsTarget =
+  | { readonly kind: 'container'; readonly path: string }
+  | { readonly kind: 'namespace'; readonly name: string };
+
+export interface NamespaceSettings {
+  readonly uidMap: string;
+  readonly gidMap: string;
+  readonly setgroups: 'allow' | 'deny';
+  readonly timeOffsets: string;
+  readonly hostname: string;
+  readonly domainname: string;
+}
