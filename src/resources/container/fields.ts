@@ -1,0 +1,73 @@
+/** The forms of single container fields that are more than a number or a word. */
+import { z } from 'zod';
+import { bytesSchema, wholeNumber, NAME_PATTERN, NAME_EXPECTED } from '../units.ts';
+import { show, valueSchema, ValueError } from '../values.ts';
+
+/** An absolute path inside the container, normalised only by dropping a trailing slash. */
+export const absolutePathSchema = valueSchema(
+  (input) => {
+    if (typeof input !== 'string' || !input.startsWith('/') || input.length > 4095) {
+      throw new ValueError(`${show(input)} is not an absolute path`, 'a path that begins with /');
+    }
+    if (input.split('/').includes('..')) {
+      throw new ValueError(`${show(input)} goes up by '..'`, "an absolute path without '..'");
+    }
+    return input === '/' ? input : input.replace(/\/+$/, '') || '/';
+  },
+  { type: 'string', pattern: '^/' },
+);
+
+export const logSchema = z.strictObject({
+  max_size: bytesSchema.optional(),
+  files: boundedCount('number of log files', 1, 100).optional(),
+});
+
+/** A whole number from `least` to `most`. */
+export function boundedCount(what: string, least: number, most: number): z.ZodType<number> {
+  const expected = `a whole number from ${least} to ${most}`;
+  return valueSchema(
+    (input) => {
+      if (typeof input !== 'number') {
+        throw new ValueError(`${show(input)} is not a ${what}`, expected);
+      }
+      const count = wholeNumber(input, what, expected);
+      if (count < least || count > most) {
+        throw new ValueError(`${count} is not a usable ${what}`, expected);
+      }
+      return count;
+    },
+    { type: 'integer', minimum: least, maximum: most },
+  );
+}
+
+/** What must be true of another container before this one starts. */
+export type DependencyCondition = 'started' | 'completed';
+const CONDITIONS: readonly DependencyCondition[] = ['started', 'completed'];
+
+const condition = valueSchema(
+  (input): DependencyCondition => {
+    const word = CONDITIONS.find((c) => c === input);
+    if (word === undefined) {
+      const hint = input === 'healthy' || input === 'service_healthy' ? 'health checks are not part of this version yet' : undefined;
+      throw new ValueError(`${show(input)} is not a condition`, CONDITIONS.join(' or '), hint);
+    }
+    return word;
+  },
+  { enum: CONDITIONS },
+);
+
+const containerName = valueSchema(
+  (input) => {
+    if (typeof input !== 'string' || !NAME_PATTERN.test(input)) {
+      throw new ValueError(`${show(input)} cannot name a container`, NAME_EXPECTED);
+    }
+    return input;
+  },
+  { type: 'string' },
+);
+
+/** A list of names, each meaning `started`, or a map of NAME: started | completed. */
+export const dependsOnSchema = z.union([
+  z.array(containerName).transform((names): Readonly<Record<string, DependencyCondition>> => Object.fromEntries(names.map((n) => [n, 'started' as const]))),
+  z.record(z.string(), condition),
+]) as z.ZodType<Readonly<Record<string, DependencyCondition>>>;

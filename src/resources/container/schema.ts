@@ -1,0 +1,219 @@
+/** Containers in the stack language. */
+import { z } from 'zod';
+import { NAMESPACE_TYPES } from '../../kernel/init-spec.ts';
+import type { NamespaceType } from '../../kernel/init-spec.ts';
+import { cgroupFieldsShape, collectKnobs } from '../cgroup/schema.ts';
+import { deviceUseSchema } from '../devices/schema.ts';
+import type { DeviceUse } from '../devices/schema.ts';
+import { defaultUse, namespaceUsesSchema } from '../namespace/schema.ts';
+import type { NamespaceUse } from '../namespace/schema.ts';
+import { signalSchema } from '../signals.ts';
+import { durationSchema, NAME_PATTERN } from '../units.ts';
+import { show, valueSchema, ValueError } from '../values.ts';
+import { capabilitiesSchema } from './capabilities.ts';
+import type { Capability } from './capabilities.ts';
+import { commandSchema, envSchema } from './command.ts';
+import { absolutePathSchema, dependsOnSchema, logSchema } from './ts';
+import type { DependencyCondition } from './ts';
+import { restartSchema } from './restart.ts';
+import type { RestartWord } from './restart.ts';
+import { userSchema } from './user.ts';
+import type { UserSpec } from './user.ts';
+
+export type { DependencyCondition } from './ts';
+export type { RestartWord } from './restart.ts';
+export type { UserSpec } from './user.ts';
+export type { Capability } from './capabilities.ts';
+
+/** What the container sees as /. Means nothing when its mnt namespace is not a new one. */
+export type RootfsSpec =
+  /** The host's own root, always read-only. */
+  | { readonly kind: 'host' }
+  | {
+      readonly kind: 'dir';
+      /** As written. */
+      readonly dir: string;
+      /** Absolute; relative ones start at the directory of the file they stand in. */
+      readonly path: string;
+      /** Writes go to a private layer in memory and the directory stays as it is. */
+      readonly overlay: boolean;
+      readonly readonly: boolean;
+    };
+
+export interface RestartSpec {
+  readonly policy: RestartWord;
+  /** Restarts in a row before giving up; 0 means no bound. */
+  readonly max: number;
+  /** First delay and its cap, ms. */
+  readonly backoff: number;
+  readonly backoffMax: number;
+}
+
+export interface ContainerSpec {
+  readonly name: string;
+  readonly rootfs: RootfsSpec;
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly workingDir: string;
+  readonly user: UserSpec;
+  /** Without CAP_, sorted. The process and its children have these and no others. */
+  readonly capabilities: readonly Capability[];
+  readonly noNewPrivs: boolean;
+  readonly seccomp: 'default' | 'unconfined';
+  /** 'default' stands for tsbox's own list. */
+  readonly maskedPaths: readonly string[] | 'default';
+  readonly readonlyPaths: readonly string[] | 'default';
+  /** maxSize in bytes; files counts the current one. */
+  readonly log: { readonly maxSize: number; readonly files: number };
+  readonly restart: RestartSpec;
+  readonly stopSignal: number;
+  /** ms between the stop signal and the kill. */
+  readonly stopGracePeriod: number;
+  /** By container name. */
+  readonly dependsOn: Readonly<Record<string, DependencyCondition>>;
+  /** Path of the declared cgroup its own is a child of; null is the stack's own. */
+  readonly cgroup: string | null;
+  /** Complete: every type has a use. A uts one that is new has its hostname filled in. */
+  readonly namespaces: Readonly<Record<NamespaceType, NamespaceUse>>;
+  /** The name of a declared rule set, or rules; null is the default set. */
+  readonly devices: DeviceUse | null;
+  /** Canonical values by knob name ('memory.max'), only what the stack says. */
+  readonly knobs: Readonly<Record<string, string>>;
+}
+
+const rootfsSchema = z.union([
+  valueSchema(
+    (input): 'host' => {
+      if (input !== 'host') {
+        const hint = typeof input === 'string' && /[./]/.test(input) ? `for a directory write { dir: ${input} }` : undefined;
+        throw new ValueError(`${show(input)} is not a root file system`, 'host or { dir: PATH }', hint);
+      }
+      return input;
+    },
+    { const: 'host' },
+  ),
+  z.strictObject({ dir: z.string().min(1), overlay: z.boolean().optional(), readonly: z.boolean().optional() }),
+]);
+
+const cgroupPathSchema = valueSchema(
+  (input) => {
+    if (typeof input !== 'string' || !input.split('/').every((part) => NAME_PATTERN.test(part))) {
+      throw new ValueError(`${show(input)} is not the path of a cgroup`, 'the path of a declared cgroup such as tenants/api');
+    }
+    return input;
+  },
+  { type: 'string' },
+);
+
+const pathsSchema = z.union([
+  valueSchema(
+    (input): 'default' => {
+      if (input !== 'default') {
+        throw new ValueError(`${show(input)} is not a list of paths`, "a list of absolute paths, or 'default'");
+      }
+      return input;
+    },
+    { const: 'default' },
+  ),
+  z.array(absolutePathSchema),
+]);
+
+const ownShape = {
+  rootfs: rootfsSchema.optional(),
+  command: commandSchema,
+  env: envSchema.optional(),
+  working_dir: absolutePathSchema.optional(),
+  user: userSchema.optional(),
+  capabilities: capabilitiesSchema.optional(),
+  no_new_privs: z.boolean().optional(),
+  seccomp: z.enum(['default', 'unconfined']).optional(),
+  masked_paths: pathsSchema.optional(),
+  readonly_paths: pathsSchema.optional(),
+  log: logSchema.optional(),
+  restart: restartSchema.optional(),
+  stop_signal: signalSchema.optional(),
+  stop_grace_period: durationSchema.optional(),
+  depends_on: dependsOnSchema.optional(),
+  cgroup: cgroupPathSchema.optional(),
+  namespaces: namespaceUsesSchema.optional(),
+  devices: deviceUseSchema.optional(),
+};
+
+const shapeOnly = z.strictObject(ownShape);
+/** A container as parsed, before names, paths and defaults are filled in. */
+export type ContainerInput = z.output<typeof shapeOnly>;
+
+const LOG_SIZE = 10 * 1024 * 1024;
+
+/** An item of `containers:`. Fields of cgroups stand beside its own. */
+export const containerSchema = z.strictObject({ ...cgroupFieldsShape(), ...ownShape }).superRefine((value, context) => {
+  const { namespaces, rootfs, restart } = value as unknown as ContainerInput;
+  const mnt = namespaces?.mnt;
+  if (mnt !== undefined && mnt.kind !== 'new' && rootfs !== undefined) {
+    context.addIssue({
+      code: 'custom',
+      path: ['rootfs'],
+      message: 'a container that shares a mnt namespace sees the files of that one and has no rootfs of its own',
+      params: { expected: 'no rootfs, or namespaces: { mnt: new }', at: 'key' },
+    });
+  }
+  const backoff = restart?.backoff ?? DEFAULT_RESTART.backoff;
+  if (restart?.backoff_max !== undefined && restart.backoff_max < backoff) {
+    context.addIssue({
+      code: 'custom',
+      path: ['restart', 'backoff_max'],
+      message: `backoff_max is shorter than the first delay of ${backoff} ms`,
+      params: { expected: `at least ${backoff}ms` },
+    });
+  }
+}) as unknown as z.ZodType<ContainerInput>;
+
+/** Not restarted; where a policy is given, delays from 100 ms doubling to 30 s and no bound on their number. */
+const DEFAULT_RESTART: RestartSpec = { policy: 'no', max: 0, backoff: 100, backoffMax: 30_000 };
+
+/** Fills in names and defaults. `resolvePath` makes rootfs.dir absolute. */
+export function containerSpec(name: string, input: ContainerInput, resolvePath: (path: string) => string): ContainerSpec {
+  const { rootfs, restart } = input;
+  return {
+    name,
+    rootfs:
+      rootfs === undefined || rootfs === 'host'
+        ? { kind: 'host' }
+        : { kind: 'dir', dir: rootfs.dir, path: resolvePath(rootfs.dir), overlay: rootfs.overlay ?? true, readonly: rootfs.readonly ?? false },
+    command: input.command,
+    env: input.env ?? {},
+    workingDir: input.working_dir ?? '/',
+    user: input.user ?? { user: 0, group: 0, groups: [] },
+    capabilities: input.capabilities ?? [],
+    noNewPrivs: input.no_new_privs ?? true,
+    seccomp: input.seccomp ?? 'default',
+    maskedPaths: input.masked_paths ?? 'default',
+    readonlyPaths: input.readonly_paths ?? 'default',
+    log: { maxSize: input.log?.max_size ?? LOG_SIZE, files: input.log?.files ?? 3 },
+    restart: {
+      policy: restart?.policy ?? DEFAULT_RESTART.policy,
+      max: restart?.max ?? DEFAULT_RESTART.max,
+      backoff: restart?.backoff ?? DEFAULT_RESTART.backoff,
+      backoffMax: restart?.backoff_max ?? Math.max(DEFAULT_RESTART.backoffMax, restart?.backoff ?? 0),
+    },
+    stopSignal: input.stop_signal ?? 15,
+    stopGracePeriod: input.stop_grace_period ?? 10_000,
+    dependsOn: input.depends_on ?? {},
+    cgroup: input.cgroup ?? null,
+    namespaces: allUses(name, input),
+    devices: input.devices ?? null,
+    knobs: collectKnobs(input as unknown as Readonly<Record<string, unknown>>),
+  };
+}
+
+function allUses(name: string, input: ContainerInput): Readonly<Record<NamespaceType, NamespaceUse>> {
+  const uses = {} as Record<NamespaceType, NamespaceUse>;
+  for (const type of NAMESPACE_TYPES) {
+    const use = input.namespaces?.[type] ?? defaultUse(type);
+    uses[type] =
+      type === 'uts' && use.kind === 'new' && use.settings.hostname === null
+        ? { kind: 'new', settings: { ...use.settings, hostname: name } }
+        : use;
+  }
+  return uses;
+}
