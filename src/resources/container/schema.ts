@@ -13,14 +13,14 @@ import { show, valueSchema, ValueError } from '../values.ts';
 import { capabilitiesSchema } from './capabilities.ts';
 import type { Capability } from './capabilities.ts';
 import { commandSchema, envSchema } from './command.ts';
-import { absolutePathSchema, dependsOnSchema, logSchema } from './ts';
-import type { DependencyCondition } from './ts';
+import { absolutePathSchema, dependsOnSchema, logSchema } from './fields.ts';
+import type { DependencyCondition } from './fields.ts';
 import { restartSchema } from './restart.ts';
 import type { RestartWord } from './restart.ts';
 import { userSchema } from './user.ts';
 import type { UserSpec } from './user.ts';
 
-export type { DependencyCondition } from './ts';
+export type { DependencyCondition } from './fields.ts';
 export type { RestartWord } from './restart.ts';
 export type { UserSpec } from './user.ts';
 export type { Capability } from './capabilities.ts';
