@@ -51,8 +51,16 @@ export function valueAt(segments: Segments, minor: number): number {
 
 /** Two functions of the minor as one. */
 export function combine(x: Segments, y: Segments, join: (a: number, b: number) => number): Segments {
-  const starts = [...new Set([...x, ...y].map((s) => s.from))].sort((a, b) => a - b);
-  return joined(starts.map((from) => ({ from, value: join(valueAt(x, from), valueAt(y, from)) })));
+  const out: Array<{ from: number; value: number }> = [];
+  for (let i = 0, j = 0, from = 0; ; ) {
+    const value = join(x[i]?.value ?? 0, y[j]?.value ?? 0);
+    if (out.at(-1)?.value !== value) out.push({ from, value });
+    const [nextX, nextY] = [x[i + 1]?.from ?? Infinity, y[j + 1]?.from ?? Infinity];
+    from = Math.min(nextX, nextY);
+    if (from === Infinity) return out;
+    if (nextX === from) i++;
+    if (nextY === from) j++;
+  }
 }
 
 /** Makes the commonest function of all 4096 majors the `other` one, so that equal functions have equal forms. */
@@ -83,31 +91,40 @@ export function mapType(space: TypeSpace, f: (value: number) => number): TypeSpa
   return normalType({ other: map(space.other), majors: new Map([...space.majors].map(([m, s]) => [m, map(s)])) });
 }
 
-function paint(segments: Segments, rule: DeviceRule): Segments {
-  const mask = accessMask(rule.access);
-  const change = (value: number): number => (rule.allow ? value | mask : value & ~mask);
-  const from = rule.minor === '*' ? 0 : rule.minor;
-  const to = rule.minor === '*' ? MAX_MINOR : (rule.minorEnd ?? rule.minor);
-  const inside = [{ from: 0, value: from === 0 ? 1 : 0 }, { from, value: 1 }, { from: to + 1, value: 0 }];
-  const region = joined(inside.filter((s, i) => s.from <= MAX_MINOR && (i !== 1 || from > 0)));
-  return combine(segments, region, (value, hit) => (hit ? change(value) : value));
+/** Something that changes what is decided on a part of the space. */
+export interface Patch extends Pick<DeviceRule, 'type' | 'major' | 'minor' | 'minorEnd'> {
+  readonly change: (allowed: Allowed) => Allowed;
 }
 
-function typeSpace(rules: readonly DeviceRule[]): TypeSpace {
-  const decide = (major: number | '*'): Segments => {
-    const matching = rules.filter((r) => r.major === '*' || r.major === major);
-    const masks = matching.reduce<Segments>(paint, [{ from: 0, value: 0 }]);
-    return masks.map((s) => ({ from: s.from, value: allowedOf(s.value) }));
-  };
-  const majors = new Set(rules.flatMap((r) => (r.major === '*' ? [] : [r.major])));
+function paint(segments: Segments, patch: Patch): Segments {
+  const from = patch.minor === '*' ? 0 : patch.minor;
+  const to = patch.minor === '*' ? MAX_MINOR : (patch.minorEnd ?? patch.minor);
+  const ends = [...(from > 0 ? [{ from: 0, value: 0 }] : []), { from, value: 1 }, ...(to < MAX_MINOR ? [{ from: to + 1, value: 0 }] : [])];
+  return combine(segments, ends, (value, hit) => (hit ? patch.change(value) : value));
+}
+
+function patchedType(patches: readonly Patch[]): TypeSpace {
+  const decide = (major: number | '*'): Segments =>
+    patches.filter((p) => p.major === '*' || p.major === major).reduce<Segments>(paint, [{ from: 0, value: 0 }]);
+  const majors = new Set(patches.flatMap((p) => (p.major === '*' ? [] : [p.major])));
   return normalType({ other: decide('*'), majors: new Map([...majors].map((m) => [m, decide(m)])) });
+}
+
+/** Starts from "deny everything" and applies the patches in order. */
+export function patched(patches: readonly Patch[]): DeviceSpace {
+  return { b: patchedType(patches.filter((p) => p.type !== 'c')), c: patchedType(patches.filter((p) => p.type !== 'b')) };
 }
 
 /** What an ordered rule set decides: nothing is allowed at first, and a later rule wins. */
 export function spaceOf(rules: readonly DeviceRule[]): DeviceSpace {
   const unresolved = rules.find((r) => r.path !== undefined);
   if (unresolved) throw new TsboxError('TSB9002', `device rule for '${unresolved.path}' was not resolved to numbers`);
-  return { b: typeSpace(rules.filter((r) => r.type !== 'c')), c: typeSpace(rules.filter((r) => r.type !== 'b')) };
+  return patched(
+    rules.map((rule) => {
+      const mask = accessMask(rule.access);
+      return { ...rule, change: (v) => allowedOf(rule.allow ? maskOf(v) | mask : maskOf(v) & ~mask) };
+    }),
+  );
 }
 
 /** What remains allowed when both must allow: programs on one cgroup and on its ancestors. */
