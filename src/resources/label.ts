@@ -14,6 +14,9 @@ export const NAMESPACE_XATTR = 'trusted.tsbox.ns.';
 /** On our root directory: v2 controllers that we switched on in the mount's root, to be switched off with the last stack. */
 export const ENABLED_XATTR = 'trusted.tsbox.enabled';
 
+/** On the stack's directory: the addresses of the last completed apply, so that what vanished is told from what is new. */
+export const STACK_XATTR = 'trusted.tsbox.stack';
+
 /** Raised when a label's meaning changes; a newer label is not touched. */
 export const LABEL_VERSION = 1;
 

@@ -2,7 +2,7 @@
 import type { KernelReader } from '../kernel/reader.ts';
 import { parseRunState, type RunState } from '../kernel/init-spec.ts';
 import { TsboxError } from '../errors.ts';
-import { decodeLabel, LABEL_XATTR, NAMESPACE_XATTR, RUN_XATTR, type Label } from './label.ts';
+import { decodeLabel, LABEL_XATTR, NAMESPACE_XATTR, RUN_XATTR, STACK_XATTR, type Label } from './label.ts';
 
 /** Directory of the supervisors and keepers in a stack; names from a stack never begin with '_'. */
 export const SUPERVISORS = '_supervisors';
@@ -26,6 +26,8 @@ export interface StackScope {
   readonly entries: ReadonlyMap<string, ScopeEntry>;
   readonly byAddress: ReadonlyMap<string, ScopeEntry>;
   readonly namespaces: ReadonlyMap<string, Label>;
+  /** Addresses of the last completed apply. */
+  readonly known: ReadonlySet<string>;
   /** Reasons why something could not be read, for a plan without privileges. */
   readonly unreadable: readonly string[];
 }
@@ -51,7 +53,7 @@ export function readScope(reader: KernelReader, stack: string): StackScope {
     if (walked !== -2) {
       unreadable.push(`${directory} (errno ${-walked})`);
     }
-    return { stack, directory, exists: false, entries, byAddress, namespaces, unreadable };
+    return { stack, directory, exists: false, entries, byAddress, namespaces, known: new Set(), unreadable };
   }
   const paths = walked.map((d) => (d.path === '' ? directory : `${directory}/${d.path}`));
   const labels = reader.getXattrs(paths, LABEL_XATTR);
@@ -84,5 +86,10 @@ export function readScope(reader: KernelReader, stack: string): StackScope {
       }
     }
   }
-  return { stack, directory, exists: true, entries, byAddress, namespaces, unreadable };
+  return { stack, directory, exists: true, entries, byAddress, namespaces, known: readKnown(reader, directory), unreadable };
+}
+
+function readKnown(reader: KernelReader, directory: string): Set<string> {
+  const text = reader.getXattrs([directory], STACK_XATTR)[0];
+  return new Set(typeof text === 'string' && text !== '' ? text.split('\n') : []);
 }

@@ -1,0 +1,84 @@
+/**
+ * The three-way difference of one resource: last applied A, declared D, live K.
+ *
+ * K = D: nothing. K differs and D = A: drift. K = A and D differs: a configuration change. All three differ: both.
+ */
+import { sameValue, type Attribute, type AttributeTable, type Value } from '../resources/attribute.ts';
+import type { AttributeChange, Declared, Observed } from '../resources/kind.ts';
+
+export function satisfies(attribute: Attribute, declared: Value, live: Value | undefined): boolean {
+  return sameValue(attribute, declared, live) || (live !== undefined && attribute.satisfied?.(declared, live) === true);
+}
+
+/** Attribute changes of an existing resource, in the table's order. */
+export function diffAttributes(table: AttributeTable, declared: Declared, observed: Observed): AttributeChange[] {
+  const changes: AttributeChange[] = [];
+  for (const attribute of table.values()) {
+    const { name } = attribute;
+    if (attribute.change === 'read-only' || observed.unreadable.includes(name)) {
+      continue;
+    }
+    const after = declared.desired[name];
+    const applied = observed.applied?.[name];
+    const before = observed.live[name];
+    const differs = after === undefined ? droppedDiffers(attribute, applied, before) : !satisfies(attribute, after, before);
+    if (differs) {
+      changes.push({
+        name,
+        before,
+        after,
+        applied,
+        cause: causeOf(attribute, after, applied, before),
+        mode: attribute.change,
+        reason: attribute.reason,
+      });
+    }
+  }
+  return changes;
+}
+
+/** An attribute that left the stack goes back to the kernel's default, if it has one and is not there already. */
+function droppedDiffers(attribute: Attribute, applied: Value | undefined, live: Value | undefined): boolean {
+  return applied !== undefined && attribute.default !== undefined && !sameValue(attribute, attribute.default, live);
+}
+
+function causeOf(
+  attribute: Attribute,
+  after: Value | undefined,
+  applied: Value | undefined,
+  before: Value | undefined,
+): AttributeChange['cause'] {
+  if (applied === undefined) {
+    // Never applied before: the stack file gained it. The live value is whatever the kernel had.
+    return after === undefined ? 'unknown' : 'config';
+  }
+  if (after !== undefined && sameValue(attribute, after, applied)) {
+    return 'drift';
+  }
+  return satisfies(attribute, applied, before) ? 'config' : 'both';
+}
+
+/** Attribute changes of a resource that is to be made: everything declared, from nothing. */
+export function creationAttributes(table: AttributeTable, declared: Declared): AttributeChange[] {
+  return [...table.values()].flatMap((attribute): AttributeChange[] => {
+    const after = declared.desired[attribute.name];
+    return after === undefined
+      ? []
+      : [{ name: attribute.name, before: undefined, after, applied: undefined, cause: 'new', mode: attribute.change, reason: undefined }];
+  });
+}
+
+/** True when the record on the object says something else than what is declared, though the kernel agrees. */
+export function recordStale(table: AttributeTable, declared: Declared, observed: Observed): boolean {
+  if (observed.applied === null) {
+    return true;
+  }
+  const names = new Set([...Object.keys(declared.desired), ...Object.keys(observed.applied)]);
+  for (const name of names) {
+    const attribute = table.get(name);
+    if (attribute !== undefined && !sameValue(attribute, declared.desired[name], observed.applied[name])) {
+      return true;
+    }
+  }
+  return false;
+}

@@ -1,0 +1,175 @@
+/** From a stack and the live kernel to a plan. Reads through a KernelReader, which cannot write. */
+import { TsboxError, TsboxErrors } from '../errors.ts';
+import type { KernelReader } from '../kernel/reader.ts';
+import type { Address, Declared, Observed, Problem, StepContext } from '../resources/kind.ts';
+import { KINDS, kindOf } from '../resources/registry.ts';
+import { readScope, type StackScope } from '../resources/scope.ts';
+import type { Step } from '../resources/step.ts';
+import type { Stack } from '../stack/types.ts';
+import { creationAttributes, diffAttributes, recordStale } from './diff.ts';
+import { addReplacements, type Draft } from './cascade.ts';
+import { orderChanges } from './order.ts';
+import { splitFreezing } from './freezing.ts';
+import { selectTargets } from './targets.ts';
+import type { Plan } from './plan.ts';
+
+export interface PlanOptions {
+  /** Addresses (a prefix matches what lies below a cgroup); empty means everything. */
+  readonly targets: readonly string[];
+  /** Plan the removal of everything the stack owns. */
+  readonly destroy: boolean;
+}
+
+export interface Planned {
+  readonly plan: Plan;
+  readonly scope: StackScope;
+  readonly observed: ReadonlyMap<Address, Observed>;
+  readonly declared: ReadonlyMap<Address, Declared>;
+}
+
+/**
+ * Plans a stack.
+ * @param stack the stack, or undefined with a name when only what exists is to be removed
+ * @throws TsboxErrors with everything this kernel cannot do of what is asked
+ */
+export async function makePlan(reader: KernelReader, name: string, stack: Stack | undefined, options: PlanOptions): Promise<Planned> {
+  const problems: Problem[] = [];
+  const wanted = options.destroy ? undefined : stack;
+  const declaredByKind = KINDS.map((kind) => (wanted === undefined ? [] : kind.declare(wanted, reader, (p) => problems.push(p))));
+  const errors = problems.filter((p) => p.severity === 'error').map((p) => p.error);
+  if (errors.length > 0) {
+    throw new TsboxErrors(errors);
+  }
+  const declared = new Map(declaredByKind.flat().map((d) => [d.address, d]));
+  const scope = readScope(reader, name);
+  const observations = await Promise.all(KINDS.map((kind, i) => kind.observe(reader, scope, declaredByKind[i] ?? [], wanted)));
+  const observed = new Map(observations.flat().map((o) => [o.address, o]));
+  const context: StepContext = { stack: wanted, reader, scope, observed };
+
+  const drafts = new Map<Address, Draft>();
+  for (const d of declared.values()) {
+    drafts.set(d.address, draftDeclared(d, observed.get(d.address), scope));
+  }
+  for (const o of observed.values()) {
+    if (!declared.has(o.address) && o.exists) {
+      drafts.set(o.address, draftRemoval(o));
+    } else if (!declared.has(o.address) && o.applied !== null) {
+      // Its label is still there though the object is gone: taking the label away is all that is left.
+      drafts.set(o.address, draftRemoval(o));
+    }
+  }
+  addReplacements(drafts, declared);
+  const withSteps = new Map([...drafts].map(([address, draft]) => [address, { ...draft, steps: stepsOf(draft, declared, observed, context) }]));
+  const split = splitFreezing(withSteps, observed);
+  const ordered = orderChanges(split, declared, scope);
+  const selected = selectTargets(ordered, options.targets, declared);
+  return {
+    plan: {
+      stack: name,
+      changes: selected.changes,
+      complete: selected.complete,
+      declared: [...declared.keys()],
+      warnings: problems.filter((p) => p.severity === 'warning').map((p) => p.error.message),
+      unreadable: [
+        ...scope.unreadable,
+        ...[...observed.values()].flatMap((o) => o.unreadable.map((a) => `${o.address} ${a}`)),
+      ],
+    },
+    scope,
+    observed,
+    declared,
+  };
+}
+
+function draftDeclared(declared: Declared, observed: Observed | undefined, scope: StackScope): Draft {
+  const { address, kind } = declared;
+  const table = kindOf(address).attributes;
+  const base = { address, kind, reasons: [] as string[], at: declared.at, facts: observed?.facts ?? {}, unreadable: observed?.unreadable ?? [] };
+  if (observed === undefined || !observed.exists) {
+    return {
+      ...base,
+      action: 'create',
+      missing: scope.known.has(address),
+      attributes: creationAttributes(table, declared),
+      extras: observed?.extras ?? [],
+      refresh: false,
+    };
+  }
+  const attributes = diffAttributes(table, declared, observed);
+  const action = attributes.some((a) => a.mode === 'replace')
+    ? 'replace'
+    : attributes.some((a) => a.mode === 'restart')
+      ? 'restart'
+      : attributes.length > 0 || observed.extras.length > 0
+        ? 'update'
+        : 'no-op';
+  const restarting = observed.extras.some((e) => e.steps.some((s) => s.op === 'start'));
+  return {
+    ...base,
+    action: action === 'update' && restarting ? 'restart' : action,
+    missing: false,
+    attributes,
+    extras: observed.extras,
+    refresh: action === 'no-op' && recordStale(table, declared, observed),
+  };
+}
+
+function draftRemoval(observed: Observed): Draft {
+  const kind = kindOf(observed.address);
+  const attributes = Object.entries(observed.live).flatMap(([name, before]) =>
+    before === undefined
+      ? []
+      : [{ name, before, after: undefined, applied: observed.applied?.[name], cause: 'config' as const, mode: 'replace' as const, reason: undefined }],
+  );
+  return {
+    address: observed.address,
+    kind: kind.kind,
+    action: 'delete',
+    missing: false,
+    attributes,
+    extras: observed.extras,
+    reasons: [],
+    unreadable: observed.unreadable,
+    facts: observed.facts,
+    at: undefined,
+    refresh: false,
+  };
+}
+
+function stepsOf(
+  draft: Draft,
+  declared: ReadonlyMap<Address, Declared>,
+  observed: ReadonlyMap<Address, Observed>,
+  context: StepContext,
+): Step[] {
+  const kind = kindOf(draft.address);
+  const wanted = declared.get(draft.address);
+  const live = observed.get(draft.address);
+  const evictions = draft.extras.flatMap((e) => e.steps.filter((s) => s.op !== 'stop' && s.op !== 'start'));
+  const removal = (): Step[] => (live === undefined ? [] : kind.remove(live, context));
+  if (draft.action === 'delete') {
+    return [...evictions, ...removal()];
+  }
+  if (wanted === undefined) {
+    throw new TsboxError('TSB9002', `${draft.address} is planned but neither declared nor to be removed`);
+  }
+  switch (draft.action) {
+    case 'create':
+      return [...evictions, ...kind.create(wanted, context)];
+    case 'replace':
+      return [...evictions, ...removal(), ...kind.create(wanted, context)];
+    case 'update':
+      return [...evictions, ...kind.update(wanted, draft.attributes, context)];
+    case 'restart':
+      return [...evictions, ...kind.update(wanted, forceRestart(draft), context)];
+    case 'no-op':
+      return draft.refresh ? kind.update(wanted, [], context) : [];
+  }
+}
+
+/** A restart whose cause is not an attribute (a mount that appeared, a sharer's owner) still has to be one. */
+function forceRestart(draft: Draft): Draft['attributes'] {
+  return draft.attributes.some((a) => a.mode === 'restart')
+    ? draft.attributes
+    : [...draft.attributes, { name: 'state', before: 'running', after: 'running', applied: 'running', cause: 'drift', mode: 'restart', reason: undefined }];
+}

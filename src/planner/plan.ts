@@ -1,0 +1,79 @@
+/** The plan: what differs, why, and the steps that end it. Pure data; the same input gives the same plan. */
+import type { SourceSpan } from '../errors.ts';
+import type { Address, AttributeChange, Extra } from '../resources/kind.ts';
+import type { Step } from '../resources/step.ts';
+
+export type Action = 'create' | 'update' | 'restart' | 'replace' | 'delete' | 'no-op';
+
+export interface PlannedChange {
+  readonly address: Address;
+  readonly kind: string;
+  readonly action: Action;
+  /** Whether a resource to be made was there at the last apply. */
+  readonly missing: boolean;
+  readonly attributes: readonly AttributeChange[];
+  /** Foreign things inside it. */
+  readonly extras: readonly Extra[];
+  /** Why it is replaced or restarted beyond its attributes. */
+  readonly reasons: readonly string[];
+  readonly unreadable: readonly string[];
+  readonly facts: Readonly<Record<string, string>>;
+  readonly steps: readonly Step[];
+  /** Steps that come after everything below it has started: freezing. */
+  readonly lateSteps: readonly Step[];
+  /** Changes that must be finished first. */
+  readonly after: readonly Address[];
+  /** Changes that must be finished before the late steps. */
+  readonly lateAfter: readonly Address[];
+  readonly at: SourceSpan | undefined;
+}
+
+export interface Plan {
+  readonly stack: string;
+  readonly changes: readonly PlannedChange[];
+  /** False when targets left something out. */
+  readonly complete: boolean;
+  /** Every address the stack declares, for the record. */
+  readonly declared: readonly Address[];
+  readonly warnings: readonly string[];
+  /** What these privileges could not read. */
+  readonly unreadable: readonly string[];
+}
+
+export interface Summary {
+  readonly add: number;
+  readonly change: number;
+  readonly destroy: number;
+  readonly inPlace: number;
+  readonly restarted: number;
+  readonly replaced: number;
+  /** Attributes, extras and missing resources that changed behind our back. */
+  readonly drift: number;
+  readonly driftResources: number;
+}
+
+/** Drifted items of one change. */
+export function driftCount(change: PlannedChange): number {
+  const attributes = change.attributes.filter((a) => a.cause === 'drift' || a.cause === 'both').length;
+  return attributes + change.extras.length + (change.missing ? 1 : 0);
+}
+
+export function summarise(plan: Plan): Summary {
+  const count = (...actions: Action[]): number => plan.changes.filter((c) => actions.includes(c.action)).length;
+  const drifted = plan.changes.map(driftCount).filter((n) => n > 0);
+  return {
+    add: count('create', 'replace'),
+    change: count('update', 'restart'),
+    destroy: count('delete', 'replace'),
+    inPlace: count('update'),
+    restarted: count('restart'),
+    replaced: count('replace'),
+    drift: drifted.reduce((a, b) => a + b, 0),
+    driftResources: drifted.length,
+  };
+}
+
+/** True when applying would change nothing in the kernel. */
+export function isEmpty(plan: Plan): boolean {
+  return plan.changes.every((c) => c.action === 'no-op');
+}

@@ -1,0 +1,162 @@
+/** What a container's spec wants, attribute by attribute. */
+import { TsboxError } from '../../errors.ts';
+import { NAMESPACE_TYPES, policyText, type RestartPolicy } from '../../kernel/init-spec.ts';
+import { readAccountFile, type KernelReader } from '../../kernel/reader.ts';
+import type { Stack } from '../../stack/types.ts';
+import type { Value } from '../attribute.ts';
+import { cgroupAddress } from '../cgroup/index.ts';
+import { desiredKnobs } from '../cgroup/writes.ts';
+import { containerDevices } from '../devices/steps.ts';
+import type { Declared, Problem } from '../kind.ts';
+import { namespaceAddress } from '../namespace/index.ts';
+import { NAMESPACE_ROW } from '../namespace/registry.ts';
+import type { NamespaceUse } from '../namespace/schema.ts';
+import { resolveAccount, type Account } from './accounts.ts';
+import { MASKED_PATHS, READONLY_PATHS } from './paths.ts';
+import type { ContainerSpec } from './schema.ts';
+
+export const PREFIX = 'container/';
+
+export function containerAddress(name: string): string {
+  return PREFIX + name;
+}
+
+/** Path of the container's leaf cgroup below the stack's directory. */
+export function leafPath(spec: Pick<ContainerSpec, 'cgroup' | 'name'>): string {
+  return spec.cgroup === null ? spec.name : `${spec.cgroup}/${spec.name}`;
+}
+
+/** A namespace use as the plan writes it. */
+export function useText(use: NamespaceUse): string {
+  switch (use.kind) {
+    case 'new':
+    case 'host':
+      return use.kind;
+    case 'declared':
+      return namespaceAddress(use.name);
+    case 'container':
+      return use.stack === null ? containerAddress(use.name) : `container/${use.stack}:${use.name}`;
+    case 'pid':
+      return `pid:${use.pid}`;
+    case 'path':
+      return `path:${use.path}`;
+  }
+}
+
+export function restartPolicy(spec: ContainerSpec): RestartPolicy {
+  return {
+    policy: spec.restart.policy,
+    max: spec.restart.max,
+    backoffMs: spec.restart.backoff,
+    backoffMaxMs: spec.restart.backoffMax,
+    stopSignal: spec.stopSignal,
+    graceMs: spec.stopGracePeriod,
+  };
+}
+
+/** The restart and stop attributes from a policy xattr's text. */
+export function policyValues(text: string): { restart: string; stop: string } {
+  const words = text.trim().split(' ');
+  return {
+    restart: words.filter((w) => /^(restart|max|backoff|backoff_max)=/.test(w)).join(' ').replace(/^restart=/, ''),
+    stop: words.filter((w) => /^(signal|grace)=/.test(w)).join(' '),
+  };
+}
+
+/** The root directory in which user names are looked up. */
+export function accountRoot(spec: ContainerSpec): string {
+  return spec.rootfs.kind === 'dir' ? spec.rootfs.path : '/';
+}
+
+/** The container's account in numbers, or the name its passwd lacks. */
+export function accountOf(spec: ContainerSpec): Account | { readonly missing: string } {
+  const numeric = typeof spec.user.user === 'number' && typeof spec.user.group === 'number';
+  const root = accountRoot(spec);
+  const needsFiles = !numeric || spec.user.groups.some((g) => typeof g === 'string');
+  return resolveAccount(
+    spec.user,
+    needsFiles ? readAccountFile(root, 'passwd') : '',
+    needsFiles ? readAccountFile(root, 'group') : '',
+  );
+}
+
+function rootfsText(spec: ContainerSpec): string {
+  if (spec.namespaces.mnt.kind !== 'new') {
+    return 'shared';
+  }
+  if (spec.rootfs.kind === 'host') {
+    return 'host';
+  }
+  const how = [spec.rootfs.overlay ? 'overlay' : '', spec.rootfs.readonly ? 'read-only' : ''].filter((w) => w !== '');
+  return `dir:${spec.rootfs.path}${how.length === 0 ? '' : ` (${how.join(', ')})`}`;
+}
+
+export function maskedPaths(spec: ContainerSpec): readonly string[] {
+  return spec.maskedPaths === 'default' ? MASKED_PATHS : spec.maskedPaths;
+}
+
+export function readonlyPaths(spec: ContainerSpec): readonly string[] {
+  return spec.readonlyPaths === 'default' ? READONLY_PATHS : spec.readonlyPaths;
+}
+
+/** Declares one container. */
+export function declareContainer(spec: ContainerSpec, stack: Stack, reader: KernelReader, report: (problem: Problem) => void): Declared {
+  const address = containerAddress(spec.name);
+  const account = accountOf(spec);
+  if ('missing' in account) {
+    report({
+      severity: 'error',
+      error: new TsboxError('TSB1004', `${address}: no ${account.missing} in the container's /etc`, {
+        at: stack.locate(address, ['user']),
+        address,
+        hint: 'give the number instead',
+      }),
+    });
+  }
+  const user = 'missing' in account ? '?' : `${account.uid}:${account.gid}${account.groups.map((g) => `,${g}`).join('')}`;
+  const policy = policyValues(policyText(restartPolicy(spec)));
+  const hierarchies = reader.layout.hierarchies.map((h) => h.name);
+  const desired: Record<string, Value> = {
+    state: 'running',
+    supervisor: 'present',
+    cgroup: leafPath(spec),
+    hierarchies,
+    placement: hierarchies,
+    rootfs: rootfsText(spec),
+    command: spec.command,
+    env: spec.env,
+    working_dir: spec.workingDir,
+    user,
+    capabilities: spec.capabilities,
+    no_new_privs: String(spec.noNewPrivs),
+    seccomp: spec.seccomp,
+    masked_paths: maskedPaths(spec),
+    readonly_paths: readonlyPaths(spec),
+    log: `max_size=${spec.log.maxSize} files=${spec.log.files}`,
+    restart: policy.restart,
+    stop: policy.stop,
+    devices: containerDevices(spec.devices, stack, address, report).canonical,
+    ...desiredKnobs(spec.knobs, false, address, stack, reader, report),
+  };
+  const needs = new Set<string>();
+  const shares = new Set<string>();
+  if (spec.cgroup !== null) {
+    needs.add(cgroupAddress(spec.cgroup));
+  }
+  for (const type of NAMESPACE_TYPES) {
+    const use = spec.namespaces[type];
+    desired[`namespace.${type}`] = useText(use);
+    if (use.kind === 'new') {
+      Object.assign(desired, NAMESPACE_ROW[type].desired(use.settings, null));
+    } else if (use.kind === 'declared') {
+      shares.add(namespaceAddress(use.name));
+    } else if (use.kind === 'container' && use.stack === null) {
+      shares.add(containerAddress(use.name));
+    }
+  }
+  const waits = Object.entries(spec.dependsOn).map(([name, condition]) => ({ address: containerAddress(name), condition }));
+  for (const target of [...shares, ...waits.map((w) => w.address)]) {
+    needs.add(target);
+  }
+  return { address, kind: 'container', desired, needs: [...needs], shares: [...shares], waits, at: stack.locate(address, []) };
+}

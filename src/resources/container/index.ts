@@ -1,0 +1,138 @@
+/** Containers: a supervised process with its namespaces, its root and its leaf cgroup. */
+import { KNOB_BY_NAME } from '../cgroup/registry.ts';
+import { controllersFor, knobStep, knobSteps } from '../cgroup/writes.ts';
+import { deviceSteps } from '../devices/steps.ts';
+import type { AttributeChange, Declared, ResourceKind, StepContext } from '../kind.ts';
+import type { LabelDraft, Step } from '../step.ts';
+import { CONTAINER_ATTRIBUTES } from './attributes.ts';
+import { declareContainer, leafPath, PREFIX, restartPolicy } from './declare.ts';
+import { observeContainers } from './observe.ts';
+import type { ContainerSpec } from './schema.ts';
+
+function nameOf(address: string): string {
+  return address.slice(PREFIX.length);
+}
+
+function specOf(declared: Declared, context: StepContext): ContainerSpec {
+  const spec = context.stack?.containers.get(nameOf(declared.address));
+  if (spec === undefined) {
+    throw new Error(`${declared.address} is not in the stack`);
+  }
+  return spec;
+}
+
+function labelFor(declared: Declared, spec: ContainerSpec, done: boolean): LabelDraft {
+  return {
+    address: declared.address,
+    applied: done ? declared.desired : null,
+    needs: declared.needs,
+    stop: { signal: spec.stopSignal, graceMs: spec.stopGracePeriod },
+  };
+}
+
+/** Steps that start the process in an existing leaf, after what it waits for. */
+function startSteps(declared: Declared): Step[] {
+  return [
+    ...declared.waits
+      .filter((w) => w.condition === 'completed')
+      .map((w): Step => ({ op: 'await-completed', container: nameOf(w.address) })),
+    { op: 'start', container: nameOf(declared.address) },
+  ];
+}
+
+export const containerKind: ResourceKind = {
+  kind: 'container',
+  attributes: CONTAINER_ATTRIBUTES,
+
+  declare(stack, reader, report) {
+    return [...stack.containers.values()].map((spec) => declareContainer(spec, stack, reader, report));
+  },
+
+  observe(reader, scope, declared) {
+    return observeContainers(reader, scope, declared);
+  },
+
+  create(declared, context) {
+    const spec = specOf(declared, context);
+    const path = leafPath(spec);
+    const knobs = [...KNOB_BY_NAME.keys()].filter((name) => declared.desired[name] !== undefined);
+    const write = (name: string): Step[] => knobStep(context.reader, path, name, String(declared.desired[name]));
+    return [
+      {
+        op: 'cgroup-make',
+        path,
+        label: labelFor(declared, spec, false),
+        controllers: controllersFor(context.reader, declared.desired),
+      },
+      ...deviceSteps(path, declared.address, context),
+      ...knobs.filter((name) => name !== 'cgroup.freeze').flatMap(write),
+      ...startSteps(declared),
+      // A process that is born frozen never gets as far as its exec.
+      ...knobs.filter((name) => name === 'cgroup.freeze').flatMap(write),
+      { op: 'label', path, label: labelFor(declared, spec, true) },
+    ];
+  },
+
+  update(declared, changes, context) {
+    const spec = specOf(declared, context);
+    const path = leafPath(spec);
+    const changed = new Map(changes.map((c) => [c.name, c]));
+    const steps: Step[] = [];
+    if (changed.has('hierarchies')) {
+      steps.push({
+        op: 'cgroup-make',
+        path,
+        label: { ...labelFor(declared, spec, true), applied: context.observed.get(declared.address)?.applied ?? null },
+        controllers: controllersFor(context.reader, declared.desired),
+      });
+    }
+    if (changed.has('devices')) {
+      steps.push(...deviceSteps(path, declared.address, context));
+    }
+    const restart = changes.some((c) => c.mode === 'restart');
+    const knobs = changes.filter((c) => !(restart && c.name === 'cgroup.freeze'));
+    steps.push(...knobSteps(context.reader, context.scope.stack, path, knobs));
+    if (changed.has('restart') || changed.has('stop')) {
+      steps.push({ op: 'policy', path, policy: restartPolicy(spec) });
+    }
+    if (restart) {
+      steps.push({ op: 'stop', path }, ...startSteps(declared));
+      // A uts namespace that a sharer kept alive is joined again and still has the old names.
+      steps.push(...utsSteps(path, changed));
+      if (declared.desired['cgroup.freeze'] !== undefined) {
+        steps.push(...knobStep(context.reader, path, 'cgroup.freeze', String(declared.desired['cgroup.freeze'])));
+      }
+    } else {
+      steps.push(...utsSteps(path, changed));
+      if (changed.has('placement') || changed.has('hierarchies')) {
+        const pid = Number(context.observed.get(declared.address)?.facts['pid'] ?? 0);
+        steps.push({ op: 'enter', path, pids: pid === 0 ? [] : [pid] });
+      }
+      if (changed.has('supervisor')) {
+        steps.push({ op: 'adopt', container: spec.name });
+      }
+    }
+    steps.push({ op: 'label', path, label: labelFor(declared, spec, true) });
+    return steps;
+  },
+
+  remove(observed) {
+    const path = observed.facts['leaf'] ?? nameOf(observed.address);
+    return [
+      { op: 'stop', path },
+      { op: 'cgroup-remove', path, kill: true },
+    ];
+  },
+};
+
+function utsSteps(path: string, changed: ReadonlyMap<string, AttributeChange>): Step[] {
+  const value = (name: string): string | null => {
+    const after = changed.get(name)?.after;
+    return typeof after === 'string' ? after : null;
+  };
+  const hostname = value('hostname');
+  const domainname = value('domainname');
+  return hostname === null && domainname === null
+    ? []
+    : [{ op: 'uts', target: { kind: 'container', path }, hostname, domainname }];
+}

@@ -1,0 +1,218 @@
+/** From a container's spec to the description that native/init executes: every mount and privilege in kernel order. */
+import type { CapabilitySets, JoinNamespace, MountFlags, NamespaceSetup, NamespaceType, ProcessSpec, RootOp } from '../../kernel/init-spec.ts';
+import { NAMESPACE_TYPES } from '../../kernel/init-spec.ts';
+import { parseMountInfo } from '../../kernel/proc.ts';
+import { DEFAULT_DEVICE_NODES } from '../devices/defaults.ts';
+import type { DeviceRule } from '../devices/schema.ts';
+import { initSettings } from '../namespace/index.ts';
+import { capabilityMask } from './capabilities.ts';
+import { maskedPaths, readonlyPaths } from './declare.ts';
+import type { Account } from './accounts.ts';
+import type { ContainerSpec } from './schema.ts';
+import { seccompFilter, type SeccompArch } from './seccomp.ts';
+
+/** What only the live system can say. */
+export interface LaunchFacts {
+  readonly account: Account;
+  /** Namespaces to join, already resolved. A type that is neither here nor 'host' is made anew. */
+  readonly join: readonly JoinNamespace[];
+  readonly create: readonly NamespaceType[];
+  /** Text of /proc/self/mountinfo, for rootfs: host. */
+  readonly mountinfo: string;
+  /** Device rules with numbers. */
+  readonly rules: readonly DeviceRule[];
+  /** Device nodes that allow rules name by path. */
+  readonly nodes: ReadonlyArray<{ readonly path: string; readonly type: 'b' | 'c'; readonly major: number; readonly minor: number }>;
+  /** Whether a cgroup2 hierarchy is mounted. */
+  readonly cgroup2: boolean;
+  readonly arch: SeccompArch;
+}
+
+const SAFE: MountFlags = { nosuid: true, nodev: true };
+const SEALED: MountFlags = { nosuid: true, nodev: true, noexec: true };
+
+/** Namespaces to make and join. */
+export function namespaceSetup(spec: ContainerSpec, facts: LaunchFacts): NamespaceSetup {
+  const setting = (type: NamespaceType) => {
+    const use = spec.namespaces[type];
+    return use.kind === 'new' && facts.create.includes(type) ? initSettings(use.settings, null) : undefined;
+  };
+  const user = setting('user');
+  return {
+    create: facts.create,
+    join: facts.join,
+    uidMap: user?.uidMap ?? '',
+    gidMap: user?.gidMap ?? '',
+    setgroups: user?.setgroups ?? 'allow',
+    timeOffsets: setting('time')?.timeOffsets ?? '',
+    hostname: setting('uts')?.hostname ?? '',
+    domainname: setting('uts')?.domainname ?? '',
+  };
+}
+
+/** Mounts of the host's own file systems that rootfs: host shows: no kernel views, nothing under the private directories. */
+export function hostMounts(mountinfo: string): string[] {
+  const hidden = ['/proc', '/sys', '/dev', '/run', '/tmp'];
+  const mounts = parseMountInfo(mountinfo);
+  const targets = new Set<string>();
+  for (const m of mounts) {
+    const kernelView = KERNEL_FILESYSTEMS.has(m.fstype);
+    const covered = hidden.some((h) => m.target === h || m.target.startsWith(`${h}/`));
+    if (!kernelView && !covered && m.target !== '/') {
+      targets.add(m.target);
+    }
+  }
+  return [...targets].sort();
+}
+
+/** File systems that show or steer the kernel, and nsfs pins. */
+const KERNEL_FILESYSTEMS = new Set([
+  'autofs', 'binfmt_misc', 'bpf', 'cgroup', 'cgroup2', 'configfs', 'debugfs', 'devpts', 'devtmpfs', 'efivarfs', 'fusectl',
+  'hugetlbfs', 'mqueue', 'nsfs', 'proc', 'pstore', 'rpc_pipefs', 'securityfs', 'selinuxfs', 'sysfs', 'tracefs',
+]);
+
+/** The root file system, op by op. */
+export function rootOps(spec: ContainerSpec, facts: LaunchFacts): RootOp[] {
+  if (spec.namespaces.mnt.kind !== 'new') {
+    return [{ op: 'none' }];
+  }
+  return [
+    ...baseOps(spec, facts),
+    ...kernelViews(spec, facts),
+    ...devOps(spec, facts),
+    ...(spec.rootfs.kind === 'host' ? privateDirectories() : []),
+    ...maskedPaths(spec).map((target): RootOp => ({ op: 'mask', target })),
+    ...readonlyPaths(spec).map((target): RootOp => ({ op: 'readonly', target })),
+    ...(spec.rootfs.kind === 'host' || spec.rootfs.readonly ? [{ op: 'root-readonly' } as const] : []),
+  ];
+}
+
+function baseOps(spec: ContainerSpec, facts: LaunchFacts): RootOp[] {
+  if (spec.rootfs.kind === 'host') {
+    return [
+      { op: 'root-bind', source: '/', recursive: false, ...SAFE },
+      ...hostMounts(facts.mountinfo).map((path): RootOp => ({
+        op: 'bind',
+        source: path,
+        target: path,
+        recursive: false,
+        create: 'none',
+        ro: true,
+        ...SAFE,
+      })),
+    ];
+  }
+  return spec.rootfs.overlay
+    ? [{ op: 'root-overlay', lower: [spec.rootfs.path], upper: '', work: '', ...SAFE }]
+    : [{ op: 'root-bind', source: spec.rootfs.path, recursive: false, ...SAFE }];
+}
+
+/** /proc of its pid namespace, /sys of its network namespace, and its own view of the cgroup tree. */
+function kernelViews(spec: ContainerSpec, facts: LaunchFacts): RootOp[] {
+  const create = 'dir';
+  const ops: RootOp[] = [{ op: 'mount', fstype: 'proc', target: '/proc', options: [], create, ...SEALED }];
+  if (ownsType(spec, 'net')) {
+    ops.push({ op: 'mount', fstype: 'sysfs', target: '/sys', options: [], create, ro: true, ...SEALED });
+  } else {
+    // sysfs shows the network of whoever mounts it, and may only be mounted by that network's owner.
+    ops.push({ op: 'bind', source: '/sys', target: '/sys', recursive: false, create, ro: true, ...SEALED });
+  }
+  if (facts.cgroup2 && ownsType(spec, 'cgroup') && ownsType(spec, 'net')) {
+    ops.push({ op: 'mount', fstype: 'cgroup2', target: '/sys/fs/cgroup', options: [], create: 'none', ro: true, ...SEALED });
+  }
+  return ops;
+}
+
+function ownsType(spec: ContainerSpec, type: NamespaceType): boolean {
+  return spec.namespaces[type].kind === 'new';
+}
+
+/** /dev: a small tmpfs with the usual nodes, a private pts, shared memory and message queues. */
+function devOps(spec: ContainerSpec, facts: LaunchFacts): RootOp[] {
+  const ops: RootOp[] = [
+    { op: 'mount', fstype: 'tmpfs', target: '/dev', options: ['mode=0755', 'size=65536k'], create: 'dir', nosuid: true, noexec: true },
+  ];
+  const named = facts.rules.filter((r) => r.allow && r.type !== 'a' && typeof r.major === 'number' && typeof r.minor === 'number');
+  // mknod passes the container's own filter only with the m bit, and never inside a user namespace: then the host's
+  // node is bound instead.
+  const mayMake = (major: number, minor: number): boolean =>
+    spec.namespaces.user.kind === 'host' &&
+    named.some((r) => r.type === 'c' && r.major === major && r.minor === minor && r.access.includes('m')) &&
+    !facts.rules.some((r) => !r.allow);
+  for (const node of DEFAULT_DEVICE_NODES) {
+    const { type, major, minor, mode } = node;
+    const target = `/dev/${node.name}`;
+    ops.push(
+      mayMake(major, minor)
+        ? { op: 'mknod', target, type, major, minor, mode }
+        : { op: 'bind-device', source: `/dev/${node.name}`, target, type, major, minor },
+    );
+  }
+  const fixed = new Set(DEFAULT_DEVICE_NODES.map((n) => `/dev/${n.name}`));
+  for (const { path, type, major, minor } of facts.nodes) {
+    if (path.startsWith('/dev/') && !fixed.has(path)) {
+      ops.push({ op: 'bind-device', source: path, target: path, type, major, minor });
+    }
+  }
+  for (const [name, to] of DEV_LINKS) {
+    ops.push({ op: 'symlink', target: `/dev/${name}`, to });
+  }
+  ops.push(
+    { op: 'mount', fstype: 'devpts', target: '/dev/pts', options: ['newinstance', 'ptmxmode=0666', 'mode=0620'], create: 'dir', nosuid: true, noexec: true },
+    { op: 'mount', fstype: 'tmpfs', target: '/dev/shm', options: ['mode=1777', 'size=65536k'], create: 'dir', ...SEALED },
+  );
+  if (ownsType(spec, 'ipc')) {
+    ops.push({ op: 'mount', fstype: 'mqueue', target: '/dev/mqueue', options: [], create: 'dir', ...SEALED });
+  }
+  return ops;
+}
+
+const DEV_LINKS = [
+  ['fd', '/proc/self/fd'],
+  ['stdin', '/proc/self/fd/0'],
+  ['stdout', '/proc/self/fd/1'],
+  ['stderr', '/proc/self/fd/2'],
+  ['ptmx', 'pts/ptmx'],
+] as const;
+
+/** What the host's root must not show or share: its runtime state and its temporary files. */
+function privateDirectories(): RootOp[] {
+  return [
+    { op: 'mount', fstype: 'tmpfs', target: '/tmp', options: ['mode=1777'], create: 'none', ...SAFE },
+    { op: 'mount', fstype: 'tmpfs', target: '/run', options: ['mode=0755'], create: 'none', ...SAFE },
+  ];
+}
+
+/** The process: command, account, privileges. */
+export function processSpec(spec: ContainerSpec, facts: Pick<LaunchFacts, 'account' | 'arch'>): ProcessSpec {
+  const env = new Map<string, string>([['PATH', DEFAULT_PATH], ...Object.entries(spec.env)]);
+  return {
+    argv: spec.command,
+    env: [...env].map(([key, value]) => `${key}=${value}`),
+    cwd: spec.workingDir,
+    uid: facts.account.uid,
+    gid: facts.account.gid,
+    groups: facts.account.groups,
+    umask: 0o022,
+    capabilities: capabilitySets(spec, facts.account),
+    noNewPrivs: spec.noNewPrivs,
+    seccomp: seccompFilter({ profile: spec.seccomp, arch: facts.arch, capabilities: new Set<string>(spec.capabilities) }),
+  };
+}
+
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/**
+ * The five sets. Inheritable stays empty (CVE-2022-24769); for a user other than root the granted ones are ambient too,
+ * or the exec would drop them.
+ */
+function capabilitySets(spec: ContainerSpec, account: Account): CapabilitySets {
+  const mask = capabilityMask(spec.capabilities);
+  const ambient = account.uid === 0 ? 0n : mask;
+  return { bounding: mask, permitted: mask, effective: mask, inheritable: ambient, ambient };
+}
+
+/** The types a spec makes anew, before any that surviving members still hold are taken out. */
+export function newTypes(spec: ContainerSpec): NamespaceType[] {
+  return NAMESPACE_TYPES.filter((type) => spec.namespaces[type].kind === 'new');
+}

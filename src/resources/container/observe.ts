@@ -1,0 +1,265 @@
+/** The live state of containers: their processes, namespaces and cgroups, read in a few batches. */
+import { NAMESPACE_TYPES, type NamespaceType } from '../../kernel/init-spec.ts';
+import { namespaceInode, parseMountInfo, parseProcCgroup, parseStatus } from '../../kernel/proc.ts';
+import type { KernelReader } from '../../kernel/reader.ts';
+import type { Value } from '../attribute.ts';
+import { knobCandidates } from '../cgroup/index.ts';
+import { observeHierarchies, observeKnobs, observeMembers } from '../cgroup/observe.ts';
+import { observeDevices } from '../devices/observe.ts';
+import type { Declared, Extra, Observed } from '../kind.ts';
+import { POLICY_XATTR, type Label } from '../label.ts';
+import { NAMESPACE_ROW } from '../namespace/registry.ts';
+import { isAlive, readStats } from '../processes.ts';
+import { directoryIn, type ScopeEntry, type StackScope } from '../scope.ts';
+import { signalName } from '../signals.ts';
+import { CAPABILITIES } from './capabilities.ts';
+import { PREFIX, policyValues } from './declare.ts';
+import { foreignMembers } from './members.ts';
+import { targetInode } from './namespaces.ts';
+
+/** Types in the order of NAMESPACE_TYPES; /proc/PID/ns file names. */
+const PROC_FILES = ['status', 'cgroup', 'mountinfo', 'uid_map', 'gid_map', 'setgroups', 'timens_offsets'] as const;
+
+interface Subject {
+  readonly address: string;
+  readonly entry: ScopeEntry;
+  readonly label: Label;
+  readonly declared: Declared | undefined;
+  readonly path: string;
+  readonly pid: number;
+  readonly alive: boolean;
+  readonly supervised: boolean;
+}
+
+/** Observes every declared or owned container. */
+export async function observeContainers(
+  reader: KernelReader,
+  scope: StackScope,
+  declared: readonly Declared[],
+): Promise<Observed[]> {
+  const wanted = new Map(declared.map((d) => [d.address, d]));
+  const owned = [...scope.byAddress].filter(([a]) => a.startsWith(PREFIX));
+  const stats = readStats(reader, owned.flatMap(([, e]) => [e.run?.pid ?? 0, e.run?.supervisor ?? 0]));
+  const subjects = owned.map(([address, entry], i): Subject => ({
+    address,
+    entry,
+    label: entry.label as Label,
+    declared: wanted.get(address),
+    path: entry.path,
+    pid: entry.run?.pid ?? 0,
+    alive: (entry.run?.pid ?? 0) > 0 && isAlive(stats[2 * i], entry.run?.startTime ?? ''),
+    supervised: (entry.run?.supervisor ?? 0) > 0 && isAlive(stats[2 * i + 1], entry.run?.supervisorStartTime ?? ''),
+  }));
+  const lives = await observeSubjects(reader, scope, subjects);
+  const absent = declared
+    .filter((d) => !scope.byAddress.has(d.address))
+    .map((d): Observed => ({ address: d.address, exists: false, live: {}, applied: null, extras: [], unreadable: [], facts: {} }));
+  return [...lives, ...absent];
+}
+
+async function observeSubjects(reader: KernelReader, scope: StackScope, subjects: readonly Subject[]): Promise<Observed[]> {
+  const running = subjects.filter((s) => s.alive);
+  const index = new Map(running.map((s, i) => [s.address, i]));
+  const procs = reader.readFiles(running.flatMap((s) => PROC_FILES.map((f) => `/proc/${s.pid}/${f}`)));
+  const links = reader.readLinks([
+    ...NAMESPACE_TYPES.map((t) => `/proc/self/ns/${t}`),
+    ...running.flatMap((s) => NAMESPACE_TYPES.map((t) => `/proc/${s.pid}/ns/${t}`)),
+  ]);
+  const inodes = links.map((l) => (typeof l === 'string' ? namespaceInode(l) : undefined));
+  const inodeOf = (i: number | undefined, type: NamespaceType): string | undefined =>
+    inodes[((i ?? -1) + 1) * NAMESPACE_TYPES.length + NAMESPACE_TYPES.indexOf(type)];
+  const utsSubjects = running.filter((s) => ownsUts(s));
+  const utsNames = await reader.readUts(utsSubjects.map((s) => `/proc/${s.pid}/ns/uts`));
+  const uts = new Map(utsSubjects.map((s, i) => [s.address, utsNames[i]]));
+
+  const paths = subjects.map((s) => s.path);
+  const knobs = observeKnobs(
+    reader,
+    scope.stack,
+    subjects.map((s) => ({ path: s.path, knobs: knobCandidates(s.declared?.desired, s.label.applied) })),
+  );
+  const hierarchies = observeHierarchies(reader, scope.stack, paths);
+  const members = observeMembers(reader, scope.stack, paths);
+  const devices = observeDevices(reader, scope.stack, paths);
+  const primary = reader.layout.primary?.mount ?? '';
+  const policies = reader.getXattrs(
+    paths.map((p) => directoryIn(primary, reader.settings.cgroupRoot, scope.stack, p)),
+    POLICY_XATTR,
+  );
+
+  return subjects.map((s, at): Observed => {
+    const i = index.get(s.address);
+    const state = stateOf(s);
+    const live: Record<string, Value | undefined> = {
+      ...s.label.applied,
+      state,
+      supervisor: s.supervised ? 'present' : s.alive ? 'missing' : 'done',
+      hierarchies: hierarchies[at] ?? [],
+      devices: devices[at] ?? [],
+      ...knobs[at],
+    };
+    const policy = policies[at];
+    if (typeof policy === 'string') {
+      Object.assign(live, policyValues(policy));
+    }
+    const extras: Extra[] = [];
+    const unreadable: string[] = [];
+    const facts: Record<string, string> = { path: `${reader.settings.cgroupRoot}/${scope.stack}/${s.path}`, leaf: s.path };
+    if (i !== undefined) {
+      facts['pid'] = String(s.pid);
+      const files = new Map(
+        PROC_FILES.map((f, j) => {
+          const text = procs[i * PROC_FILES.length + j];
+          return [f as string, typeof text === 'string' ? text : undefined];
+        }),
+      );
+      Object.assign(live, processValues(reader, scope, s, files));
+      for (const type of NAMESPACE_TYPES) {
+        const inode = inodeOf(i, type);
+        if (inode === undefined) {
+          unreadable.push(`namespace.${type}`);
+          continue;
+        }
+        live[`namespace.${type}`] = namespaceValue(reader, scope, s, type, inode, inodeOf(undefined, type));
+        if (live[`namespace.${type}`] === 'new') {
+          const row = NAMESPACE_ROW[type];
+          Object.assign(live, row.live(row.procFiles.map((f) => files.get(f)), uts.get(s.address)));
+        }
+      }
+      if (ownsUts(s) && uts.get(s.address) === undefined) {
+        unreadable.push('hostname', 'domainname');
+        Object.assign(live, { hostname: s.label.applied?.['hostname'], domainname: s.label.applied?.['domainname'] });
+      }
+      extras.push(...foreignMounts(s, files.get('mountinfo')));
+    }
+    extras.push(
+      ...foreignMembers(reader, {
+        path: s.path,
+        members: members[at] ?? new Map<number, string[]>(),
+        pid: s.alive ? s.pid : 0,
+        supervisor: s.supervised ? (s.entry.run?.supervisor ?? 0) : 0,
+        sharesHostPids: live['namespace.pid'] === 'host',
+      }),
+    );
+    return {
+      address: s.address,
+      exists: true,
+      live,
+      applied: s.label.applied,
+      extras,
+      unreadable,
+      facts,
+    };
+  });
+}
+
+function ownsUts(s: Subject): boolean {
+  const use = s.declared?.desired['namespace.uts'] ?? s.label.applied?.['namespace.uts'];
+  return use === 'new';
+}
+
+/** The state attribute: what the process is, and how the last run ended. */
+function stateOf(s: Subject): string {
+  const run = s.entry.run;
+  if (s.alive) {
+    return 'running';
+  }
+  if (run === undefined) {
+    return 'absent';
+  }
+  if (s.supervised) {
+    return run.state === 'backoff' || run.state === 'starting' || run.state === 'running' ? 'restarting' : run.state;
+  }
+  if (run.state === 'stopped') {
+    return 'stopped';
+  }
+  if (run.state === 'exited' || run.state === 'failed') {
+    if (run.signal > 0) {
+      return `killed by SIG${signalName(run.signal)}`;
+    }
+    return run.exit === 0 ? 'completed' : run.exit === -2 ? 'ended' : `exited ${run.exit}`;
+  }
+  return 'gone';
+}
+
+/** Values from /proc/PID/status and /proc/PID/cgroup. */
+function processValues(reader: KernelReader, scope: StackScope, s: Subject, files: ReadonlyMap<string, string | undefined>): Record<string, Value | undefined> {
+  const status = parseStatus(files.get('status') ?? '');
+  const bounding = BigInt(`0x${status.get('CapBnd') ?? '0'}`);
+  const placement = parseProcCgroup(files.get('cgroup') ?? '');
+  const expected = `${reader.settings.cgroupRoot}/${scope.stack}/${s.path}`;
+  const inLeaf = reader.layout.hierarchies
+    .filter((h) => {
+      const path = h.version === 2 ? placement.get('') : placement.get(h.name);
+      return path !== undefined && (path === expected || path.startsWith(`${expected}/`));
+    })
+    .map((h) => h.name);
+  const filtered = status.get('Seccomp') === '2';
+  return {
+    capabilities: CAPABILITIES.filter((_, bit) => ((bounding >> BigInt(bit)) & 1n) === 1n).sort(),
+    no_new_privs: status.get('NoNewPrivs') === '1' ? 'true' : 'false',
+    // The filter itself cannot be read back; its presence can.
+    seccomp: filtered ? (s.label.applied?.['seccomp'] ?? 'default') : 'unconfined',
+    placement: inLeaf,
+  };
+}
+
+/** A namespace as the plan writes it: the declared text while it still is that one, else its inode. */
+function namespaceValue(
+  reader: KernelReader,
+  scope: StackScope,
+  s: Subject,
+  type: NamespaceType,
+  inode: string,
+  host: string | undefined,
+): string {
+  const applied = s.label.applied?.[`namespace.${type}`];
+  const own = s.label.namespaces?.[type];
+  if (applied === 'host' || (applied === undefined && inode === host)) {
+    return inode === host ? 'host' : `${type}:[${inode}]`;
+  }
+  if (applied === 'new' || applied === undefined) {
+    return inode === own && inode !== host ? 'new' : inode === host ? 'host' : `${type}:[${inode}]`;
+  }
+  const expected = typeof applied === 'string' ? targetInode(reader, scope, applied, type) : undefined;
+  // When the target is gone the label's own record says what was joined.
+  return inode === (expected ?? own) && typeof applied === 'string' ? applied : `${type}:[${inode}]`;
+}
+
+/** One line per mount: where, what, and whether it is read-only. */
+export function mountLines(mountinfo: string): string[] {
+  return parseMountInfo(mountinfo)
+    .map((m) => `${m.target} ${m.fstype} ${m.options.includes('ro') ? 'ro' : 'rw'}`)
+    .sort();
+}
+
+/** Mounts that were not there when it started, or are gone, or changed to writable. */
+function foreignMounts(s: Subject, mountinfo: string | undefined): Extra[] {
+  const recorded = s.label.mounts;
+  if (recorded === undefined || mountinfo === undefined) {
+    return [];
+  }
+  const live = mountLines(mountinfo);
+  const before = counts(recorded);
+  const after = counts(live);
+  const restart = [
+    { op: 'stop', path: s.path },
+    { op: 'start', container: s.address.slice(PREFIX.length) },
+  ] as const;
+  const extras: Extra[] = [];
+  for (const line of new Set([...before.keys(), ...after.keys()])) {
+    const difference = (after.get(line) ?? 0) - (before.get(line) ?? 0);
+    if (difference !== 0) {
+      extras.push({ what: 'mount', text: `mount ${line} ${difference > 0 ? 'appeared' : 'is gone'}`, steps: restart });
+    }
+  }
+  return extras;
+}
+
+function counts(lines: readonly string[]): Map<string, number> {
+  const result = new Map<string, number>();
+  for (const line of lines) {
+    result.set(line, (result.get(line) ?? 0) + 1);
+  }
+  return result;
+}
