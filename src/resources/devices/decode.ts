@@ -1,39 +1,45 @@
 /** Device programs, anybody's, described as rules. */
 import { canonicalLines } from './canonical.ts';
-import { explore, type Rectangle } from './explore.ts';
+import { explore, type Area } from './explore.ts';
 import { decodeInsns } from './insn.ts';
-import { MAX_MAJOR, MAX_MINOR } from './schema.ts';
-import { REQUESTS, allowedOf, intersect, joined, normalType, type DeviceSpace, type Segments, type TypeSpace } from './space.ts';
+import { MAX_MAJOR } from './schema.ts';
+import { REQUESTS, allowedOf, band, combine, intersect, normalType, type DeviceSpace, type Segments, type TypeSpace } from './space.ts';
 
 /** Steps for one program, type and request: a thousand rules one after another stay below it. */
 const BUDGET = 2_000_000;
 
-interface Region extends Rectangle {
+interface Region extends Area {
   readonly request: number;
 }
 
 function segmentsOf(regions: readonly Region[]): Segments {
-  const starts = [...new Set([0, ...regions.flatMap((r) => [r.minor[0], r.minor[1] + 1])])].sort((a, b) => a - b);
-  const value = (minor: number): number =>
-    regions.reduce((set, r) => (r.minor[0] <= minor && minor <= r.minor[1] ? set | (1 << r.request) : set), 0);
-  return joined(starts.filter((from) => from <= MAX_MINOR).map((from) => ({ from, value: value(from) })));
+  const minors = (r: Region): Segments =>
+    r.minor.reduce<Segments>(
+      (out, [from, to]) => combine(out, band(from, to, 1 << r.request), (x, y) => x | y),
+      [{ from: 0, value: 0 }],
+    );
+  return regions.reduce<Segments>((out, r) => combine(out, minors(r), (x, y) => x | y), [{ from: 0, value: 0 }]);
 }
 
 function typeSpace(regions: readonly Region[]): TypeSpace {
-  const starts = [...new Set([0, ...regions.flatMap((r) => [r.major[0], r.major[1] + 1])])].sort((a, b) => a - b);
-  const classes = starts
-    .filter((from) => from <= MAX_MAJOR)
-    .map((from) => ({
-      from,
-      to: (starts.find((s) => s > from) ?? MAX_MAJOR + 1) - 1,
-      segments: segmentsOf(regions.filter((r) => r.major[0] <= from && from <= r.major[1])),
-    }));
-  const widest = classes.reduce((best, c) => (c.to - c.from > best.to - best.from ? c : best));
-  const majors = new Map<number, Segments>();
-  for (const c of classes) {
-    for (let major = c.from; c !== widest && major <= c.to; major++) majors.set(major, c.segments);
-  }
-  return normalType({ other: widest.segments, majors });
+  const covering = Array.from({ length: MAX_MAJOR + 1 }, (): number[] => []);
+  regions.forEach((region, i) => {
+    for (const [from, to] of region.major) for (let major = from; major <= to; major++) covering[major]?.push(i);
+  });
+  const classes = new Map<string, number[]>();
+  covering.forEach((indexes, major) => {
+    const key = indexes.join();
+    const majors = classes.get(key);
+    if (majors) majors.push(major);
+    else classes.set(key, [major]);
+  });
+  const segments = (key: string): Segments => segmentsOf(key === '' ? [] : key.split(',').flatMap((i) => regions[Number(i)] ?? []));
+  const [[widest] = [''], ...rest] = [...classes].sort(([, x], [, y]) => y.length - x.length);
+  const majors = rest.flatMap(([key, numbers]) => {
+    const own = segments(key);
+    return numbers.map((major): [number, Segments] => [major, own]);
+  });
+  return normalType({ other: segments(widest), majors: new Map(majors) });
 }
 
 /** What a program decides, or 'opaque' when it cannot be told from its instructions. */

@@ -1,7 +1,7 @@
 /**
  * Follows every path of a device program for one type and request, with major and minor left open.
  *
- * Each path keeps the rectangle of (major, minor) that takes it; a comparison cuts the rectangle. So every number the
+ * Each path keeps the majors and the minors that take it, and a comparison divides them in two. So every number the
  * program tells apart is found, and the answer is exact rather than sampled.
  */
 import { alu, compare } from './alu.ts';
@@ -18,13 +18,16 @@ interface Open {
 }
 type Value = bigint | Open | 'context' | undefined;
 type Interval = readonly [from: number, to: number];
+/** Sorted, disjoint, not touching, not empty. */
+export type NumberSet = readonly Interval[];
 
-export interface Rectangle {
-  readonly major: Interval;
-  readonly minor: Interval;
+/** Every major of the one set with every minor of the other. */
+export interface Area {
+  readonly major: NumberSet;
+  readonly minor: NumberSet;
 }
 
-interface Path extends Rectangle {
+interface Path extends Area {
   pc: number;
   regs: Value[];
 }
@@ -47,17 +50,19 @@ const at = (value: Open, x: number): bigint => BigInt.asUintN(value.bits, BigInt
 /** A number where the path has narrowed its field to one. */
 function settled(value: Value, path: Path): Value {
   if (!isOpen(value)) return value;
-  const [from, to] = path[value.field];
-  return from === to ? at(value, from) : value;
+  const [first, ...more] = path[value.field];
+  return first !== undefined && more.length === 0 && first[0] === first[1] ? at(value, first[0]) : value;
 }
 
-const narrowed = (path: Path, field: Field, interval: Interval): Path => ({ ...path, regs: [...path.regs], [field]: interval });
+const narrowed = (path: Path, field: Field, numbers: NumberSet, pc: number): Path => ({ ...path, regs: [...path.regs], [field]: numbers, pc });
 
 /** The same path once per value of the field, to run the instruction at `pc` again on plain numbers. */
 function split(path: Path, field: Field, pc: number): Path[] {
-  const [from, to] = path[field];
-  if (to - from >= MAX_SPLIT) throw new Opaque();
-  return Array.from({ length: to - from + 1 }, (_, i) => ({ ...narrowed(path, field, [from + i, from + i]), pc }));
+  const count = path[field].reduce((n, [from, to]) => n + to - from + 1, 0);
+  if (count > MAX_SPLIT) throw new Opaque();
+  return path[field].flatMap(([from, to]) =>
+    Array.from({ length: to - from + 1 }, (_, i) => narrowed(path, field, [[from + i, from + i]], pc)),
+  );
 }
 
 /** ALU on open numbers as far as it stays of the form field + constant; undefined when it does not. */
@@ -73,25 +78,36 @@ function openAlu(insn: Insn, bits: 32 | 64, dst: Value, src: Value): Value {
   return op === 0x50 && dst.add === 0n && (src & mask) === mask ? dst : undefined;
 }
 
-/** Cuts the field's interval where the comparison may change its answer. */
+/** Adds to a set what lies above all it has. */
+function append(set: Array<[number, number]>, from: number, to: number): void {
+  const last = set.at(-1);
+  if (last && last[1] + 1 === from) last[1] = to;
+  else set.push([from, to]);
+}
+
+/** Divides the field's numbers by the comparison, cutting where its answer may change. */
 function branch(insn: Insn, bits: 32 | 64, path: Path, value: Open, k: bigint, swapped: boolean): Path[] {
-  const [from, to] = path[value.field];
   if ((insn.code & 0xf0) === 0x40) {
     const never = value.add === 0n && (k & BigInt(DOMAIN[value.field])) === 0n;
     return never ? [path] : split(path, value.field, path.pc - 1);
   }
   const size = Math.min(bits, value.bits);
   const edges = [0n, 1n << BigInt(size - 1), 1n << BigInt(bits - 1), k, k + 1n];
-  const cuts = edges.map((v) => Number(BigInt.asUintN(size, v - value.add))).filter((x) => x > from && x <= to);
-  const starts = [...new Set([from, ...cuts])].sort((x, y) => x - y);
-  return starts.map((start, i) => {
-    const v = at(value, start);
-    const taken = swapped ? compare(insn.code, bits, k, v) : compare(insn.code, bits, v, k);
-    if (taken === undefined) throw new Opaque();
-    const next = narrowed(path, value.field, [start, (starts[i + 1] ?? to + 1) - 1]);
-    next.pc = taken ? path.pc + insn.off : path.pc;
-    return next;
-  });
+  const cuts = edges.map((v) => Number(BigInt.asUintN(size, v - value.add))).sort((x, y) => x - y);
+  const [yes, no]: [Array<[number, number]>, Array<[number, number]>] = [[], []];
+  for (const [from, to] of path[value.field]) {
+    const starts = [from, ...cuts.filter((x, i) => x > from && x <= to && x !== cuts[i - 1])];
+    starts.forEach((start, i) => {
+      const v = at(value, start);
+      const taken = swapped ? compare(insn.code, bits, k, v) : compare(insn.code, bits, v, k);
+      if (taken === undefined) throw new Opaque();
+      append(taken ? yes : no, start, (starts[i + 1] ?? to + 1) - 1);
+    });
+  }
+  return [
+    ...(yes.length > 0 ? [narrowed(path, value.field, yes, path.pc + insn.off)] : []),
+    ...(no.length > 0 ? [narrowed(path, value.field, no, path.pc)] : []),
+  ];
 }
 
 function load(insn: Insn, base: Value, word: bigint): Value {
@@ -143,13 +159,13 @@ function step(program: readonly Insn[], insn: Insn, path: Path, word: bigint): P
 }
 
 /**
- * The rectangles of (major, minor) for which the program allows the request, or 'opaque' when it does something that
+ * The areas of (major, minor) for which the program allows the request, or 'opaque' when it does something that
  * cannot be followed or takes more than `budget` steps.
  */
-export function explore(program: readonly Insn[], type: 'b' | 'c', request: number, budget: number): Rectangle[] | 'opaque' {
+export function explore(program: readonly Insn[], type: 'b' | 'c', request: number, budget: number): Area[] | 'opaque' {
   const word = BigInt(accessType(type, request));
-  const paths: Path[] = [{ pc: 0, regs: [undefined, 'context'], major: [0, MAX_MAJOR], minor: [0, MAX_MINOR] }];
-  const allowed: Rectangle[] = [];
+  const paths: Path[] = [{ pc: 0, regs: [undefined, 'context'], major: [[0, MAX_MAJOR]], minor: [[0, MAX_MINOR]] }];
+  const allowed: Area[] = [];
   try {
     for (let path = paths.pop(), steps = 0; path !== undefined; path = paths.pop(), steps++) {
       const insn = program[path.pc++];

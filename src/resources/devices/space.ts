@@ -63,6 +63,12 @@ export function combine(x: Segments, y: Segments, join: (a: number, b: number) =
   }
 }
 
+/** `value` from one minor to another, 0 elsewhere. */
+export function band(from: number, to: number, value: number): Segments {
+  const before = from > 0 ? [{ from: 0, value: 0 }] : [];
+  return [...before, { from, value }, ...(to < MAX_MINOR ? [{ from: to + 1, value: 0 }] : [])];
+}
+
 /** Makes the commonest function of all 4096 majors the `other` one, so that equal functions have equal forms. */
 export function normalType(space: TypeSpace): TypeSpace {
   const count = new Map<string, { segments: Segments; majors: number }>();
@@ -99,8 +105,7 @@ export interface Patch extends Pick<DeviceRule, 'type' | 'major' | 'minor' | 'mi
 function paint(segments: Segments, patch: Patch): Segments {
   const from = patch.minor === '*' ? 0 : patch.minor;
   const to = patch.minor === '*' ? MAX_MINOR : (patch.minorEnd ?? patch.minor);
-  const ends = [...(from > 0 ? [{ from: 0, value: 0 }] : []), { from, value: 1 }, ...(to < MAX_MINOR ? [{ from: to + 1, value: 0 }] : [])];
-  return combine(segments, ends, (value, hit) => (hit ? patch.change(value) : value));
+  return combine(segments, band(from, to, 1), (value, hit) => (hit ? patch.change(value) : value));
 }
 
 function patchedType(patches: readonly Patch[]): TypeSpace {

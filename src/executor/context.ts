@@ -1,0 +1,33 @@
+/** What every step runner is given. */
+import type { Kernel } from '../kernel/kernel.ts';
+import { directoryIn } from '../resources/scope.ts';
+import type { Stack } from '../stack/types.ts';
+
+export interface ExecutionContext {
+  readonly kernel: Kernel;
+  readonly stackName: string;
+  readonly stack: Stack | undefined;
+}
+
+/** Directory of a cgroup in the primary hierarchy. */
+export function primaryDirectory(context: ExecutionContext, path: string): string {
+  const { kernel, stackName } = context;
+  return directoryIn(kernel.layout.primary?.mount ?? '', kernel.settings.cgroupRoot, stackName, path);
+}
+
+/** Directories of a cgroup in every hierarchy, with the hierarchy. */
+export function allDirectories(context: ExecutionContext, path: string): Array<{ dir: string; version: 1 | 2; name: string; mount: string; controllers: readonly string[] }> {
+  const { kernel, stackName } = context;
+  return kernel.layout.hierarchies.map((h) => ({
+    dir: directoryIn(h.mount, kernel.settings.cgroupRoot, stackName, path),
+    version: h.version,
+    name: h.name,
+    mount: h.mount,
+    controllers: h.controllers,
+  }));
+}
+
+/** Directory of a stack's runtime files. */
+export function stackRunDir(context: ExecutionContext): string {
+  return `${context.kernel.settings.runDir}/${context.stackName}`;
+}

@@ -1,0 +1,192 @@
+/** Executing a plan: the action graph, in parallel where independent, stopping cleanly, telling everything. */
+import { TsboxError } from '../errors.ts';
+import type { PlannedChange, Plan } from '../planner/plan.ts';
+import type { Address } from '../resources/kind.ts';
+import { STACK_XATTR } from '../resources/label.ts';
+import type { Step } from '../resources/step.ts';
+import { primaryDirectory, stackRunDir, type ExecutionContext } from './context.ts';
+import { faultPoint } from './fault.ts';
+import { Journal } from './journal.ts';
+import { describeStep, runStep } from './run-step.ts';
+import { removeStackRoot } from './teardown.ts';
+
+export type ApplyEvent =
+  | { readonly type: 'start'; readonly change: PlannedChange }
+  | { readonly type: 'step'; readonly change: PlannedChange; readonly step: Step }
+  | { readonly type: 'done'; readonly change: PlannedChange; readonly ms: number }
+  | { readonly type: 'failed'; readonly change: PlannedChange; readonly ms: number; readonly error: TsboxError }
+  | { readonly type: 'skipped'; readonly change: PlannedChange; readonly because: Address };
+
+export interface ApplyOptions {
+  /** Changes in flight at once. */
+  readonly parallelism: number;
+  /** Set when no further change shall start. */
+  readonly interrupted: () => boolean;
+  readonly onEvent: (event: ApplyEvent) => void;
+}
+
+export interface ApplyResult {
+  readonly done: readonly PlannedChange[];
+  readonly failed: ReadonlyArray<{ readonly change: PlannedChange; readonly error: TsboxError; readonly step: string }>;
+  readonly notStarted: readonly PlannedChange[];
+}
+
+interface Node {
+  readonly key: string;
+  readonly change: PlannedChange;
+  readonly steps: readonly Step[];
+  readonly waitsFor: Set<string>;
+  readonly late: boolean;
+}
+
+const LATE = '#late';
+
+/** Runs every change of the plan. Never throws for a change that fails: it is in the result, with what it held up. */
+export async function applyPlan(context: ExecutionContext, plan: Plan, options: ApplyOptions): Promise<ApplyResult> {
+  context.kernel.makeRunDir(stackRunDir(context));
+  const journal = new Journal(context);
+  journal.write({ event: 'apply' });
+  const nodes = buildNodes(plan);
+  const pending = new Map(nodes.map((n) => [n.key, n]));
+  const finished = new Set<string>();
+  const broken = new Map<string, Address>();
+  const done = new Set<PlannedChange>();
+  const failed: Array<{ change: PlannedChange; error: TsboxError; step: string }> = [];
+  const running = new Map<string, Promise<void>>();
+
+  const settle = (): void => {
+    let moved = true;
+    while (moved) {
+      moved = false;
+      for (const node of pending.values()) {
+        const culprit = [...node.waitsFor].map((k) => broken.get(k)).find((a) => a !== undefined);
+        if (culprit !== undefined) {
+          pending.delete(node.key);
+          broken.set(node.key, culprit);
+          options.onEvent({ type: 'skipped', change: node.change, because: culprit });
+          moved = true;
+        }
+      }
+    }
+  };
+  const next = (): Node | undefined =>
+    [...pending.values()].find((n) => [...n.waitsFor].every((k) => finished.has(k)));
+
+  for (;;) {
+    settle();
+    while (running.size < options.parallelism && !options.interrupted()) {
+      const node = next();
+      if (node === undefined) {
+        break;
+      }
+      pending.delete(node.key);
+      const task = runNode(context, node, journal, options).then((failure) => {
+        running.delete(node.key);
+        if (failure === undefined) {
+          finished.add(node.key);
+          done.add(node.change);
+        } else {
+          broken.set(node.key, node.change.address);
+          done.delete(node.change);
+          failed.push({ change: node.change, ...failure });
+        }
+      });
+      running.set(node.key, task);
+    }
+    if (running.size === 0) {
+      break;
+    }
+    await Promise.race(running.values());
+  }
+  const failedChanges = new Set(failed.map((f) => f.change));
+  const notStarted = [...new Set(nodes.map((n) => n.change))].filter((c) => !done.has(c) && !failedChanges.has(c));
+  finish(context, plan, failed.length === 0 && notStarted.length === 0);
+  journal.write({ event: 'done' });
+  return { done: [...done].filter((c) => !failedChanges.has(c)), failed, notStarted };
+}
+
+function buildNodes(plan: Plan): Node[] {
+  const nodes: Node[] = [];
+  const keys = new Set<string>();
+  for (const change of plan.changes) {
+    if (change.steps.length > 0 || change.lateSteps.length > 0) {
+      keys.add(change.address);
+    }
+  }
+  for (const change of plan.changes.filter((c) => keys.has(c.address))) {
+    const after = new Set(change.after.filter((a) => keys.has(a)));
+    nodes.push({ key: change.address, change, steps: change.steps, waitsFor: after, late: false });
+    if (change.lateSteps.length > 0) {
+      const late = new Set([change.address, ...change.lateAfter.filter((a) => keys.has(a))]);
+      nodes.push({ key: change.address + LATE, change, steps: change.lateSteps, waitsFor: late, late: true });
+    }
+  }
+  return nodes;
+}
+
+/** Runs one node's steps; a failure ends the node and names the step. */
+async function runNode(
+  context: ExecutionContext,
+  node: Node,
+  journal: Journal,
+  options: ApplyOptions,
+): Promise<{ error: TsboxError; step: string } | undefined> {
+  const { change } = node;
+  const began = performance.now();
+  const elapsed = (): number => Math.round(performance.now() - began);
+  if (!node.late) {
+    options.onEvent({ type: 'start', change });
+  }
+  journal.write({ event: 'begin', address: change.address, action: change.action });
+  let current = '';
+  try {
+    for (const step of node.steps) {
+      current = describeStep(step);
+      options.onEvent({ type: 'step', change, step });
+      faultPoint(change.address, step.op, 'before');
+      await runStep(context, step);
+      faultPoint(change.address, step.op, 'after');
+    }
+  } catch (cause) {
+    const error = asError(cause, change);
+    journal.write({ event: 'failed', address: change.address, action: change.action, error: error.message });
+    options.onEvent({ type: 'failed', change, ms: elapsed(), error });
+    return { error, step: current };
+  }
+  journal.write({ event: 'end', address: change.address, action: change.action });
+  if (change.lateSteps.length === 0 || node.late) {
+    options.onEvent({ type: 'done', change, ms: elapsed() });
+  }
+  return undefined;
+}
+
+/** Any failure as a TsboxError with its address, syscall and errno. */
+function asError(cause: unknown, change: PlannedChange): TsboxError {
+  if (cause instanceof TsboxError) {
+    return new TsboxError(cause.code, cause.message, { at: change.at, ...cause.info, address: change.address });
+  }
+  const native = cause as NodeJS.ErrnoException;
+  return new TsboxError('TSB3001', native.message, {
+    at: change.at,
+    address: change.address,
+    syscall: native.syscall,
+    errno: native.errno,
+    errnoCode: native.code,
+    subject: native.path,
+    cause,
+  });
+}
+
+/** Records what the stack now consists of, or takes its last traces away. */
+function finish(context: ExecutionContext, plan: Plan, complete: boolean): void {
+  if (plan.declared.length === 0) {
+    if (complete) {
+      removeStackRoot(context);
+    }
+    return;
+  }
+  if (complete && plan.complete) {
+    context.kernel.setXattr(primaryDirectory(context, ''), STACK_XATTR, plan.declared.join('\n'));
+  }
+}
+

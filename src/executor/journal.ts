@@ -1,0 +1,38 @@
+/** The step journal of this boot: one line before and after each change. It informs; it never decides. */
+import { stackRunDir, type ExecutionContext } from './context.ts';
+
+export interface JournalEntry {
+  readonly event: 'apply' | 'begin' | 'end' | 'failed' | 'done';
+  readonly address?: string;
+  readonly action?: string;
+  readonly error?: string;
+}
+
+export class Journal {
+  private readonly path: string;
+  private readonly context: ExecutionContext;
+  private readonly id: string;
+  private broken = false;
+
+  constructor(context: ExecutionContext) {
+    this.context = context;
+    this.path = `${stackRunDir(context)}/journal.jsonl`;
+    this.id = `${process.pid}-${Date.now().toString(36)}`;
+  }
+
+  /** Appends a line. A journal that cannot be written does not stop an apply: it is noted once and given up. */
+  write(entry: JournalEntry): void {
+    if (this.broken) {
+      return;
+    }
+    try {
+      this.context.kernel.append(this.path, `${JSON.stringify({ time: new Date().toISOString(), id: this.id, ...entry })}\n`);
+    } catch {
+      this.broken = true;
+    }
+  }
+
+  get writable(): boolean {
+    return !this.broken;
+  }
+}

@@ -1,0 +1,80 @@
+/** Gathering the facts a launch needs from the live system, and the cgroup part of the description. */
+import { TsboxError } from '../errors.ts';
+import { NAMESPACE_TYPES, type JoinNamespace, type NamespaceType } from '../kernel/init-spec.ts';
+import { deviceAt } from '../kernel/reader.ts';
+import { accountOf, containerAddress, leafPath, useText } from '../resources/container/declare.ts';
+import { newTypes, type LaunchFacts } from '../resources/container/launch.ts';
+import { memberFile, namespaceFile } from '../resources/container/namespaces.ts';
+import type { ContainerSpec } from '../resources/container/schema.ts';
+import { containerDevices } from '../resources/devices/steps.ts';
+import { readScope, type StackScope } from '../resources/scope.ts';
+import type { Stack } from '../stack/types.ts';
+import type { ExecutionContext } from './context.ts';
+import { readLabel } from './labels.ts';
+
+/** Join order: user first, so that its privileges cover the rest; pid last, since it takes a further clone. */
+const JOIN_ORDER: readonly NamespaceType[] = ['user', 'ipc', 'uts', 'net', 'cgroup', 'time', 'mnt', 'pid'];
+
+/** Namespaces that a restarted container takes up again when its sharers kept them alive. */
+const SURVIVING: readonly NamespaceType[] = ['user', 'net', 'ipc', 'uts', 'cgroup', 'time'];
+
+export function launchFacts(context: ExecutionContext, stack: Stack, spec: ContainerSpec): LaunchFacts {
+  const { kernel } = context;
+  const account = accountOf(spec);
+  if ('missing' in account) {
+    throw new TsboxError('TSB1004', `no ${account.missing} in the container's /etc`, { address: containerAddress(spec.name) });
+  }
+  const devices = containerDevices(spec.devices, stack, containerAddress(spec.name), () => undefined);
+  const named = spec.devices === null ? [] : typeof spec.devices === 'string' ? (stack.devices.get(spec.devices) ?? []) : spec.devices;
+  const nodes = named.flatMap((rule) => {
+    const numbers = rule.allow && rule.path !== undefined ? deviceAt(rule.path) : undefined;
+    return numbers === undefined || rule.path === undefined ? [] : [{ path: rule.path, ...numbers }];
+  });
+  const mountinfo = kernel.readFiles(['/proc/self/mountinfo'])[0];
+  const needsScope = NAMESPACE_TYPES.some((t) => spec.namespaces[t].kind !== 'new' && spec.namespaces[t].kind !== 'host');
+  const { join, create } = resolveNamespaces(context, spec, needsScope);
+  return {
+    account,
+    join,
+    create,
+    mountinfo: typeof mountinfo === 'string' ? mountinfo : '',
+    rules: devices.rules,
+    nodes,
+    cgroup2: kernel.layout.hierarchies.some((h) => h.version === 2),
+    arch: process.arch === 'arm64' ? 'aarch64' : 'x86_64',
+  };
+}
+
+function resolveNamespaces(context: ExecutionContext, spec: ContainerSpec, needsScope: boolean): { join: JoinNamespace[]; create: NamespaceType[] } {
+  const { kernel, stackName } = context;
+  const address = containerAddress(spec.name);
+  // Inodes of its last run, when it is being restarted.
+  const restarted = readLabel(context, leafPath(spec))?.namespaces;
+  const scope: StackScope | undefined = needsScope || restarted !== undefined ? readScope(kernel, stackName) : undefined;
+  const join: JoinNamespace[] = [];
+  const create = new Set(newTypes(spec));
+  for (const type of JOIN_ORDER) {
+    const use = spec.namespaces[type];
+    if (use.kind === 'host' || scope === undefined) {
+      continue;
+    }
+    if (use.kind === 'new') {
+      const before = SURVIVING.includes(type) ? restarted?.[type] : undefined;
+      const held = before === undefined ? undefined : memberFile(kernel, scope, type, before, address);
+      if (held !== undefined) {
+        join.push({ type, path: held.path, startTime: held.startTime });
+        create.delete(type);
+      }
+      continue;
+    }
+    const file = namespaceFile(kernel, scope, useText(use), type);
+    if (file === undefined) {
+      throw new TsboxError('TSB3002', `join ${type} namespace of ${useText(use)}: there is no such namespace now`, {
+        address,
+        hint: use.kind === 'container' ? 'that container has to be running' : 'make it first, or name another one',
+      });
+    }
+    join.push({ type, path: file.path, startTime: file.startTime });
+  }
+  return { join, create: [...create] };
+}

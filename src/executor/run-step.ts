@@ -1,0 +1,94 @@
+/** One step of the closed union, executed. */
+import type { Step } from '../resources/step.ts';
+import type { ExecutionContext } from './context.ts';
+import { writeLabel } from './labels.ts';
+import { enter, evict, makeCgroup, removeCgroup, setFrozen, writeKnob } from './steps/cgroup.ts';
+import { adoptContainer, awaitCompleted, setPolicy, startContainer, stopContainer } from './steps/container.ts';
+import { applyDevices, clearDevices } from './steps/devices.ts';
+import { labelNamespace, makeNamespace, removeNamespace, repinNamespace, setNames } from './steps/namespace.ts';
+
+export async function runStep(context: ExecutionContext, step: Step): Promise<void> {
+  switch (step.op) {
+    case 'cgroup-make':
+      return makeCgroup(context, step);
+    case 'cgroup-write':
+      return writeKnob(context, step);
+    case 'freeze':
+      return setFrozen(context, step);
+    case 'devices':
+      return applyDevices(context, step);
+    case 'devices-clear':
+      return clearDevices(context, step);
+    case 'label':
+      return writeLabel(context, step.path, step.label);
+    case 'cgroup-remove':
+      return removeCgroup(context, step);
+    case 'evict':
+      return evict(context, step);
+    case 'enter':
+      return enter(context, step);
+    case 'namespace-make':
+      return makeNamespace(context, step);
+    case 'namespace-repin':
+      return repinNamespace(context, step);
+    case 'namespace-remove':
+      return removeNamespace(context, step);
+    case 'namespace-label':
+      return labelNamespace(context, step);
+    case 'uts':
+      return setNames(context, step);
+    case 'start':
+      return startContainer(context, step);
+    case 'adopt':
+      return adoptContainer(context, step);
+    case 'stop':
+      return stopContainer(context, step);
+    case 'policy':
+      return setPolicy(context, step);
+    case 'await-completed':
+      return awaitCompleted(context, step);
+  }
+}
+
+/** What a step does, for progress, journals and errors. */
+export function describeStep(step: Step): string {
+  switch (step.op) {
+    case 'cgroup-make':
+      return `make cgroup ${step.path}`;
+    case 'cgroup-write':
+      return `set ${step.attribute}`;
+    case 'freeze':
+      return step.frozen ? 'freeze' : 'thaw';
+    case 'devices':
+      return 'set device rules';
+    case 'devices-clear':
+      return 'clear device rules';
+    case 'label':
+    case 'namespace-label':
+      return 'record';
+    case 'cgroup-remove':
+      return `remove cgroup ${step.path}`;
+    case 'evict':
+      return `move out ${step.pids.join(', ')}`;
+    case 'enter':
+      return `move in ${step.pids.join(', ')}`;
+    case 'namespace-make':
+      return `make ${step.type} namespace`;
+    case 'namespace-repin':
+      return 'pin again';
+    case 'namespace-remove':
+      return 'remove namespace';
+    case 'uts':
+      return 'set names';
+    case 'start':
+      return 'start';
+    case 'adopt':
+      return 'supervise';
+    case 'stop':
+      return 'stop';
+    case 'policy':
+      return 'set policy';
+    case 'await-completed':
+      return `wait for container/${step.container} to complete`;
+  }
+}

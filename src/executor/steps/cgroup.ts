@@ -1,0 +1,324 @@
+/** Steps on cgroup directories: make, write, freeze, evict, enter, remove. */
+import { TsboxError } from '../../errors.ts';
+import { EBUSY, EINVAL, ENODEV, ENOENT, ENOTDIR, ESRCH, refused } from '../../kernel/kernel.ts';
+import { parsePids } from '../../kernel/proc.ts';
+import { describeProcesses } from '../../resources/processes.ts';
+import { ENABLED_XATTR } from '../../resources/label.ts';
+import type { Step } from '../../resources/step.ts';
+import { allDirectories, primaryDirectory, type ExecutionContext } from '../context.ts';
+import { writeLabel } from '../labels.ts';
+
+type Of<Op extends Step['op']> = Extract<Step, { op: Op }>;
+
+/**
+ * Makes the directory in every hierarchy, the primary one first: its label is what finds the others again. Controllers
+ * are enabled above it on v2 before, top-down, and verified.
+ */
+export function makeCgroup(context: ExecutionContext, step: Of<'cgroup-make'>): void {
+  const { kernel } = context;
+  enableControllers(context, step.path, step.controllers);
+  const directories = allDirectories(context, step.path);
+  const primary = directories.find((d) => d.mount === kernel.layout.primary?.mount);
+  if (primary === undefined) {
+    return;
+  }
+  kernel.makeDirs([primary.dir]);
+  writeLabel(context, step.path, step.label);
+  const others = directories.filter((d) => d !== primary);
+  for (const other of others) {
+    makeWithAncestors(context, other.mount, step.path);
+  }
+}
+
+/** Makes our root, the stack's directory and every level down to `path` in one hierarchy. */
+export function makeWithAncestors(context: ExecutionContext, mount: string, path: string): void {
+  const { kernel, stackName } = context;
+  const full = `${kernel.settings.cgroupRoot}/${stackName}${path === '' ? '' : `/${path}`}`;
+  const parts = full.split('/').filter((p) => p !== '');
+  const levels = parts.map((_, i) => `${mount}/${parts.slice(0, i + 1).join('/')}`);
+  const cpuset = kernel.layout.byController.get('cpuset');
+  if (cpuset?.version === 1 && cpuset.mount === mount) {
+    for (const [i, level] of levels.entries()) {
+      kernel.makeDirs([level]);
+      fillCpuset(context, i === 0 ? mount : (levels[i - 1] ?? mount), level);
+    }
+    return;
+  }
+  kernel.makeDirs(levels);
+}
+
+/** A v1 cpuset takes no process while its lists are empty (cpusets.rst): they start as the parent's. */
+function fillCpuset(context: ExecutionContext, parent: string, dir: string): void {
+  const names = ['cpuset.cpus', 'cpuset.mems'];
+  const own = context.kernel.readFiles(names.map((n) => `${dir}/${n}`));
+  const above = context.kernel.readFiles(names.map((n) => `${parent}/${n}`));
+  names.forEach((name, i) => {
+    const inherited = above[i];
+    if (own[i] === '\n' && typeof inherited === 'string') {
+      context.kernel.write([{ path: `${dir}/${name}`, data: inherited.trim() }]);
+    }
+  });
+}
+
+/** Switches controllers on in every ancestor's cgroup.subtree_control (cgroup-v2.rst, "Enabling and Disabling"). */
+export function enableControllers(context: ExecutionContext, path: string, controllers: readonly string[]): void {
+  const { kernel, stackName } = context;
+  const v2 = kernel.layout.hierarchies.find((h) => h.version === 2);
+  if (v2 === undefined) {
+    return;
+  }
+  const parts = `${kernel.settings.cgroupRoot}/${stackName}/${path}`.split('/').filter((p) => p !== '');
+  const ancestors = parts.map((_, i) => (i === 0 ? v2.mount : `${v2.mount}/${parts.slice(0, i).join('/')}`));
+  const enabledAtRoot: string[] = [];
+  ancestors.forEach((dir, i) => {
+    if (i > 0) {
+      kernel.makeDirs([dir]);
+    }
+    if (controllers.length === 0) {
+      return;
+    }
+    const [text, offered] = kernel.readFiles([`${dir}/cgroup.subtree_control`, `${dir}/cgroup.controllers`]);
+    const on = new Set(typeof text === 'string' ? text.trim().split(' ') : []);
+    const available = new Set(typeof offered === 'string' ? offered.trim().split(' ') : []);
+    for (const controller of controllers.filter((c) => !on.has(c))) {
+      if (!available.has(controller)) {
+        throw new TsboxError('TSB1009', `the '${controller}' controller is not offered to ${dir}`, {
+          hint: `an ancestor does not hand it on: see cgroup.subtree_control above it`,
+        });
+      }
+      const result = kernel.tryWrite(`${dir}/cgroup.subtree_control`, `+${controller}`);
+      if (result !== 0) {
+        throw innerProcesses(context, dir, controller, result);
+      }
+      if (i === 0) {
+        enabledAtRoot.push(controller);
+      }
+    }
+  });
+  if (enabledAtRoot.length > 0) {
+    rememberEnabled(context, `${v2.mount}${kernel.settings.cgroupRoot}`, enabledAtRoot);
+  }
+}
+
+function rememberEnabled(context: ExecutionContext, root: string, controllers: readonly string[]): void {
+  const text = context.kernel.getXattrs([root], ENABLED_XATTR)[0];
+  const known = new Set(typeof text === 'string' ? text.split(' ').filter((c) => c !== '') : []);
+  controllers.forEach((c) => known.add(c));
+  context.kernel.setXattr(root, ENABLED_XATTR, [...known].join(' '));
+}
+
+/** The no-internal-process rule, with the processes that break it. */
+function innerProcesses(context: ExecutionContext, dir: string, controller: string, result: number): TsboxError {
+  const text = context.kernel.readFiles([`${dir}/cgroup.procs`])[0];
+  const pids = typeof text === 'string' ? parsePids(text) : [];
+  if (result === -EBUSY && pids.length > 0) {
+    const names = describeProcesses(context.kernel, pids.slice(0, 10)).map((p) => p.text);
+    return new TsboxError('TSB3001', `'${controller}' cannot be enabled in ${dir}: processes are in it: ${names.join(', ')}`, {
+      syscall: 'write',
+      errno: EBUSY,
+      errnoCode: 'EBUSY',
+      subject: `${dir}/cgroup.subtree_control`,
+      hint: 'a v2 cgroup has either processes or controllers for its children; move them to a child of their own',
+    });
+  }
+  return refused('write', `${dir}/cgroup.subtree_control`, result, `+${controller}`);
+}
+
+export function writeKnob(context: ExecutionContext, step: Of<'cgroup-write'>): void {
+  const { kernel } = context;
+  if (step.controller !== '') {
+    const hierarchy = kernel.layout.byController.get(step.controller);
+    if (hierarchy?.version === 2) {
+      enableControllers(context, step.path, [step.controller]);
+    }
+  }
+  const directories = allDirectories(context, step.path);
+  const dir =
+    step.controller === ''
+      ? primaryDirectory(context, step.path)
+      : directories.find((d) => d.controllers.includes(step.controller))?.dir;
+  for (const { file, data } of step.writes) {
+    const result = kernel.tryWrite(`${dir}/${file}`, data);
+    if (result !== 0) {
+      const error = refused('write', `${dir}/${file}`, result, data.trim());
+      throw result === -EINVAL || result === -EBUSY
+        ? new TsboxError('TSB3001', error.message, { ...error.info, hint: knobHint(step.attribute, result) })
+        : error;
+    }
+  }
+}
+
+function knobHint(attribute: string, result: number): string | undefined {
+  if (result === -EBUSY && attribute === 'memory.max') {
+    return 'more memory is in use than the new limit allows and it could not be reclaimed; stop something first';
+  }
+  if (attribute.startsWith('cpuset.')) {
+    return "the list must be within the parent's and online";
+  }
+  return attribute === 'cpu.max' ? "on cgroup v1 a child's quota must be within its parent's" : undefined;
+}
+
+/** How long the kernel may take to confirm a freeze, ms. */
+const FREEZE_TIMEOUT = 10_000;
+
+/** Freezes or thaws and waits for the kernel's word: freezing is asynchronous. */
+export async function setFrozen(context: ExecutionContext, step: Of<'freeze'>): Promise<void> {
+  const { kernel } = context;
+  const primary = kernel.layout.primary;
+  if (primary?.version === 2) {
+    const dir = primaryDirectory(context, step.path);
+    kernel.write([{ path: `${dir}/cgroup.freeze`, data: step.frozen ? '1' : '0' }]);
+    // Thawing below a frozen ancestor changes nothing yet, so only freezing has something to wait for.
+    if (step.frozen && !(await kernel.waitFile(`${dir}/cgroup.events`, 'frozen 1', FREEZE_TIMEOUT))) {
+      kernel.write([{ path: `${dir}/cgroup.freeze`, data: '0' }]);
+      throw new TsboxError('TSB3008', `${dir} did not freeze within ${FREEZE_TIMEOUT / 1000} s and was thawed again`);
+    }
+    return;
+  }
+  const freezer = allDirectories(context, step.path).find((d) => d.controllers.includes('freezer'));
+  if (freezer === undefined) {
+    return;
+  }
+  kernel.write([{ path: `${freezer.dir}/freezer.state`, data: step.frozen ? 'FROZEN' : 'THAWED' }]);
+  if (step.frozen && !(await kernel.waitFile(`${freezer.dir}/freezer.state`, 'FROZEN', FREEZE_TIMEOUT))) {
+    kernel.write([{ path: `${freezer.dir}/freezer.state`, data: 'THAWED' }]);
+    throw new TsboxError('TSB3008', `${freezer.dir} did not freeze within ${FREEZE_TIMEOUT / 1000} s and was thawed again`);
+  }
+}
+
+/** Moves processes that are not ours to the root of each hierarchy they are in here; the v2 and v1 roots take any. */
+export function evict(context: ExecutionContext, step: Of<'evict'>): void {
+  for (const { dir, mount } of allDirectories(context, step.path)) {
+    const text = context.kernel.readFiles([`${dir}/cgroup.procs`])[0];
+    const inside = new Set(typeof text === 'string' ? parsePids(text) : []);
+    for (const pid of step.pids.filter((p) => inside.has(p))) {
+      const result = context.kernel.tryWrite(`${mount}/cgroup.procs`, String(pid));
+      if (result !== 0 && result !== -ESRCH) {
+        throw refused('write', `${mount}/cgroup.procs`, result, String(pid));
+      }
+    }
+  }
+}
+
+/** Moves a container's processes (back) into its leaf in every hierarchy. */
+export function enter(context: ExecutionContext, step: Of<'enter'>): void {
+  for (const { dir } of allDirectories(context, step.path)) {
+    for (const pid of step.pids) {
+      const result = context.kernel.tryWrite(`${dir}/cgroup.procs`, String(pid));
+      if (result !== 0 && result !== -ESRCH) {
+        throw refused('write', `${dir}/cgroup.procs`, result, String(pid));
+      }
+    }
+  }
+}
+
+const REMOVE_TIMEOUT = 10_000;
+
+/** Kills what is inside (when told to) and removes the directory from every hierarchy, the primary one last. */
+export async function removeCgroup(context: ExecutionContext, step: Of<'cgroup-remove'>): Promise<void> {
+  const directories = allDirectories(context, step.path);
+  if (step.kill) {
+    await killAll(context, step.path);
+  }
+  const primary = primaryDirectory(context, step.path);
+  const ordered = [...directories.filter((d) => d.dir !== primary), ...directories.filter((d) => d.dir === primary)];
+  for (const { dir } of ordered) {
+    await removeDirectory(context, dir, step.kill);
+  }
+}
+
+/** rmdir(2) is EBUSY for a moment after the last process is gone; cgroups a container made below go first. */
+async function removeDirectory(context: ExecutionContext, dir: string, recursive: boolean): Promise<void> {
+  const { kernel } = context;
+  const deadline = Date.now() + REMOVE_TIMEOUT;
+  for (;;) {
+    const walked = recursive ? kernel.walkDirs(dir, 10_000) : undefined;
+    const below = Array.isArray(walked) ? walked.filter((d) => d.path !== '').map((d) => `${dir}/${d.path}`) : [];
+    const results = kernel.removeDirs([...below.reverse(), dir]);
+    const last = results.at(-1) ?? 0;
+    if (last === 0 || last === -ENOENT || last === -ENODEV) {
+      return;
+    }
+    if (last !== -EBUSY && last !== -ENOTDIR) {
+      throw refused('rmdir', dir, last);
+    }
+    if (Date.now() > deadline) {
+      throw stuck(context, dir);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+function stuck(context: ExecutionContext, dir: string): TsboxError {
+  const text = context.kernel.readFiles([`${dir}/cgroup.procs`])[0];
+  const pids = typeof text === 'string' ? parsePids(text) : [];
+  const names = describeProcesses(context.kernel, pids.slice(0, 10)).map((p) => p.text);
+  const walked = context.kernel.walkDirs(dir, 100);
+  const children = Array.isArray(walked) ? walked.filter((d) => d.path !== '').map((d) => d.path) : [];
+  const what = [...names, ...children.map((c) => `cgroup ${c}`)].join(', ');
+  return new TsboxError('TSB3008', `${dir} cannot be removed: it still holds ${what === '' ? 'something' : what}`, {
+    hint: 'what tsbox did not make it does not remove: move it away and apply again',
+  });
+}
+
+/** Kills a whole subtree: cgroup.kill where there is one, else freeze, signal all, thaw, until nobody is left. */
+export async function killAll(context: ExecutionContext, path: string): Promise<void> {
+  const { kernel } = context;
+  const primary = primaryDirectory(context, path);
+  if (kernel.layout.primary?.version === 2) {
+    const result = kernel.tryWrite(`${primary}/cgroup.kill`, '1');
+    if (result === 0) {
+      await kernel.waitFile(`${primary}/cgroup.events`, 'populated 0', REMOVE_TIMEOUT);
+    } else if (result !== -ENOENT) {
+      throw refused('write', `${primary}/cgroup.kill`, result, '1');
+    }
+  }
+  const deadline = Date.now() + REMOVE_TIMEOUT;
+  const freezer = allDirectories(context, path).find((d) => d.version === 1 && d.controllers.includes('freezer'));
+  for (;;) {
+    const pids = membersBelow(context, path);
+    if (pids.length === 0) {
+      return;
+    }
+    if (freezer !== undefined) {
+      kernel.tryWrite(`${freezer.dir}/freezer.state`, 'FROZEN');
+    }
+    for (const { pid, startTime } of pids) {
+      const fd = kernel.openProcess(pid, startTime);
+      if (fd !== undefined) {
+        kernel.signal(fd, 9);
+        kernel.close(fd);
+      }
+    }
+    if (freezer !== undefined) {
+      kernel.tryWrite(`${freezer.dir}/freezer.state`, 'THAWED');
+    }
+    if (Date.now() > deadline) {
+      throw stuck(context, primary);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+/** Processes in the cgroup and below, in any hierarchy, zombies left out. */
+function membersBelow(context: ExecutionContext, path: string): Array<{ pid: number; startTime: string }> {
+  const { kernel } = context;
+  const files = allDirectories(context, path).flatMap(({ dir }) => {
+    const walked = kernel.walkDirs(dir, 10_000);
+    return Array.isArray(walked) ? walked.map((d) => `${d.path === '' ? dir : `${dir}/${d.path}`}/cgroup.procs`) : [];
+  });
+  const pids = new Set<number>();
+  for (const text of kernel.readFiles(files)) {
+    for (const pid of typeof text === 'string' ? parsePids(text) : []) {
+      pids.add(pid);
+    }
+  }
+  const list = [...pids];
+  return kernel.readFiles(list.map((p) => `/proc/${p}/stat`)).flatMap((text, i) => {
+    if (typeof text !== 'string') {
+      return [];
+    }
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' ? [] : [{ pid: list[i] ?? 0, startTime: fields[19] ?? '' }];
+  });
+}

@@ -1,0 +1,32 @@
+/** Taking the last traces of a stack away: the supervisors' leaf, the stack's directories, our root with the last stack. */
+import { ENABLED_XATTR } from '../resources/label.ts';
+import { SUPERVISORS } from '../resources/scope.ts';
+import { allDirectories, primaryDirectory, stackRunDir, type ExecutionContext } from './context.ts';
+import { readOrEmpty } from './read.ts';
+
+export function removeStackRoot(context: ExecutionContext): void {
+  const { kernel } = context;
+  const primary = primaryDirectory(context, '');
+  const hierarchies = allDirectories(context, '');
+  const ordered = [...hierarchies.filter((h) => h.dir !== primary), ...hierarchies.filter((h) => h.dir === primary)];
+  for (const { dir } of ordered) {
+    kernel.removeDirs([`${dir}/${SUPERVISORS}`, dir]);
+  }
+  const rootParts = kernel.settings.cgroupRoot.split('/').filter((p) => p !== '');
+  const v2 = kernel.layout.hierarchies.find((h) => h.version === 2);
+  const enabled = v2 === undefined ? '' : readOrEmpty(kernel.getXattrs([`${v2.mount}${kernel.settings.cgroupRoot}`], ENABLED_XATTR));
+  for (const { mount, version } of ordered) {
+    const levels = rootParts.map((_, i) => `${mount}/${rootParts.slice(0, rootParts.length - i).join('/')}`);
+    const results = kernel.removeDirs(levels);
+    if (version === 2 && results.at(-1) === 0) {
+      // What we switched on in the mount's root goes off again; a controller somebody else uses by now refuses, rightly.
+      for (const controller of enabled.split(' ').filter((c) => c !== '')) {
+        kernel.tryWrite(`${mount}/cgroup.subtree_control`, `-${controller}`);
+      }
+    }
+  }
+  const run = stackRunDir(context);
+  kernel.unmount(`${run}/ns`);
+  kernel.remove(run);
+  kernel.removeIfEmpty(kernel.settings.runDir);
+}

@@ -1,0 +1,235 @@
+/** Writing to the live system: everything an apply does goes through here. Only the executor and the CLI open one. */
+import { appendFileSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import type { Errno, SpawnResult } from '../../native/index.d.ts';
+import { TsboxError } from '../errors.ts';
+import { encodeInitSpec, parseReport, type InitSpec } from './init-spec.ts';
+import { errnoName, initPath, loadNative } from './native.ts';
+import { LinuxReader } from './reader.ts';
+import { settingsFrom } from './settings.ts';
+
+export const ENOENT = 2;
+export const EEXIST = 17;
+export const EBUSY = 16;
+export const EINVAL = 22;
+export const ENOTDIR = 20;
+export const ESRCH = 3;
+export const EAGAIN = 11;
+export const ENODEV = 19;
+
+/** mount(2) and umount2(2) flags. */
+export const MS_BIND = 4096;
+export const MS_PRIVATE = 1 << 18;
+export const MNT_DETACH = 2;
+
+/** The machine, with the right to change it. Loads the addon. */
+export function openKernel(env: NodeJS.ProcessEnv): Kernel {
+  return new Kernel(env);
+}
+
+export class Kernel extends LinuxReader {
+  constructor(env: NodeJS.ProcessEnv) {
+    super(loadNative(), settingsFrom(env));
+  }
+
+  /** Writes existing files in order and stops at the first that the kernel refuses. */
+  write(items: ReadonlyArray<{ readonly path: string; readonly data: string }>): void {
+    for (const item of items) {
+      const [result = 0] = this.native.writeFiles([item]);
+      if (result !== 0) {
+        throw refused('write', item.path, result, item.data.trim());
+      }
+    }
+  }
+
+  /** One write; 0 or a negative errno. */
+  tryWrite(path: string, data: string): Errno {
+    return this.native.writeFiles([{ path, data }])[0] ?? 0;
+  }
+
+  /** Makes directories that may exist already. */
+  makeDirs(paths: readonly string[]): void {
+    this.native.mkdirs(paths).forEach((result, i) => {
+      if (result !== 0 && result !== -EEXIST) {
+        throw refused('mkdir', paths[i] ?? '', result);
+      }
+    });
+  }
+
+  removeDirs(paths: readonly string[]): Errno[] {
+    return this.native.rmdirs(paths);
+  }
+
+  setXattr(path: string, name: string, value: string): void {
+    this.native.setXattr(path, name, value);
+  }
+
+  removeXattr(path: string, name: string): void {
+    try {
+      this.native.removeXattr(path, name);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENODATA' && (error as NodeJS.ErrnoException).code !== 'ENOENT') {
+        throw error;
+      }
+    }
+  }
+
+  lockDir(path: string): number {
+    return this.native.lockDir(path);
+  }
+  inodeOf(fd: number): number {
+    const stat = this.native.fstat(fd);
+    return typeof stat === 'number' ? 0 : stat.ino;
+  }
+  close(fd: number): void {
+    this.native.close(fd);
+  }
+
+  /**
+   * A pidfd that surely is the process with this start time: the pidfd is opened first, the start time read after, so
+   * a pid reused in between is noticed. Undefined when the process is gone.
+   */
+  openProcess(pid: number, startTime: string): number | undefined {
+    let fd: number;
+    try {
+      fd = this.native.pidfdOpen(pid);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ESRCH') {
+        return undefined;
+      }
+      throw error;
+    }
+    const stat = this.native.readFiles([`/proc/${pid}/stat`])[0];
+    const fields = typeof stat === 'string' ? stat.slice(stat.lastIndexOf(')') + 2).split(' ') : [];
+    if (fields[19] !== startTime) {
+      this.native.close(fd);
+      return undefined;
+    }
+    return fd;
+  }
+
+  /** Signals through a pidfd; false when the process has ended. */
+  signal(fd: number, signal: number): boolean {
+    try {
+      this.native.pidfdSignal(fd, signal);
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ESRCH') {
+        return false;
+      }
+      throw error;
+    }
+  }
+
+  waitProcess(fd: number, timeoutMs: number): Promise<boolean> {
+    return this.native.pidfdWait(fd, timeoutMs);
+  }
+  waitFile(path: string, needle: string, timeoutMs: number): Promise<boolean> {
+    return this.native.waitFile(path, needle, timeoutMs);
+  }
+
+  replaceDevices(cgroup: string, insns: Uint8Array): number {
+    return this.native.deviceProgramReplace(cgroup, insns, 'tsbox_devices');
+  }
+  clearDevices(cgroup: string): number {
+    return this.native.deviceProgramDetach(cgroup);
+  }
+
+  mount(source: string, target: string, fstype: string, flags: number): void {
+    this.native.mount(source, target, fstype, flags, '');
+  }
+  /** Unmounts lazily; true when something was mounted there. */
+  unmount(target: string): boolean {
+    try {
+      this.native.umount(target, MNT_DETACH);
+      return true;
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code;
+      if (code === 'EINVAL' || code === 'ENOENT') {
+        return false;
+      }
+      throw error;
+    }
+  }
+
+  /**
+   * Runs native/init with a description and returns the fields of its report.
+   * @param cgroup cgroup2 directory to start it in, '' for ours
+   * @throws TsboxError TSB3002 with step, errno and path when it reports a failure
+   */
+  async runInit(spec: InitSpec, cgroup: string, timeoutMs: number, wait = false): Promise<ReadonlyMap<string, string>> {
+    const result = await this.native.spawn({ init: initPath(), spec: encodeInitSpec(spec), cgroup, stdio: 'null', timeoutMs, wait });
+    const report = parseReport(result.report);
+    if (report.ok) {
+      return new Map(Object.entries(report.fields));
+    }
+    const name = report.errno > 0 ? errnoName(report.errno) : '';
+    const what = report.step === '' ? 'the init process ended without a report' : report.step;
+    throw new TsboxError('TSB3002', `${what}${report.path === '' ? '' : ` ${report.path}`}${name === '' ? '' : `: ${name}`}`, {
+      syscall: report.step,
+      errno: report.errno,
+      errnoCode: name,
+      subject: report.path,
+      hint: launchHint(report.step, name),
+    });
+  }
+
+  /** Runs a command in a container with our own stdio; resolves with its exit code. */
+  runInteractive(spec: InitSpec): Promise<SpawnResult> {
+    return this.native.spawn({ init: initPath(), spec: encodeInitSpec(spec), cgroup: '', stdio: 'inherit', timeoutMs: 0, wait: true });
+  }
+
+  // The run directory is an ordinary tmpfs: node's own calls serve.
+  makeRunDir(path: string): void {
+    mkdirSync(path, { recursive: true, mode: 0o755 });
+  }
+  touch(path: string): void {
+    writeFileSync(path, '', { flag: 'a' });
+  }
+  append(path: string, text: string): void {
+    appendFileSync(path, text);
+  }
+  list(path: string): string[] {
+    try {
+      return readdirSync(path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+        return [];
+      }
+      throw error;
+    }
+  }
+  remove(path: string): void {
+    rmSync(path, { recursive: true, force: true });
+  }
+  /** Removes a directory if it is empty; leaves it otherwise. */
+  removeIfEmpty(path: string): void {
+    try {
+      rmdirSync(path);
+    } catch (error) {
+      if (!['ENOENT', 'ENOTEMPTY', 'EBUSY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+        throw error;
+      }
+    }
+  }
+}
+
+/** An error for a refused system call, naming the call, the object and the errno. */
+export function refused(syscall: string, subject: string, result: Errno, value?: string): TsboxError {
+  const name = errnoName(-result);
+  return new TsboxError('TSB3001', `${syscall} ${subject}${value === undefined ? '' : ` '${value}'`}: ${name}`, {
+    syscall,
+    errno: -result,
+    errnoCode: name,
+    subject,
+  });
+}
+
+function launchHint(step: string, errno: string): string | undefined {
+  if (step === 'exec' && errno === 'ENOENT') {
+    return "the command is not in the container's root; write its full path or check rootfs";
+  }
+  if (step === 'exec' && errno === 'EACCES') {
+    return 'the command is not executable, or its user may not reach it';
+  }
+  return undefined;
+}
