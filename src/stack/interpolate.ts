@@ -17,6 +17,9 @@ const TOTAL_LENGTH = 16_000_000;
 /** Levels of `${a:-${b:-…}}`. */
 const NESTING = 8;
 
+/** Errors after which no did-you-mean is looked for. */
+const GUESSES = 100;
+
 export interface Interpolation {
   readonly variables: ReadonlyMap<string, Variable>;
   readonly problems: TsboxError[];
@@ -141,7 +144,7 @@ function expression(state: Interpolation, tree: ScalarTree, whole: string, level
   }
   const variable = state.variables.get(name);
   if (variable === undefined) {
-    const near = suggest(name, state.variables.keys());
+    const near = state.problems.length > GUESSES ? undefined : suggest(name, state.variables.keys());
     const hint = near === undefined ? `declare it under variables; for the text itself write $${whole}` : `did you mean "${near}"?`;
     return fail(state, tree, whole, `no variable '${name}' is declared`, { hint });
   }

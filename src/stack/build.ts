@@ -1,0 +1,209 @@
+/** From the merged tree to typed items, each checked by its own schema; an item with an error is left out. */
+import { resolve } from 'node:path';
+import type { z } from 'zod';
+import { TsboxError } from '../errors.ts';
+import { collectKnobs } from '../resources/cgroup/schema.ts';
+import type { CgroupSpec } from '../resources/cgroup/schema.ts';
+import { containerSchema, containerSpec } from '../resources/container/schema.ts';
+import type { ContainerSpec } from '../resources/container/schema.ts';
+import { deviceRulesSchema } from '../resources/devices/schema.ts';
+import type { DeviceRule, DeviceUse } from '../resources/devices/schema.ts';
+import { namespaceSchema } from '../resources/namespace/schema.ts';
+import type { NamespaceSpec } from '../resources/namespace/schema.ts';
+import { translateIssues, unknownKey } from './issues.ts';
+import { nameProblem } from './names.ts';
+import type { NameProblem } from './names.ts';
+import { placeOf } from './positions.ts';
+import { cgroupSchema, outputSchema, SECTIONS, topShape, TOP_KEYS } from './schema.ts';
+import { located } from './source.ts';
+import { child, mapTree, toData } from './tree.ts';
+import type { MapTree, Tree } from './tree.ts';
+
+export type Path = readonly (string | number)[];
+
+/** Everything of a stack that has no error of its own. References are not checked yet. */
+export interface Items {
+  readonly name: string;
+  readonly cgroups: ReadonlyMap<string, CgroupSpec>;
+  readonly namespaces: ReadonlyMap<string, NamespaceSpec>;
+  readonly devices: ReadonlyMap<string, readonly DeviceRule[]>;
+  readonly containers: ReadonlyMap<string, ContainerSpec>;
+  readonly outputs: ReadonlyMap<string, { readonly value: string; readonly sensitive: boolean }>;
+  /** Where each item stands in the tree, by address: 'cgroup/a/b' is at cgroups, a, children, b. */
+  readonly paths: ReadonlyMap<string, Path>;
+}
+
+interface Building {
+  readonly root: MapTree;
+  readonly problems: TsboxError[];
+  readonly paths: Map<string, Path>;
+}
+
+/** In commands and environments numbers and booleans are passed as written: 0644 is not 644. */
+function asWritten(path: readonly string[]): boolean {
+  return path[0] === 'command' || path[0] === 'env';
+}
+
+export function buildItems(root: MapTree, problems: TsboxError[]): Items {
+  const building: Building = { root, problems, paths: new Map() };
+  const name = topLevel(building);
+  const cgroups = new Map<string, CgroupSpec>();
+  cgroupsBelow(building, ['cgroups'], '', cgroups);
+  return {
+    name,
+    cgroups,
+    namespaces: section(building, 'namespaces', 'namespace', (id, tree, path) => {
+      const spec = parsed(building, namespaceSchema, tree, path);
+      return spec === undefined ? undefined : { name: id, ...spec };
+    }),
+    devices: section(building, 'devices', 'device set', (_, tree, path) => parsed(building, deviceRulesSchema, tree, path)),
+    containers: section(building, 'containers', 'container', (id, tree, path) => container(building, id, tree, path)),
+    outputs: section(building, 'outputs', 'output', (_, tree, path) => {
+      const output = parsed(building, outputSchema, tree, path);
+      const value = child(tree, 'value') ?? tree;
+      return output === undefined ? undefined : { ...output, sensitive: output.sensitive || (value.kind === 'scalar' && value.sensitive) };
+    }),
+    paths: building.paths,
+  };
+}
+
+function report(building: Building, path: Path, part: 'key' | 'value', { message, expected }: NameProblem): void {
+  building.problems.push(new TsboxError('TSB1003', message, { ...located(placeOf(building.root, path, part)), expected }));
+}
+
+/**
+ * The value of a tree. Where it has errors they are told, and what is left without the fields that have them is
+ * returned, so that references in the others are still checked; `required` stands in for fields that must be there.
+ */
+function parsed<T>(building: Building, schema: z.ZodType<T>, tree: Tree, path: Path, required: Readonly<Record<string, unknown>> = {}): T | undefined {
+  if (tree.kind === 'scalar' && tree.broken) {
+    return undefined;
+  }
+  const data = toData(tree, asWritten);
+  const result = schema.safeParse(data);
+  if (result.success) {
+    return result.data;
+  }
+  for (const error of translateIssues(result.error.issues, schema, building.root, path)) {
+    building.problems.push(error);
+  }
+  return isRecord(data) ? schema.safeParse({ ...required, ...withoutFaults(data, result.error.issues) }).data : undefined;
+}
+
+function isRecord(data: unknown): data is Record<string, unknown> {
+  return typeof data === 'object' && data !== null && !Array.isArray(data);
+}
+
+/** The data less what the issues are about, to two levels. */
+function withoutFaults(data: Record<string, unknown>, issues: readonly z.core.$ZodIssue[]): Record<string, unknown> {
+  const rest = { ...data };
+  for (const issue of issues) {
+    const paths = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issue.path, key]) : [issue.path];
+    for (const [first, second] of paths.map((p) => p.map(String))) {
+      const inner = first === undefined ? undefined : rest[first];
+      if (first !== undefined && second !== undefined && isRecord(inner)) {
+        const { [second]: _, ...others } = inner;
+        rest[first] = others;
+      } else if (first !== undefined) {
+        delete rest[first];
+      }
+    }
+  }
+  return rest;
+}
+
+/** Version, name and unknown keys; returns the stack's name, '' when it has none. */
+function topLevel(building: Building): string {
+  const { root, problems } = building;
+  for (const key of root.entries.keys()) {
+    if (!TOP_KEYS.includes(key) && !key.startsWith('x-')) {
+      const { path, message, hint } = unknownKey(key, TOP_KEYS, []);
+      const expected = `one of ${TOP_KEYS.join(', ')}, or a key beginning with x-`;
+      problems.push(new TsboxError('TSB1003', message, { ...located(placeOf(root, path, 'key')), expected, hint }));
+    }
+  }
+  let name = '';
+  for (const [key, schema] of Object.entries(topShape)) {
+    const tree = root.entries.get(key)?.tree;
+    if (tree === undefined) {
+      const expected = { tsbox: 'tsbox: 1, the version of the language', name: "name: NAME, the stack's name" }[key];
+      if (expected !== undefined) {
+        problems.push(new TsboxError('TSB1003', `'${key}' is missing`, { ...located({ ...root.place, end: root.place.start }), expected }));
+      }
+      continue;
+    }
+    const value = parsed(building, schema as z.ZodType, tree, [key]);
+    if (key === 'name' && typeof value === 'string') {
+      name = value;
+      const wrong = nameProblem('stack', name);
+      if (wrong !== undefined) {
+        report(building, ['name'], 'value', wrong);
+      }
+    }
+  }
+  return name;
+}
+
+/** The map of a section; anything else is an error. */
+function sectionMap(building: Building, path: Path, what: string): MapTree | undefined {
+  const tree = path.reduce<Tree | undefined>(child, building.root);
+  if (tree === undefined || tree.kind === 'map' || (tree.kind === 'scalar' && (tree.broken || tree.value === null))) {
+    return tree?.kind === 'map' ? tree : undefined;
+  }
+  report(building, path, 'key', { message: `'${String(path.at(-1))}' is not a map`, expected: `a map from names to ${what}` });
+  return undefined;
+}
+
+type Kind = 'namespace' | 'device set' | 'container' | 'output';
+
+function section<T>(building: Building, key: keyof typeof SECTIONS, kind: Kind, make: (name: string, tree: Tree, path: Path) => T | undefined): Map<string, T> {
+  const items = new Map<string, T>();
+  for (const [name, { tree }] of sectionMap(building, [key], `${kind}s`)?.entries ?? []) {
+    const path = [key, name];
+    building.paths.set(`${kind === 'device set' ? 'devices' : kind}/${name}`, path);
+    const wrong = nameProblem(kind, name);
+    if (wrong !== undefined) {
+      report(building, path, 'key', wrong);
+    }
+    const item = make(name, tree, path);
+    if (item !== undefined) {
+      items.set(name, item);
+    }
+  }
+  return items;
+}
+
+/** Cgroups of a map of children, parents first. */
+function cgroupsBelow(building: Building, path: Path, parent: string, out: Map<string, CgroupSpec>): void {
+  for (const [name, { tree }] of sectionMap(building, path, 'cgroups')?.entries ?? []) {
+    const here = [...path, name];
+    const address = parent === '' ? name : `${parent}/${name}`;
+    building.paths.set(`cgroup/${address}`, here);
+    const wrong = nameProblem('cgroup', name);
+    if (wrong !== undefined) {
+      report(building, here, 'key', wrong);
+    }
+    const fields = tree.kind === 'scalar' && tree.value === null && !tree.broken ? mapTree(tree.place, new Map()) : tree;
+    const input = parsed(building, cgroupSchema, withoutChildren(fields), here) as ({ devices?: DeviceUse; optional?: boolean } & Record<string, unknown>) | undefined;
+    if (input !== undefined) {
+      out.set(address, { path: address, name, knobs: collectKnobs(input), devices: input.devices ?? null, optional: input.optional ?? false });
+    }
+    cgroupsBelow(building, [...here, 'children'], address, out);
+  }
+}
+
+function withoutChildren(tree: Tree): Tree {
+  if (tree.kind !== 'map' || !tree.entries.has('children')) {
+    return tree;
+  }
+  return mapTree(tree.place, new Map([...tree.entries].filter(([key]) => key !== 'children')));
+}
+
+function container(building: Building, name: string, tree: Tree, path: Path): ContainerSpec | undefined {
+  const input = parsed(building, containerSchema, tree, path, { command: ['-'] });
+  if (input === undefined) {
+    return undefined;
+  }
+  const directory = placeOf(building.root, [...path, 'rootfs', 'dir'])?.file.directory ?? '/';
+  return containerSpec(name, input, (relative) => resolve(directory, relative));
+}

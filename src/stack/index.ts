@@ -1,0 +1,122 @@
+/** The language: from files to a Stack. */
+import { TsboxError, TsboxErrors } from '../errors.ts';
+import { buildItems } from './build.ts';
+import type { Items } from './build.ts';
+import { checkItems } from './check.ts';
+import { loadFiles } from './files.ts';
+import { interpolate, interpolation } from './interpolate.ts';
+import { placeOf } from './positions.ts';
+import { spanOf } from './source.ts';
+import { mapTree } from './tree.ts';
+import type { Entry, MapTree } from './tree.ts';
+import type { Stack, Warning } from './types.ts';
+import { resolveVariables } from './variables.ts';
+import type { Variable, VariableSources } from './variables.ts';
+
+export { renderError, renderErrors, renderWarning, escapeText } from './diagnostics.ts';
+export type { Stack, Warning } from './types.ts';
+
+export interface LoadOptions {
+  /** Values from the command line, as text. */
+  readonly variables?: Readonly<Record<string, string>>;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/**
+ * Reads the files, later ones over earlier ones. Throws TsboxErrors with every error of all files, in the order in
+ * which the files were given and then by line.
+ */
+export function loadStack(files: readonly string[], options: LoadOptions): Stack {
+  const problems: TsboxError[] = [];
+  if (files.length === 0) {
+    throw new TsboxErrors([new TsboxError('TSB2001', 'no stack file is given', { expected: '-f FILE' })]);
+  }
+  const loaded = loadFiles(files, problems);
+  if (loaded.tree === undefined) {
+    throw new TsboxErrors(sorted(problems, loaded.files));
+  }
+  const sources: VariableSources = { variables: options.variables ?? {}, env: options.env };
+  const variables = resolveVariables(loaded.tree, sources, problems);
+  const root = filledIn(loaded.tree, variables, problems);
+  const items = buildItems(root, problems);
+  const warnings: Warning[] = [];
+  checkItems({ root, items, partial: loaded.partial, problems, warnings });
+  if (problems.length > 0) {
+    throw new TsboxErrors(sorted(problems.map((error) => masked(error, variables)), loaded.files));
+  }
+  return stackOf(root, items, variables, loaded, warnings.map((w) => ({ ...w, message: mask(w.message, variables) })));
+}
+
+/** Variables put into every section but their own; outputs keep references to resources. */
+function filledIn(root: MapTree, variables: ReadonlyMap<string, Variable>, problems: TsboxError[]): MapTree {
+  const values = interpolation(variables, problems, false);
+  const outputs = interpolation(variables, problems, true);
+  const entries = new Map<string, Entry>();
+  for (const [key, entry] of root.entries) {
+    const asIs = key === 'variables' || key === 'include' || key.startsWith('x-');
+    entries.set(key, asIs ? entry : { key: entry.key, tree: interpolate(key === 'outputs' ? outputs : values, entry.tree) });
+  }
+  return mapTree(root.place, entries);
+}
+
+function stackOf(
+  root: MapTree,
+  items: Items,
+  variables: ReadonlyMap<string, Variable>,
+  loaded: { readonly files: readonly string[]; readonly directory: string },
+  warnings: readonly Warning[],
+): Stack {
+  const { paths, ...rest } = items;
+  const values = [...variables].flatMap(([name, { value, sensitive }]) => (value === undefined || value === null ? [] : [[name, { value, sensitive }] as const]));
+  return {
+    ...rest,
+    files: loaded.files,
+    directory: loaded.directory,
+    variables: Object.fromEntries(values),
+    warnings,
+    locate: (address, path) => {
+      const base = paths.get(address);
+      const place = base === undefined ? undefined : placeOf(root, [...base, ...path]);
+      return place === undefined ? undefined : spanOf(place);
+    },
+  };
+}
+
+/** Errors in the order of the files and their lines, those without a place first; one per place and message. */
+function sorted(problems: readonly TsboxError[], files: readonly string[]): TsboxError[] {
+  const seen = new Set<string>();
+  const rank = (error: TsboxError): number => (error.info.at === undefined ? -1 : files.indexOf(error.info.at.file) + 1 || files.length + 1);
+  return problems
+    .filter((error) => {
+      const { at } = error.info;
+      const key = `${at?.file}:${at?.line}:${at?.column}:${error.message}`;
+      return !seen.has(key) && seen.add(key) !== undefined;
+    })
+    .sort((a, b) => rank(a) - rank(b) || (a.info.at?.line ?? 0) - (b.info.at?.line ?? 0) || (a.info.at?.column ?? 0) - (b.info.at?.column ?? 0));
+}
+
+/** What a sensitive variable holds does not appear in messages. Short values would take ordinary words with them. */
+function mask(text: string, variables: ReadonlyMap<string, Variable>): string {
+  let masked = text;
+  for (const { value, sensitive } of variables.values()) {
+    const secret = sensitive && value !== undefined && value !== null ? String(value) : '';
+    if (secret.length > 0) {
+      masked = secret.length > 3 ? masked.replaceAll(secret, '(sensitive)') : masked.replaceAll(`'${secret}'`, "'(sensitive)'");
+    }
+  }
+  return masked;
+}
+
+function masked(error: TsboxError, variables: ReadonlyMap<string, Variable>): TsboxError {
+  if (![...variables.values()].some((v) => v.sensitive)) {
+    return error;
+  }
+  const { expected, hint, ...info } = error.info;
+  const clean = (text: string | undefined): string | undefined => (text === undefined ? undefined : mask(text, variables));
+  return new TsboxError(error.code, mask(error.message, variables), { ...info, expected: clean(expected), hint: clean(hint) });
+}
+
+/** Values of sensitive variables, for whoever shows text that may contain them. */
+export function sensitiveValues(stack: Stack): readonly string[] {
+  return Object.values(stack.variables).flatMap(({ value, sensitive }) => (sensitive ? [String(value)] : []));
+}
