@@ -88,12 +88,9 @@ export class V1Kernel {
   }
 
   allows(p: Point, access: DeviceAccess): boolean {
-    const hits = [...this.exceptions].filter(([key]) => {
-      const [type, numbers = ''] = key.split(' ');
-      const [major, minor] = numbers.split(':');
-      return type === p.type && (major === '*' || Number(major) === p.major) && (minor === '*' || Number(minor) === p.minor);
-    });
-    if (this.allowByDefault) return !hits.some(([, set]) => [...access].some((bit) => set.has(bit)));
-    return hits.some(([, set]) => [...access].every((bit) => set.has(bit)));
+    const keys = [`${p.major}:${p.minor}`, `${p.major}:*`, `*:${p.minor}`, '*:*'].map((numbers) => `${p.type} ${numbers}`);
+    const hits = keys.flatMap((key) => this.exceptions.get(key) ?? []);
+    if (this.allowByDefault) return !hits.some((set) => [...access].some((bit) => set.has(bit)));
+    return hits.some((set) => [...access].every((bit) => set.has(bit)));
   }
 }

@@ -44,7 +44,12 @@ function switchOn(field: Field, ranges: readonly Range[], max: number): Block {
     jumps: full.slice(0, -1).map((r) => ({ code: OP.JLE_K, field, imm: r.to, to: r.target })),
     next: full.at(-1)?.target ?? 'deny',
   };
-  const withDefault = (next: string): Block => ({
+  const cost = new Map<string, number>();
+  for (const { from, to, target } of full) {
+    cost.set(target, (cost.get(target) ?? 0) + (from === to || from === 0 || to === max ? 1 : 2));
+  }
+  const next = [...cost].reduce((best, entry) => (entry[1] > best[1] ? entry : best), ['deny', 0] as const)[0];
+  const withDefault: Block = {
     next,
     jumps: full
       .filter((r) => r.target !== next)
@@ -55,9 +60,8 @@ function switchOn(field: Field, ranges: readonly Range[], max: number): Block {
         // Ranges ascend: whatever is below this one and has not jumped yet is the default's.
         return from === 0 ? [upTo] : [{ code: OP.JLT_K, field, imm: from, to: next }, upTo];
       }),
-  });
-  const candidates = [...new Set(full.map((r) => r.target))].map(withDefault);
-  return [...candidates, inTurn].reduce((best, block) => (block.jumps.length < best.jumps.length ? block : best));
+  };
+  return inTurn.jumps.length < withDefault.jumps.length ? inTurn : withDefault;
 }
 
 function blocksOf(b: TypeSpace, c: TypeSpace): { blocks: Map<string, Block>; entry: string } {

@@ -109,10 +109,17 @@ function paint(segments: Segments, patch: Patch): Segments {
 }
 
 function patchedType(patches: readonly Patch[]): TypeSpace {
-  const decide = (major: number | '*'): Segments =>
-    patches.filter((p) => p.major === '*' || p.major === major).reduce<Segments>(paint, [{ from: 0, value: 0 }]);
-  const majors = new Set(patches.flatMap((p) => (p.major === '*' ? [] : [p.major])));
-  return normalType({ other: decide('*'), majors: new Map([...majors].map((m) => [m, decide(m)])) });
+  let other: Segments = [{ from: 0, value: 0 }];
+  const majors = new Map<number, Segments>();
+  for (const patch of patches) {
+    if (patch.major !== '*') {
+      majors.set(patch.major, paint(majors.get(patch.major) ?? other, patch));
+      continue;
+    }
+    other = paint(other, patch);
+    for (const [major, segments] of majors) majors.set(major, paint(segments, patch));
+  }
+  return normalType({ other, majors });
 }
 
 /** Starts from "deny everything" and applies the patches in order. */
