@@ -4,6 +4,7 @@
  * Policy lives here (TypeScript builds it in kernel order); native/init only executes. The binary form is written by
  * encodeInitSpec and read by native/init/spec.c; the two must agree.
  */
+import { TsboxError } from '../errors.ts';
 
 export const NAMESPACE_TYPES = ['user', 'mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup', 'time'] as const;
 export type NamespaceType = (typeof NAMESPACE_TYPES)[number];
@@ -119,6 +120,8 @@ export interface NamespaceSetup {
   /** Set in a created uts namespace; '' leaves it. */
   readonly hostname: string;
   readonly domainname: string;
+  /** Bring lo up in a created network namespace, where it starts down; absent means yes. */
+  readonly loopback?: boolean;
 }
 
 export interface RestartPolicy {
@@ -218,4 +221,331 @@ export interface RunState {
   readonly restarts: number;
   /** Wall clock of the last change of state, ms since the epoch. */
   readonly sinceMs: number;
+}
+
+/*
+ * The binary form. Little-endian throughout (both supported machines are).
+ *
+ *   file    = magic u32 "TSBX" · version u32 · mode u32 · size of the whole u32 · record*
+ *   record  = tag u32 · payload length u32 · payload · zeros to a multiple of 4
+ *   string  = length in bytes u32 · UTF-8 bytes · one NUL (strings hold no other)
+ *
+ * A list is a record per item, in order. Tags and payloads are those of native/init/spec.h; an absent record means its
+ * zero or ''. A reader that meets an unknown tag, or a length that does not fit, refuses the whole.
+ */
+const MAGIC = 0x58425354;
+const VERSION = 1;
+
+const MODES = { supervise: 1, exec: 2, pin: 3, 'uts-read': 4, 'uts-write': 5 } as const;
+
+const TAG = {
+  title: 1,
+  label: 2,
+  supervisorProcs: 3,
+  cgroup: 4,
+  cgroupProcs: 5,
+  nsCreate: 6,
+  nsJoin: 7,
+  nsMaps: 8,
+  nsTime: 9,
+  nsUts: 10,
+  nsLoopback: 11,
+  rootOp: 12,
+  arg: 13,
+  env: 14,
+  process: 15,
+  groups: 16,
+  seccomp: 17,
+  log: 18,
+  policy: 19,
+  adopt: 20,
+  tty: 21,
+  pin: 22,
+  path: 23,
+  hostname: 24,
+  domainname: 25,
+} as const;
+
+const ROOT_OPS = {
+  'root-bind': 1,
+  'root-overlay': 2,
+  bind: 3,
+  mount: 4,
+  mkdir: 5,
+  symlink: 6,
+  mknod: 7,
+  'bind-device': 8,
+  mask: 9,
+  readonly: 10,
+  'root-readonly': 11,
+  none: 12,
+} as const;
+
+const RESTART_KINDS = ['no', 'always', 'on-failure', 'unless-stopped'] as const;
+
+/** A growing buffer of little-endian fields. */
+class Writer {
+  #bytes = Buffer.alloc(4096);
+  length = 0;
+
+  #room(n: number): number {
+    const at = this.length;
+    if (at + n > this.#bytes.length) {
+      this.#bytes = Buffer.concat([this.#bytes], Math.max(this.#bytes.length * 2, at + n));
+    }
+    this.length += n;
+    return at;
+  }
+
+  u32(value: number): this {
+    if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) {
+      throw new TsboxError('TSB9002', `init description: ${value} does not fit 32 bits`);
+    }
+    const at = this.#room(4);
+    this.#bytes.writeUInt32LE(value, at);
+    return this;
+  }
+
+  u64(value: number | bigint): this {
+    const big = typeof value === 'bigint' ? value : Number.isSafeInteger(value) ? BigInt(value) : -1n;
+    if (big < 0n || big > 0xffffffffffffffffn) {
+      throw new TsboxError('TSB9002', `init description: ${value} does not fit 64 bits`);
+    }
+    const at = this.#room(8);
+    this.#bytes.writeBigUInt64LE(big, at);
+    return this;
+  }
+
+  raw(value: Uint8Array): this {
+    const at = this.#room(value.length);
+    this.#bytes.set(value, at);
+    return this;
+  }
+
+  str(value: string): this {
+    if (value.includes('\0')) {
+      throw new TsboxError('TSB3002', `a NUL byte cannot be handed to the kernel, in ${JSON.stringify(value)}`, { subject: value });
+    }
+    const size = Buffer.byteLength(value, 'utf8');
+    this.u32(size);
+    const at = this.#room(size + 1);
+    this.#bytes.write(value, at, 'utf8');
+    this.#bytes[at + size] = 0;
+    return this;
+  }
+
+  record(tag: number, fill: (w: Writer) => void): this {
+    this.u32(tag);
+    const lengthAt = this.#room(4);
+    const start = this.length;
+    fill(this);
+    this.#bytes.writeUInt32LE(this.length - start, lengthAt);
+    const padding = -this.length & 3;
+    this.#bytes.fill(0, this.#room(padding), this.length);
+    return this;
+  }
+
+  finish(sizeAt: number): Uint8Array {
+    this.#bytes.writeUInt32LE(this.length, sizeAt);
+    return Uint8Array.prototype.slice.call(this.#bytes, 0, this.length);
+  }
+}
+
+function encodeStrings(w: Writer, tag: number, values: readonly string[]): void {
+  for (const value of values) w.record(tag, (r) => r.str(value));
+}
+
+function flagBits(flags: MountFlags): number {
+  return (flags.ro ? 1 : 0) | (flags.nosuid ? 2 : 0) | (flags.nodev ? 4 : 0) | (flags.noexec ? 8 : 0);
+}
+
+const RECURSIVE = 16;
+const CREATE = { none: 0, dir: 32, file: 64 } as const;
+
+interface RootFields {
+  readonly flags?: number;
+  readonly mode?: number;
+  readonly type?: 'c' | 'b';
+  readonly major?: number;
+  readonly minor?: number;
+  readonly source?: string;
+  readonly target?: string;
+  readonly extra?: string;
+  readonly list?: readonly string[];
+}
+
+/** Every op has the same fields, most of them empty: one decoder in C, and no field that only some path checks. */
+function rootFields(op: RootOp): RootFields {
+  switch (op.op) {
+    case 'root-bind':
+      return { source: op.source, flags: flagBits(op) | (op.recursive ? RECURSIVE : 0) };
+    case 'root-overlay':
+      return { source: op.upper, extra: op.work, list: op.lower, flags: flagBits(op) };
+    case 'bind':
+      return { source: op.source, target: op.target, flags: flagBits(op) | (op.recursive ? RECURSIVE : 0) | CREATE[op.create] };
+    case 'mount':
+      return { target: op.target, extra: op.fstype, list: op.options, flags: flagBits(op) | CREATE[op.create] };
+    case 'mkdir':
+      return { target: op.target, mode: op.mode };
+    case 'symlink':
+      return { target: op.target, source: op.to };
+    case 'mknod':
+      return { target: op.target, type: op.type, major: op.major, minor: op.minor, mode: op.mode };
+    case 'bind-device':
+      return { source: op.source, target: op.target, type: op.type, major: op.major, minor: op.minor, flags: CREATE.file };
+    case 'mask':
+    case 'readonly':
+      return { target: op.target };
+    case 'root-readonly':
+    case 'none':
+      return {};
+  }
+}
+
+function encodeRoot(w: Writer, ops: readonly RootOp[]): void {
+  for (const op of ops) {
+    const f = rootFields(op);
+    w.record(TAG.rootOp, (r) => {
+      r.u32(ROOT_OPS[op.op])
+        .u32(f.flags ?? 0)
+        .u32(f.mode ?? 0)
+        .u32(f.type === undefined ? 0 : f.type.charCodeAt(0))
+        .u32(f.major ?? 0)
+        .u32(f.minor ?? 0)
+        .str(f.source ?? '')
+        .str(f.target ?? '')
+        .str(f.extra ?? '')
+        .u32(f.list?.length ?? 0);
+      for (const item of f.list ?? []) r.str(item);
+    });
+  }
+}
+
+function encodeNamespaces(w: Writer, ns: NamespaceSetup): void {
+  let create = 0;
+  for (const type of ns.create) create |= 1 << NAMESPACE_TYPES.indexOf(type);
+  w.record(TAG.nsCreate, (r) => r.u32(create));
+  for (const join of ns.join) {
+    w.record(TAG.nsJoin, (r) => r.u32(NAMESPACE_TYPES.indexOf(join.type)).str(join.path).str(join.startTime));
+  }
+  w.record(TAG.nsMaps, (r) => r.str(ns.uidMap).str(ns.gidMap).u32(ns.setgroups === 'deny' ? 1 : 0));
+  w.record(TAG.nsTime, (r) => r.str(ns.timeOffsets));
+  w.record(TAG.nsUts, (r) => r.str(ns.hostname).str(ns.domainname));
+  w.record(TAG.nsLoopback, (r) => r.u32(ns.loopback === false ? 0 : 1));
+}
+
+function encodeProcess(w: Writer, p: ProcessSpec): void {
+  encodeStrings(w, TAG.arg, p.argv);
+  encodeStrings(w, TAG.env, p.env);
+  w.record(TAG.process, (r) => {
+    r.str(p.cwd)
+      .u32(p.uid)
+      .u32(p.gid)
+      .u32(p.umask < 0 ? 0xffffffff : p.umask)
+      .u32(p.noNewPrivs ? 1 : 0);
+    const c = p.capabilities;
+    for (const set of [c.bounding, c.permitted, c.effective, c.inheritable, c.ambient]) r.u64(set);
+  });
+  w.record(TAG.groups, (r) => p.groups.forEach((group) => r.u32(group)));
+  if (p.seccomp.length > 0) w.record(TAG.seccomp, (r) => r.raw(p.seccomp));
+}
+
+function encodeSupervise(w: Writer, s: SuperviseSpec): void {
+  w.record(TAG.label, (r) => r.str(s.labelDir).str(s.runXattr).str(s.policyXattr));
+  encodeStrings(w, TAG.supervisorProcs, s.supervisorProcs);
+  encodeRoot(w, s.root);
+  w.record(TAG.log, (r) => r.str(s.log.path).u64(s.log.maxBytes).u32(s.log.files));
+  const p = s.policy;
+  w.record(TAG.policy, (r) =>
+    r
+      .u32(RESTART_KINDS.indexOf(p.policy))
+      .u32(p.max)
+      .u32(p.stopSignal)
+      .u64(p.backoffMs)
+      .u64(p.backoffMaxMs)
+      .u64(p.graceMs),
+  );
+  const adopt = s.adopt;
+  if (adopt) w.record(TAG.adopt, (r) => r.u32(adopt.pid).str(adopt.startTime).u32(adopt.restarts));
+}
+
+/** The description in the form that native/init reads. A string with a NUL byte in it is refused. */
+export function encodeInitSpec(spec: InitSpec): Uint8Array {
+  const w = new Writer();
+  w.u32(MAGIC).u32(VERSION).u32(MODES[spec.mode]);
+  const sizeAt = w.length;
+  w.u32(0);
+  if (spec.mode === 'uts-read') {
+    encodeStrings(w, TAG.path, spec.paths);
+    return w.finish(sizeAt);
+  }
+  if (spec.mode === 'uts-write') {
+    const { hostname, domainname } = spec;
+    w.record(TAG.path, (r) => r.str(spec.path));
+    if (hostname !== null) w.record(TAG.hostname, (r) => r.str(hostname));
+    if (domainname !== null) w.record(TAG.domainname, (r) => r.str(domainname));
+    return w.finish(sizeAt);
+  }
+  w.record(TAG.title, (r) => r.str(spec.title));
+  encodeStrings(w, TAG.cgroupProcs, spec.cgroupProcs);
+  encodeNamespaces(w, spec.namespaces);
+  if (spec.mode === 'pin') {
+    w.record(TAG.pin, (r) => r.u32(NAMESPACE_TYPES.indexOf(spec.type)).str(spec.target));
+    return w.finish(sizeAt);
+  }
+  w.record(TAG.cgroup, (r) => r.str(spec.cgroup));
+  encodeProcess(w, spec.process);
+  if (spec.mode === 'exec') w.record(TAG.tty, (r) => r.u32(spec.tty ? 1 : 0));
+  else encodeSupervise(w, spec);
+  return w.finish(sizeAt);
+}
+
+/** What native/init wrote to the report pipe. */
+export type InitReport =
+  | { readonly ok: true; readonly fields: Readonly<Record<string, string>> }
+  | { readonly ok: false; readonly step: string; readonly errno: number; readonly path: string };
+
+/** 'key=value key=value' with values free of blanks. */
+function parseFields(text: string): Record<string, string> {
+  const fields: Record<string, string> = Object.create(null) as Record<string, string>;
+  for (const word of text.split(' ')) {
+    const equals = word.indexOf('=');
+    if (equals > 0) fields[word.slice(0, equals)] = word.slice(equals + 1);
+  }
+  return fields;
+}
+
+/** Anything but a whole line of either form means that init died before it could tell: step 'report', errno 0. */
+export function parseReport(text: string): InitReport {
+  const ok = /^ok((?: [a-z]+=\S*)*)\n$/.exec(text);
+  if (ok) return { ok: true, fields: parseFields((ok[1] ?? '').slice(1)) };
+  const error = /^error step=(\S*) errno=(\d+) path=([^\n]*)\n$/.exec(text);
+  if (error) return { ok: false, step: error[1] ?? '', errno: Number(error[2]), path: error[3] ?? '' };
+  return { ok: false, step: 'report', errno: 0, path: text.trim() };
+}
+
+const RUN_STATES: readonly string[] = ['starting', 'running', 'backoff', 'stopping', 'stopped', 'exited', 'failed'] satisfies ReadonlyArray<
+  RunState['state']
+>;
+
+/** The text of the run xattr; the supervisor writes the same. */
+export function runStateText(s: RunState): string {
+  return (
+    `state=${s.state} pid=${s.pid} start=${s.startTime} supervisor=${s.supervisor} sstart=${s.supervisorStartTime}` +
+    ` exit=${s.exit} signal=${s.signal} restarts=${s.restarts} since=${s.sinceMs}`
+  );
+}
+
+/** undefined for a text that is not a whole run state: it is then treated as absent. */
+export function parseRunState(text: string): RunState | undefined {
+  const f = parseFields(text);
+  const { state } = f;
+  const int = (key: string): number => (/^-?\d{1,15}$/.test(f[key] ?? '') ? Number(f[key]) : Number.NaN);
+  const numbers = ['pid', 'supervisor', 'exit', 'signal', 'restarts', 'since'].map(int);
+  const starts = [f['start'], f['sstart']];
+  if (state === undefined || !RUN_STATES.includes(state) || numbers.some(Number.isNaN)) return undefined;
+  if (!starts.every((start) => start !== undefined && /^\d*$/.test(start))) return undefined;
+  const [pid = 0, supervisor = 0, exit = 0, signal = 0, restarts = 0, sinceMs = 0] = numbers;
+  const [startTime = '', supervisorStartTime = ''] = starts;
+  return { state: state as RunState['state'], pid, startTime, supervisor, supervisorStartTime, exit, signal, restarts, sinceMs };
 }

@@ -1,0 +1,16 @@
+/* Membership in cgroups: cgroup2 by descriptor, v1 by cgroup.procs files. */
+#ifndef TSBOX_CGROUP_H
+#define TSBOX_CGROUP_H
+#include <sys/types.h>
+
+#include "spec.h"
+
+/* The cgroup2 directory, checked to be one; -1 with the fault set. */
+int cgroup_open(const char *path);
+int cgroup_move(int cgroup, const char *path, pid_t pid);
+/* Writes pid (0: the caller) to each file in the records of `tag`. */
+int cgroup_enter(const struct spec *spec, uint32_t tag, pid_t pid);
+/* Kills every process in the group, frozen or not (Linux 5.14); 0 or -1. */
+int cgroup_kill(int cgroup);
+
+#endif

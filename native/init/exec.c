@@ -1,0 +1,160 @@
+#include "exec.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+#include "cgroup.h"
+#include "idmap.h"
+#include "namespaces.h"
+#include "process.h"
+#include "proc.h"
+#include "report.h"
+#include "sys.h"
+#include "tty.h"
+
+/* The pty masters: the host's, opened in advance, and the one in use. */
+static struct {
+  int host, master;
+} pty = {-1, -1};
+
+/* The container's own devpts where it has one, so that the terminal has a name in there; else the host's. */
+static int take_terminal(const struct spec *spec, int channel) {
+  int master = tty_open_master();
+  int sent = master >= 0 ? message_send_fd(channel, MSG_TTY, master) : message_send(channel, MSG_TTY, 0);
+  if (sent < 0) return fail("tty", "parent");
+  return tty_take(master >= 0 ? master : pty.host, spec->uid, spec->gid) < 0 ? fail("tty", "/dev/pts/ptmx") : 0;
+}
+
+static int run_program(const struct ns_start *start, int channel) {
+  if (setsid() < 0) return fail("setsid", "");
+  if (ns_finish(start) < 0) return -1;
+  if (start->spec->tty && take_terminal(start->spec, channel) < 0) return -1;
+  return process_exec(start->spec, channel);
+}
+
+static int attend(struct ns_start *start) {
+  struct message m;
+  bool executing = false;
+  int got, fd = -1;
+  while ((got = message_receive(start->channel, &m, &fd)) == 1) {
+    if (m.kind == MSG_FAULT) return fault = m.fault, -1;
+    if (m.kind == MSG_EXEC) executing = true;
+    if (m.kind == MSG_TTY) {
+      pty.master = m.value ? fd : pty.host;
+      if (!tty_is_master(pty.master)) return fail_with(ENODEV, "tty", "not a pty master");
+    }
+  }
+  if (got < 0) return fail("start", "channel");
+  return executing ? 0 : fail_with(ECHILD, "start", "the process ended before its program ran");
+}
+
+/* Bytes typed and not yet taken by the terminal. */
+static struct {
+  char buf[1024];
+  size_t n;
+  bool closed;
+} input;
+
+static void to_terminal(void) {
+  ssize_t n = write(pty.master, input.buf, input.n);
+  if (n <= 0) {
+    if (n < 0 && errno != EAGAIN && errno != EINTR) input.n = 0;
+    return;
+  }
+  memmove(input.buf, input.buf + n, input.n - (size_t)n);
+  input.n -= (size_t)n;
+}
+
+static void from_caller(void) {
+  ssize_t n = read(0, input.buf, sizeof input.buf);
+  if (n > 0) input.n = (size_t)n;
+  else if (n == 0 || (errno != EINTR && errno != EAGAIN)) {
+    /* The end of our input becomes ^D, the default VEOF, for the program. */
+    input.buf[0] = 4;
+    input.n = 1;
+    input.closed = true;
+  }
+}
+
+/* false when nothing (more) is there. EIO: no slave is open any longer. */
+static bool from_terminal(void) {
+  char buf[4096];
+  ssize_t n = read(pty.master, buf, sizeof buf);
+  if (n < 0 && errno == EINTR) return true;
+  if (n <= 0) return false;
+  for (ssize_t at = 0; at < n;) {
+    ssize_t wrote = write(1, buf + at, (size_t)(n - at));
+    if (wrote < 0 && errno == EAGAIN) {
+      struct pollfd p = {.fd = 1, .events = POLLOUT};
+      (void)poll(&p, 1, -1);
+    } else if (wrote < 0 && errno != EINTR) break;
+    else if (wrote > 0) at += wrote;
+  }
+  return true;
+}
+
+/* True when the program has ended; what else arrives is passed on to it. */
+static bool signals(int fd, const struct ns_start *start, int *status) {
+  struct signalfd_siginfo info;
+  while (read(fd, &info, sizeof info) == (ssize_t)sizeof info) {
+    int n = (int)info.ssi_signo;
+    if (n == SIGCHLD) {
+      if (waitpid(start->pid, status, WNOHANG | __WALL) == start->pid) return true;
+    } else if (n == SIGWINCH && pty.master >= 0) tty_copy_size(pty.master);
+    else if (n != SIGPIPE && n != SIGTTOU && n != SIGTTIN && n != SIGTSTP && n != SIGCONT)
+      (void)sys_pidfd_send_signal(start->pidfd, n);
+  }
+  return false;
+}
+
+static int relay(int sigfd, const struct ns_start *start) {
+  int status = 0;
+  for (;;) {
+    bool typing = input.n == 0;
+    struct pollfd p[] = {{.fd = sigfd, .events = POLLIN},
+                         {.fd = pty.master, .events = POLLIN | (typing ? 0 : POLLOUT)},
+                         {.fd = pty.master >= 0 && typing && !input.closed ? 0 : -1, .events = POLLIN}};
+    if (poll(p, sizeof p / sizeof p[0], -1) < 0) continue;
+    if (p[1].revents & POLLOUT) to_terminal();
+    /* Hung up and empty: nothing will come until the program ends. */
+    if (p[1].revents & (POLLIN | POLLHUP) && !from_terminal() && p[1].revents & POLLHUP) {
+      struct pollfd only = {.fd = sigfd, .events = POLLIN};
+      (void)poll(&only, 1, 50);
+    }
+    if (p[2].revents) from_caller();
+    if (signals(sigfd, start, &status)) break;
+  }
+  if (pty.master >= 0)
+    while (from_terminal()) continue;
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int exec_main(const struct spec *spec) {
+  char started[24];
+  sigset_t every;
+  struct ns_start start = {.spec = spec, .create = spec->create, .cgroup = -1, .child = run_program};
+  sigfillset(&every);
+  int sigfd = signalfd(-1, &every, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (sigfd < 0) return fail("signalfd", "");
+  if (*spec->cgroup && (start.cgroup = cgroup_open(spec->cgroup)) < 0) return -1;
+  if (ns_open_joins(spec, &start.join) < 0) return -1;
+  if (spec->tty && (pty.host = tty_open_master()) < 0) return fail("tty", "/dev/pts/ptmx");
+  if (ns_start(&start) < 0) return -1;
+  if (attend(&start) < 0) {
+    ns_abort(&start);
+    return -1;
+  }
+  close(start.channel);
+  (void)proc_start_time(start.pid, started, sizeof started);
+  if (pty.master >= 0) {
+    fcntl(pty.master, F_SETFL, O_RDWR | O_NONBLOCK);
+    tty_copy_size(pty.master);
+    tty_raw();
+  }
+  report_ok(start.pid, started, true);
+  int code = relay(sigfd, &start);
+  tty_restore();
+  return code;
+}

@@ -1,0 +1,129 @@
+/*
+ * Overlay roots: Documentation/filesystems/overlayfs.rst.
+ *
+ * Made by a helper process in a mount namespace of its own that shares our descriptor table: a private upper needs a
+ * tmpfs attached somewhere, and kernels before 6.7 want mount(2), which attaches. Nothing of either is ever seen in
+ * the host's mount table. The helper has the caller's full privileges, so lower directories need not be readable to
+ * the container's own ids.
+ */
+#include "overlay.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "mounts.h"
+#include "report.h"
+#include "sys.h"
+#include "text.h"
+
+/* A directory that every host has; covered only in the helper's namespace. */
+#define SCRATCH "/proc"
+
+struct layers {
+  const struct root_op *op;
+  const char *upper, *work;
+};
+
+/* Linux 6.7: a parameter per layer, without separators to escape. */
+static int by_parameters(const struct layers *l) {
+  const struct root_op *op = l->op;
+  struct cursor lowers = op->list;
+  const char *lower;
+  int fs = (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);
+  if (fs < 0) return -1;
+  int result = 0, mount = -1;
+  for (uint32_t i = 0; result == 0 && i < op->nlist && cursor_str(&lowers, &lower); i++)
+    result = (int)syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "lowerdir+", lower, 0);
+  if (result == 0) result = (int)syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "upperdir", l->upper, 0);
+  if (result == 0) result = (int)syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "workdir", l->work, 0);
+  if (result == 0) result = (int)syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+  if (result == 0) mount = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, (unsigned)mount_attributes(op->flags));
+  int err = errno;
+  close(fs);
+  errno = err;
+  return mount;
+}
+
+/* In a lower directory's name a comma ends the option and a colon the layer. */
+static void escaped(struct text *t, const char *path) {
+  for (; *path; path++) {
+    if (*path == ',' || *path == ':' || *path == '\\') text_str(t, "\\");
+    text_bytes(t, path, 1);
+  }
+}
+
+/* mount(2) takes one page of options; fsconfig before 6.7 takes 255 bytes of lowerdir. */
+static int by_mount(const struct layers *l) {
+  char options[4096];
+  struct text t = text_into(options, sizeof options);
+  struct cursor lowers = l->op->list;
+  const char *lower;
+  text_str(&t, "lowerdir=");
+  for (uint32_t i = 0; i < l->op->nlist && cursor_str(&lowers, &lower); i++) {
+    if (i > 0) text_str(&t, ":");
+    escaped(&t, lower);
+  }
+  text_str(&t, ",upperdir=");
+  escaped(&t, l->upper);
+  text_str(&t, ",workdir=");
+  escaped(&t, l->work);
+  if (t.at == t.end) return errno = E2BIG, -1;
+  if (mount("overlay", SCRATCH, "overlay", 0, options) < 0) return -1;
+  int copy = mount_clone(AT_FDCWD, SCRATCH, false);
+  if (copy >= 0 && mount_change(copy, mount_attributes(l->op->flags), MS_PRIVATE, false) < 0) return -1;
+  return copy;
+}
+
+/* The root directory of an overlay has the owner and mode of its upper directory. */
+static int like_lower(const char *upper, const char *lower) {
+  struct stat st;
+  if (stat(lower, &st) < 0) return fail("root-overlay", lower);
+  if (chown(upper, st.st_uid, st.st_gid) < 0 || chmod(upper, st.st_mode & 07777) < 0) return fail("root-overlay", upper);
+  return 0;
+}
+
+static int build(const struct root_op *op) {
+  struct layers l = {op, op->source, op->extra};
+  struct cursor lowers = op->list;
+  const char *lower;
+  if (!cursor_str(&lowers, &lower)) return fail_with(EINVAL, "root-overlay", "lower");
+  if (mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return fail("root-overlay", "/");
+  if (!*l.upper) {
+    if (mount("tmpfs", SCRATCH, "tmpfs", 0, "mode=0755") < 0) return fail("root-overlay", "tmpfs");
+    l.upper = SCRATCH "/upper";
+    l.work = SCRATCH "/work";
+    if (mkdir(l.upper, 0755) < 0 || mkdir(l.work, 0755) < 0) return fail("root-overlay", l.upper);
+    if (like_lower(l.upper, lower) < 0) return -1;
+  }
+  int fd = by_parameters(&l);
+  /* EINVAL is also how an older kernel says that it does not know lowerdir+. */
+  if (fd < 0 && errno == EINVAL) fd = by_mount(&l);
+  return fd < 0 ? fail("root-overlay", lower) : fd;
+}
+
+int overlay_prepare(const struct root_op *op) {
+  int result = -1;
+  struct clone3_args args = {.flags = CLONE_NEWNS | CLONE_FILES | CLONE_VFORK, .exit_signal = SIGCHLD};
+  int pair[2];
+  if (pipe2(pair, O_CLOEXEC) < 0) return fail("root-overlay", "pipe");
+  pid_t pid = sys_clone3(&args);
+  if (pid == 0) {
+    struct message m = {.kind = MSG_READY};
+    m.value = build(op);
+    m.fault = fault;
+    _exit(write(pair[1], &m, sizeof m) == (ssize_t)sizeof m ? 0 : 1);
+  }
+  if (pid < 0) (void)fail("root-overlay", "clone");
+  else {
+    struct message m;
+    while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR) continue;
+    fcntl(pair[0], F_SETFL, O_NONBLOCK);
+    if (read(pair[0], &m, sizeof m) == (ssize_t)sizeof m) {
+      result = m.value;
+      if (result < 0) fault = m.fault;
+    } else (void)fail_with(ECHILD, "root-overlay", "helper");
+  }
+  close(pair[0]);
+  close(pair[1]);
+  return result;
+}

@@ -1,0 +1,70 @@
+#include "proc.h"
+
+#include <sys/statfs.h>
+
+#include "report.h"
+#include "sys.h"
+#include "text.h"
+
+static void proc_path(char *buf, size_t size, pid_t pid, const char *name) {
+  struct text t = text_into(buf, size);
+  text_str(&t, "/proc/");
+  if (pid > 0) text_num(&t, pid);
+  else text_str(&t, "self");
+  text_str(&t, "/");
+  text_str(&t, name);
+}
+
+/* man 5 proc, /proc/pid/stat: the name in field 2 may hold spaces and parentheses, so count from the last ')'. */
+int proc_start_time(pid_t pid, char *out, size_t size) {
+  char buf[1024];
+  struct text t = text_into(out, size);
+  int fd = proc_open(pid, "stat", O_RDONLY);
+  if (fd < 0) return -1;
+  ssize_t n = read(fd, buf, sizeof buf - 1);
+  close(fd);
+  if (n <= 0) return errno = ESRCH, -1;
+  buf[n] = '\0';
+  const char *p = strrchr(buf, ')');
+  for (int field = 2; p && field < 22; field++) {
+    p = strchr(p, ' ');
+    if (p) p++;
+  }
+  if (!p) return errno = EINVAL, -1;
+  while (*p >= '0' && *p <= '9') text_bytes(&t, p++, 1);
+  return 0;
+}
+
+/* A decoy mounted over /proc would swallow the write, and with it a limit that is believed to be set. */
+int proc_open(pid_t pid, const char *name, int flags) {
+  char path[64];
+  struct statfs fs;
+  proc_path(path, sizeof path, pid, name);
+  int fd = open(path, flags | O_CLOEXEC | O_NOCTTY);
+  if (fd < 0) return -1;
+  if (fstatfs(fd, &fs) == 0 && fs.f_type == PROC_MAGIC_) return fd;
+  close(fd);
+  errno = EXDEV;
+  return -1;
+}
+
+int proc_write(pid_t pid, const char *name, const char *data, const char *step) {
+  char path[64];
+  proc_path(path, sizeof path, pid, name);
+  int fd = proc_open(pid, name, O_WRONLY);
+  if (fd < 0) return fail(step, path);
+  ssize_t n = write(fd, data, strlen(data));
+  int err = errno;
+  close(fd);
+  return n < 0 ? fail_with(err, step, path) : 0;
+}
+
+int file_write(const char *path, const char *data, size_t size) {
+  int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+  if (fd < 0) return -1;
+  ssize_t n = write(fd, data, size);
+  int err = errno;
+  close(fd);
+  errno = err;
+  return n < 0 ? -1 : 0;
+}

@@ -1,0 +1,13 @@
+/* From a process in its namespaces and root to the container's program. */
+#ifndef TSBOX_PROCESS_H
+#define TSBOX_PROCESS_H
+#include "spec.h"
+
+/* Applies the process part of the description and execs; -1 with the fault set, or never. fds 0 to 2 are in place. */
+int process_exec(const struct spec *spec, int channel);
+
+/* Default dispositions for every signal: an ignored one is inherited by whatever is run. */
+void signals_default(void);
+void signals_block(void);
+void signals_unblock(void);
+#endif

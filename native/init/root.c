@@ -1,0 +1,294 @@
+/*
+ * Sources are copied by the parent before the child exists: it has the host's view and rights, which a child in a user
+ * namespace has not. Targets are only ever reached by openat2 beneath the new root's descriptor, so that a link in an
+ * image leads nowhere else.
+ */
+#include "root.h"
+
+#include <sys/sysmacros.h>
+
+#include "mounts.h"
+#include "overlay.h"
+#include "report.h"
+#include "sys.h"
+#include "text.h"
+
+static const char *const op_names[OP_KINDS] = {"",      "root-bind", "root-overlay", "bind", "mount",    "mkdir",         "symlink",
+                                               "mknod", "bind-device", "mask",       "readonly", "root-readonly", "none"};
+
+/* What a container's set-up believes to be /dev/null must be it: checked by descriptor, not by name. */
+static bool is_device(int fd, char type, unsigned major_, unsigned minor_) {
+  struct stat st;
+  return fstat(fd, &st) == 0 && (type == 'c' ? S_ISCHR(st.st_mode) : S_ISBLK(st.st_mode)) &&
+         major(st.st_rdev) == major_ && minor(st.st_rdev) == minor_;
+}
+
+int device_open(const char *path, int flags, char type, unsigned major_, unsigned minor_) {
+  int fd = open(path, flags | O_CLOEXEC | O_NOCTTY);
+  if (fd < 0 || is_device(fd, type, major_, minor_)) return fd;
+  close(fd);
+  return errno = ENODEV, -1;
+}
+
+/* Copies are private: the host's later mounts do not appear in them, theirs not on the host. */
+static int copy_source(const struct root_op *op) {
+  bool recursive = op->flags & OPF_RECURSIVE;
+  int fd = mount_clone(AT_FDCWD, op->source, recursive);
+  if (fd >= 0 && op->kind == OP_BIND_DEVICE && !is_device(fd, (char)op->type, op->major, op->minor)) {
+    close(fd);
+    return errno = ENODEV, -1;
+  }
+  if (fd < 0 || mount_change(fd, mount_attributes(op->flags), MS_PRIVATE, recursive) == 0) return fd;
+  int err = errno;
+  close(fd);
+  return errno = err, -1;
+}
+
+void root_release(struct root_sources *sources) {
+  for (uint32_t i = 0; i < sources->n; i++)
+    if (sources->fd[i] >= 0) close(sources->fd[i]);
+  sources->n = 0;
+}
+
+int root_prepare(const struct spec *spec, struct root_sources *sources) {
+  struct cursor records = spec_records(spec), payload;
+  struct root_op op;
+  sources->n = 0;
+  while (spec_next(&records, REC_ROOT_OP, &payload) && decode_root_op(payload, &op)) {
+    int fd = -1, err = 0;
+    if (sources->n >= ROOT_OPS_MAX) err = fail_with(E2BIG, "root", "too many operations");
+    else if (op.kind == OP_ROOT_OVERLAY) err = (fd = overlay_prepare(&op)) < 0 ? -1 : 0;
+    else if (op.kind == OP_ROOT_BIND || op.kind == OP_BIND || op.kind == OP_BIND_DEVICE)
+      err = (fd = copy_source(&op)) < 0 ? fail(op_names[op.kind], op.source) : 0;
+    if (err < 0) {
+      root_release(sources);
+      return -1;
+    }
+    sources->fd[sources->n++] = fd;
+  }
+  return 0;
+}
+
+static int in_root(int root, const char *path, uint64_t flags) {
+  return sys_openat2(root, path, flags, 0, RESOLVE_IN_ROOT_ | RESOLVE_NO_MAGICLINKS_);
+}
+
+/* Splits off the last component into `name`; the rest is opened, and made where `create` says so. */
+static int open_parent(int root, const char *path, bool create, char *name, size_t size);
+
+/* An O_PATH descriptor of the directory `path` in the root, made with its parents when it is missing. */
+static int open_dir(int root, const char *path, bool create) {
+  char name[256];
+  int fd = in_root(root, path, O_PATH | O_DIRECTORY);
+  if (fd >= 0 || errno != ENOENT || !create) return fd;
+  int parent = open_parent(root, path, true, name, sizeof name);
+  if (parent < 0) return -1;
+  int made = mkdirat(parent, name, 0755);
+  int err = errno;
+  close(parent);
+  /* EEXIST here is a link that leads nowhere: openat2 says again what is wrong with it. */
+  if (made < 0 && err != EEXIST) return errno = err, -1;
+  return in_root(root, path, O_PATH | O_DIRECTORY);
+}
+
+static int open_parent(int root, const char *path, bool create, char *name, size_t size) {
+  char dir[4096];
+  size_t end = strlen(path);
+  while (end > 0 && path[end - 1] == '/') end--;
+  size_t slash = end;
+  while (slash > 0 && path[slash - 1] != '/') slash--;
+  size_t n = end - slash;
+  if (n == 0 || n >= size || slash + 2 > sizeof dir) return errno = ENAMETOOLONG, -1;
+  struct text t = text_into(name, size);
+  text_bytes(&t, path + slash, n);
+  if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return errno = EINVAL, -1;
+  t = text_into(dir, sizeof dir);
+  text_str(&t, "/");
+  while (slash > 1 && path[slash - 1] == '/') slash--;
+  text_bytes(&t, path, slash);
+  return open_dir(root, dir, create);
+}
+
+/* The target of a mount, made when missing and wanted. */
+static int open_target(int root, const struct root_op *op) {
+  char name[256];
+  if (op->flags & OPF_CREATE_DIR) return open_dir(root, op->target, true);
+  int fd = in_root(root, op->target, O_PATH);
+  if (fd >= 0 || errno != ENOENT || !(op->flags & OPF_CREATE_FILE)) return fd;
+  int parent = open_parent(root, op->target, true, name, sizeof name);
+  if (parent < 0) return -1;
+  int made = mknodat(parent, name, S_IFREG | 0644, 0);
+  int err = errno;
+  close(parent);
+  if (made < 0 && err != EEXIST) return errno = err, -1;
+  return in_root(root, op->target, O_PATH);
+}
+
+static int attach_at(int mount, int root, const struct root_op *op) {
+  int target = open_target(root, op);
+  if (target < 0) return -1;
+  int result = mount_attach(mount, target, "");
+  int err = errno;
+  close(target);
+  return errno = err, result;
+}
+
+static int op_mount(int root, const struct root_op *op) {
+  const char *option;
+  int mount = mount_new(op->extra, op->list, op->nlist, mount_attributes(op->flags), &option);
+  if (mount < 0 && *option) {
+    char what[sizeof fault.path];
+    int err = errno;
+    struct text t = text_into(what, sizeof what);
+    text_str(&t, op->target);
+    text_str(&t, " option ");
+    text_str(&t, option);
+    return fail_with(err, "mount", what);
+  }
+  if (mount < 0 || attach_at(mount, root, op) < 0) return fail("mount", op->target);
+  close(mount);
+  return 0;
+}
+
+static int op_mkdir(int root, const struct root_op *op) {
+  char name[256];
+  struct stat st;
+  int parent = open_parent(root, op->target, true, name, sizeof name);
+  if (parent < 0) return -1;
+  int result = mkdirat(parent, name, op->mode);
+  if (result < 0 && errno == EEXIST) {
+    result = fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW);
+    if (result == 0 && !S_ISDIR(st.st_mode)) errno = EEXIST, result = -1;
+  }
+  int err = errno;
+  close(parent);
+  return errno = err, result;
+}
+
+static int op_symlink(int root, const struct root_op *op) {
+  char name[256], now[4096];
+  int parent = open_parent(root, op->target, true, name, sizeof name);
+  if (parent < 0) return -1;
+  int result = symlinkat(op->source, parent, name);
+  if (result < 0 && errno == EEXIST) {
+    ssize_t n = readlinkat(parent, name, now, sizeof now);
+    bool same = n >= 0 && (size_t)n == strlen(op->source) && memcmp(now, op->source, (size_t)n) == 0;
+    if (same) result = 0;
+    else errno = EEXIST;
+  }
+  int err = errno;
+  close(parent);
+  return errno = err, result;
+}
+
+static int op_mknod(int root, const struct root_op *op) {
+  char name[256];
+  int parent = open_parent(root, op->target, true, name, sizeof name);
+  if (parent < 0) return -1;
+  int result = mknodat(parent, name, (op->type == 'c' ? S_IFCHR : S_IFBLK) | (op->mode & 0777), makedev(op->major, op->minor));
+  if (result < 0 && errno == EEXIST) {
+    int fd = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && is_device(fd, (char)op->type, op->major, op->minor)) result = 0;
+    else errno = EEXIST;
+    if (fd >= 0) close(fd);
+  }
+  int err = errno;
+  close(parent);
+  return errno = err, result;
+}
+
+static int empty_directory(void) {
+  return mount_new("tmpfs", (struct cursor){0}, 0, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, NULL);
+}
+
+/* A file is covered by the null device, a directory by an empty read-only tmpfs, one instance for all of them. */
+static int op_mask(int root, const struct root_op *op, int *empty) {
+  struct stat st;
+  int target = in_root(root, op->target, O_PATH), cover = -1, result = -1;
+  if (target < 0) return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+  if (fstat(target, &st) == 0 && S_ISDIR(st.st_mode)) {
+    if (*empty >= 0) cover = mount_clone(*empty, "", false);
+    else cover = empty_directory();
+  } else {
+    int null = device_open("/dev/null", O_PATH, 'c', 1, 3);
+    if (null >= 0) cover = mount_clone(null, "", false), close(null);
+  }
+  if (cover >= 0) result = mount_attach(cover, target, "");
+  int err = errno;
+  close(target);
+  if (cover >= 0 && result == 0 && S_ISDIR(st.st_mode) && *empty < 0) *empty = cover;
+  else if (cover >= 0) close(cover);
+  return errno = err, result;
+}
+
+static int op_readonly(int root, const struct root_op *op) {
+  int target = in_root(root, op->target, O_PATH), result = -1;
+  if (target < 0) return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+  int copy = mount_clone(target, "", true);
+  if (copy >= 0 && mount_change(copy, MOUNT_ATTR_RDONLY, 0, true) == 0) result = mount_attach(copy, target, "");
+  int err = errno;
+  close(target);
+  if (copy >= 0) close(copy);
+  return errno = err, result;
+}
+
+/*
+ * The new root is attached over "/" of the private namespace, which always exists and is never written; pivot_root
+ * then swaps the two, stacking the old root on top, where it is detached. man 2 pivot_root, "pivot_root(".", ".")".
+ */
+static int enter(int root) {
+  int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (old < 0) return fail("pivot_root", "/");
+  if (fchdir(root) < 0 || sys_pivot_root(".", ".") < 0) return fail("pivot_root", "/");
+  if (fchdir(old) < 0 || umount2(".", MNT_DETACH) < 0) return fail("pivot_root", "old root");
+  close(old);
+  return chdir("/") < 0 ? fail("chdir", "/") : 0;
+}
+
+int root_empty(void) {
+  if (mount("", "/", NULL, MS_REC | MS_SLAVE, NULL) < 0) return fail("mount", "/ rslave");
+  int root = empty_directory();
+  if (root < 0 || mount_attach(root, AT_FDCWD, "/") < 0) return fail("mount", "empty root");
+  return enter(root);
+}
+
+static int run(int root, const struct root_op *op, int source, int *empty) {
+  switch (op->kind) {
+    case OP_BIND:
+    case OP_BIND_DEVICE: return attach_at(source, root, op);
+    case OP_MOUNT: return op_mount(root, op);
+    case OP_MKDIR: return op_mkdir(root, op);
+    case OP_SYMLINK: return op_symlink(root, op);
+    case OP_MKNOD: return op_mknod(root, op);
+    case OP_MASK: return op_mask(root, op, empty);
+    case OP_READONLY: return op_readonly(root, op);
+    case OP_ROOT_READONLY: return mount_change(root, MOUNT_ATTR_RDONLY, 0, false);
+    default: return errno = EINVAL, -1;
+  }
+}
+
+int root_build(const struct spec *spec, const struct root_sources *sources, bool own_mounts) {
+  struct cursor records = spec_records(spec), payload;
+  struct root_op op;
+  int root = -1, empty = -1;
+  /* Before anything else: what is mounted from here on must not reach the host. */
+  if (own_mounts && mount("", "/", NULL, MS_REC | MS_SLAVE, NULL) < 0) return fail("mount", "/ rslave");
+  mode_t mask = umask(0);
+  for (uint32_t i = 0; spec_next(&records, REC_ROOT_OP, &payload) && decode_root_op(payload, &op); i++) {
+    if (op.kind == OP_NONE) continue;
+    /* Nothing may be mounted in a namespace that others see. */
+    if (!own_mounts) return fail_with(EINVAL, "root", "mount namespace is not new");
+    if (op.kind == OP_ROOT_BIND || op.kind == OP_ROOT_OVERLAY) {
+      if (i > 0) return fail_with(EINVAL, "root", op_names[op.kind]);
+      root = sources->fd[i];
+      if (mount_attach(root, AT_FDCWD, "/") < 0) return fail(op_names[op.kind], "/");
+      continue;
+    }
+    if (root < 0) return fail_with(EINVAL, "root", "no root");
+    fault.err = 0;
+    if (run(root, &op, sources->fd[i], &empty) < 0)
+      return fault.err ? -1 : fail(op_names[op.kind], op.target);
+  }
+  umask(mask);
+  return root >= 0 ? enter(root) : 0;
+}

@@ -1,0 +1,26 @@
+/* The container's root: man 7 mount_namespaces, man 2 pivot_root, man 2 openat2. */
+#ifndef TSBOX_ROOT_H
+#define TSBOX_ROOT_H
+#include "spec.h"
+
+#define ROOT_OPS_MAX 512
+/* One detached mount per op that has a source on the host, -1 for the others. */
+struct root_sources {
+  int fd[ROOT_OPS_MAX];
+  uint32_t n;
+};
+
+/* In the parent, with the host's view and privileges: copies the sources. 0 or -1 with the fault set. */
+int root_prepare(const struct spec *spec, struct root_sources *sources);
+void root_release(struct root_sources *sources);
+
+/* In the child: runs the ops and makes their root the process's. `own_mounts`: the mount namespace was just made. */
+int root_build(const struct spec *spec, const struct root_sources *sources, bool own_mounts);
+
+/* In a mount namespace just made: leaves the process nothing but an empty, read-only root. */
+int root_empty(void);
+
+/* Opens `path` and checks that it is this device; -1 with errno. */
+int device_open(const char *path, int flags, char type, unsigned major, unsigned minor);
+
+#endif

@@ -1,0 +1,135 @@
+/*
+ * The description of what to do, as written by src/kernel/init-spec.ts (which documents the layout).
+ *
+ * The text stays where it is mapped: strings are pointers into it, lists are walked record by record. Every length is
+ * checked once, in spec_load; after that the description is trusted to be well formed, not to be well meant.
+ */
+#ifndef TSBOX_SPEC_H
+#define TSBOX_SPEC_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum spec_mode { MODE_SUPERVISE = 1, MODE_EXEC, MODE_PIN, MODE_UTS_READ, MODE_UTS_WRITE };
+
+/* The order is NAMESPACE_TYPES in init-spec.ts. */
+enum ns_type { NS_USER, NS_MNT, NS_PID, NS_NET, NS_IPC, NS_UTS, NS_CGROUP, NS_TIME, NS_TYPES };
+
+enum record_tag {
+  REC_TITLE = 1,
+  REC_LABEL,
+  REC_SUPERVISOR_PROCS,
+  REC_CGROUP,
+  REC_CGROUP_PROCS,
+  REC_NS_CREATE,
+  REC_NS_JOIN,
+  REC_NS_MAPS,
+  REC_NS_TIME,
+  REC_NS_UTS,
+  REC_NS_LOOPBACK,
+  REC_ROOT_OP,
+  REC_ARG,
+  REC_ENV,
+  REC_PROCESS,
+  REC_GROUPS,
+  REC_SECCOMP,
+  REC_LOG,
+  REC_POLICY,
+  REC_ADOPT,
+  REC_TTY,
+  REC_PIN,
+  REC_PATH,
+  REC_HOSTNAME,
+  REC_DOMAINNAME,
+  REC_END
+};
+
+enum root_op_kind {
+  OP_ROOT_BIND = 1,
+  OP_ROOT_OVERLAY,
+  OP_BIND,
+  OP_MOUNT,
+  OP_MKDIR,
+  OP_SYMLINK,
+  OP_MKNOD,
+  OP_BIND_DEVICE,
+  OP_MASK,
+  OP_READONLY,
+  OP_ROOT_READONLY,
+  OP_NONE,
+  OP_KINDS
+};
+
+enum root_op_flag { OPF_RO = 1, OPF_NOSUID = 2, OPF_NODEV = 4, OPF_NOEXEC = 8, OPF_RECURSIVE = 16, OPF_CREATE_DIR = 32, OPF_CREATE_FILE = 64 };
+
+/* A reader over a record's payload, or over the records themselves. */
+struct cursor {
+  const uint8_t *at, *end;
+};
+
+struct root_op {
+  uint32_t kind, flags, mode, type, major, minor;
+  /* source: of a bind; upper of an overlay; link text. extra: filesystem type; work of an overlay. */
+  const char *source, *target, *extra;
+  /* mount options, lower directories: read with cursor_str. */
+  uint32_t nlist;
+  struct cursor list;
+};
+
+struct join_record {
+  uint32_t type;
+  const char *path, *start;
+};
+
+struct capability_sets {
+  uint64_t bounding, permitted, effective, inheritable, ambient;
+};
+
+enum restart_kind { RESTART_NO, RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_UNLESS_STOPPED };
+struct restart_policy {
+  uint32_t kind, max, stop_signal;
+  uint64_t backoff_ms, backoff_max_ms, grace_ms;
+};
+
+struct spec {
+  const uint8_t *data, *end;
+  uint32_t mode;
+  const char *title, *label_dir, *run_xattr, *policy_xattr, *cgroup;
+  /* Bit n is enum ns_type n. */
+  uint32_t create;
+  const char *uid_map, *gid_map, *time_offsets, *hostname, *domainname;
+  bool deny_setgroups, loopback, set_hostname, set_domainname;
+  const char *cwd;
+  uint32_t uid, gid, nargs, nenv, ngroups, nops;
+  int32_t umask;
+  bool no_new_privs, tty;
+  struct capability_sets caps;
+  const uint32_t *groups;
+  const uint8_t *seccomp;
+  size_t seccomp_size;
+  const char *log_path;
+  uint64_t log_max;
+  uint32_t log_files;
+  struct restart_policy policy;
+  uint32_t adopt_pid, adopt_restarts;
+  const char *adopt_start;
+  uint32_t pin_type;
+  const char *pin_target;
+};
+
+/* Maps and checks the description on `fd`; 0, or -1 with the fault set (step "spec"). */
+int spec_load(int fd, struct spec *spec);
+
+/* The records of one tag, in order: start with spec_records, then the next payload until false. */
+struct cursor spec_records(const struct spec *spec);
+bool spec_next(struct cursor *records, uint32_t tag, struct cursor *payload);
+/* The next record of `tag` that is one string, NULL when there are no more. */
+const char *spec_next_str(struct cursor *records, uint32_t tag);
+
+bool cursor_u32(struct cursor *c, uint32_t *out);
+bool cursor_u64(struct cursor *c, uint64_t *out);
+bool cursor_str(struct cursor *c, const char **out);
+bool decode_root_op(struct cursor payload, struct root_op *op);
+bool decode_join(struct cursor payload, struct join_record *join);
+
+#endif

@@ -1,0 +1,89 @@
+#include <poll.h>
+#include <signal.h>
+
+#include "idmap.h"
+#include "proc.h"
+#include "process.h"
+#include "report.h"
+#include "supervisor.h"
+#include "sys.h"
+
+#define BIT(type) (1u << (type))
+/* A pid namespace dies with its first process, and mounts are made afresh for every run. */
+#define PER_RUN (BIT(NS_MNT) | BIT(NS_PID))
+
+/* The container's side. */
+static int container(const struct ns_start *start, int channel) {
+  const struct supervisor *s = start->context;
+  if (setsid() < 0) return fail("setsid", "");
+  if (ns_finish(start) < 0) return -1;
+  if (message_send(channel, MSG_NAMESPACES, 0) < 0) return fail("start", "parent");
+  if (root_build(s->spec, &s->sources, start->create & BIT(NS_MNT)) < 0) return -1;
+  for (int id = 0; id < LOG_STREAMS; id++)
+    if (s->logs[id].write >= 0 && dup2(s->logs[id].write, id + 1) < 0) return fail("log", "dup2");
+  /* Answered while the mounts were made: the namespaces outlive us only once the parent holds them. */
+  if (message_expect(channel, MSG_KEPT) < 0) return -1;
+  return process_exec(s->spec, channel);
+}
+
+static int keep_namespaces(struct supervisor *s, const struct ns_start *start) {
+  if (s->have_kept) return 0;
+  for (uint32_t type = 0; type < NS_TYPES; type++)
+    if (start->create & ~PER_RUN & BIT(type) && ns_append(&s->kept, type, start->pid) < 0) return -1;
+  s->have_kept = true;
+  return 0;
+}
+
+/* /dev/stdout is opened by name: that needs an owner that the container's user is. */
+static void give_logs(const struct supervisor *s, const struct ns_start *start) {
+  int64_t uid = idmap_to_host(start->pid, "uid_map", s->spec->uid), gid = idmap_to_host(start->pid, "gid_map", s->spec->gid);
+  if (uid < 0 || gid < 0) return;
+  for (int id = 0; id < LOG_STREAMS; id++)
+    if (s->logs[id].write >= 0) (void)!fchown(s->logs[id].write, (uid_t)uid, (gid_t)gid);
+}
+
+/* Hears the child until its exec; a stop asked for meanwhile ends it. */
+static int attend(struct supervisor *s, struct ns_start *start) {
+  bool executing = false;
+  for (;;) {
+    struct message m;
+    struct pollfd p[2] = {{.fd = start->channel, .events = POLLIN}, {.fd = s->signals, .events = POLLIN}};
+    if (poll(p, 2, -1) < 0) continue;
+    if (p[1].revents) signals_read(s);
+    if (s->stop_asked) return fail_with(EINTR, "start", "stopped");
+    if (!p[0].revents) continue;
+    int got = message_receive(start->channel, &m, NULL);
+    if (got < 0) return fail("start", "channel");
+    if (got == 0) return executing ? 0 : fail_with(ECHILD, "start", "the process ended before its program ran");
+    if (m.kind == MSG_FAULT) return fault = m.fault, -1;
+    if (m.kind == MSG_EXEC) executing = true;
+    if (m.kind == MSG_NAMESPACES) {
+      if (keep_namespaces(s, start) < 0) return -1;
+      give_logs(s, start);
+      if (message_send(start->channel, MSG_KEPT, 0) < 0 && errno != EPIPE) return fail("start", "channel");
+    }
+  }
+}
+
+int container_start(struct supervisor *s) {
+  struct ns_start start = {.spec = s->spec, .cgroup = s->cgroup, .child = container, .context = s};
+  start.create = s->have_kept ? s->spec->create & PER_RUN : s->spec->create;
+  start.join = s->joined;
+  /* The description's joins first: they were made with the host's rights, which entering the kept user ends. */
+  for (int i = 0; i < s->kept.n; i++) start.join.item[start.join.n++] = s->kept.item[i];
+
+  if (root_prepare(s->spec, &s->sources) < 0) return -1;
+  int result = ns_start(&start);
+  root_release(&s->sources);
+  if (result < 0) return -1;
+  if (attend(s, &start) < 0) {
+    ns_abort(&start);
+    return -1;
+  }
+  close(start.channel);
+  s->pid = start.pid;
+  s->pidfd = start.pidfd;
+  s->adopted = false;
+  /* Before it is reaped even a process that has already ended has one. */
+  return proc_start_time(s->pid, s->state.start, sizeof s->state.start) < 0 ? fail("start", "start time") : 0;
+}

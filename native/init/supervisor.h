@@ -1,0 +1,37 @@
+/* The supervisor's own state, shared by its three parts: start.c, adopt.c, supervise.c. */
+#ifndef TSBOX_SUPERVISOR_H
+#define TSBOX_SUPERVISOR_H
+#include "label.h"
+#include "log.h"
+#include "namespaces.h"
+#include "root.h"
+#include "spec.h"
+
+struct supervisor {
+  const struct spec *spec;
+  int label, cgroup, signals;
+  /* Namespaces named by the description; and those made at the first start, which restarts come back to. */
+  struct ns_set joined, kept;
+  bool have_kept;
+  struct root_sources sources;
+  struct log_pipe logs[LOG_STREAMS];
+  struct run_state state;
+  struct restart_policy policy;
+  /* The container's process: 0 and -1 when there is none. */
+  pid_t pid;
+  int pidfd;
+  /* Not our child: it outlived an earlier supervisor. */
+  bool adopted;
+  bool stop_asked, reload_asked;
+};
+
+/* Starts the container, or starts it again; 0 or -1 with the fault set and nothing left behind. */
+int container_start(struct supervisor *s);
+/* Takes over the running container of the description; 0 or -1 with the fault set. */
+int container_adopt(struct supervisor *s);
+/* The wait status of an adopted container that has ended; false where the kernel does not tell. */
+bool container_adopted_status(const struct supervisor *s, int *status);
+
+/* Reads pending signals; returns true when there was a SIGCHLD. */
+bool signals_read(struct supervisor *s);
+#endif

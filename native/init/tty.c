@@ -1,0 +1,59 @@
+#include "tty.h"
+
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
+#include <termios.h>
+
+#include "sys.h"
+
+static struct termios saved;
+static bool is_raw;
+
+/* A container's /dev/pts may hold a trap: only a character device 5:2 on a devpts is a master. */
+bool tty_is_master(int fd) {
+  struct stat st;
+  struct statfs fs;
+  return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(5, 2) && fstatfs(fd, &fs) == 0 &&
+         fs.f_type == DEVPTS_MAGIC_;
+}
+
+/* Not /dev/ptmx, which may be any file that looks like one; the instance's own always lies on the devpts. */
+int tty_open_master(void) {
+  int zero = 0;
+  int fd = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+  if (fd < 0) return -1;
+  if (tty_is_master(fd) && ioctl(fd, TIOCSPTLCK, &zero) == 0) return fd;
+  close(fd);
+  return errno = ENODEV, -1;
+}
+
+int tty_take(int master, unsigned uid, unsigned gid) {
+  /* By descriptor, not by the slave's name, which another mount could cover. man 2 ioctl_tty */
+  int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (slave < 0) return -1;
+  (void)!fchown(slave, uid, gid);
+  if (ioctl(slave, TIOCSCTTY, 0) < 0) return -1;
+  for (int fd = 0; fd < 3; fd++)
+    if (dup2(slave, fd) < 0) return -1;
+  close(slave);
+  return 0;
+}
+
+void tty_copy_size(int master) {
+  struct winsize size;
+  if (ioctl(0, TIOCGWINSZ, &size) == 0) (void)ioctl(master, TIOCSWINSZ, &size);
+}
+
+void tty_raw(void) {
+  if (tcgetattr(0, &saved) < 0) return;
+  struct termios raw = saved;
+  cfmakeraw(&raw);
+  is_raw = tcsetattr(0, TCSANOW, &raw) == 0;
+}
+
+void tty_restore(void) {
+  if (is_raw) (void)tcsetattr(0, TCSANOW, &saved);
+  is_raw = false;
+}
