@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DEFAULT_DEVICE_NODES, DEFAULT_DEVICE_RULES } from '../../src/resources/devices/defaults.ts';
 import { resolveRules } from '../../src/resources/devices/resolve.ts';
-import { deviceRulesSchema, deviceUseSchema, parseDeviceRule } from '../../src/resources/devices/schema.ts';
+import { deviceRulesSchema, deviceUseSchema, parseDeviceRule, type DeviceRule } from '../../src/resources/devices/schema.ts';
 import { canonicalRules } from '../../src/resources/devices/canonical.ts';
 
 test('every form of an item', () => {
@@ -58,6 +58,13 @@ test('paths become numbers, or all that do not are named', () => {
   const resolved = resolveRules(rules.slice(0, 2), lookup);
   assert.equal(resolved.ok && canonicalRules(resolved.rules), ['allow b 8:0 rwm', 'allow c 1:3 r']);
   assert.throws(() => canonicalRules(rules), /was not resolved/);
+});
+
+test('every number by itself is the wildcard', () => {
+  const majors = Array.from({ length: 4096 }, (_, major): DeviceRule => ({ allow: true, type: 'c', major, minor: '*', access: 'r' }));
+  assert.equal(canonicalRules(majors), ['allow c *:* r']);
+  assert.equal(canonicalRules(majors.filter((r) => r.major !== 7)), ['allow c *:* r', 'deny c 7:* r']);
+  assert.equal(canonicalRules([{ allow: true, type: 'a', major: '*', minor: 0, minorEnd: 1048575, access: 'w' }]), ['allow a *:* w']);
 });
 
 test('the defaults open every node of /dev and make no other', () => {
