@@ -133,10 +133,8 @@ static int relay(int sigfd, const struct ns_start *start) {
 
 int exec_main(const struct spec *spec) {
   char started[24];
-  sigset_t every;
   struct ns_start start = {.spec = spec, .create = spec->create, .cgroup = -1, .child = run_program};
-  sigfillset(&every);
-  int sigfd = signalfd(-1, &every, SFD_CLOEXEC | SFD_NONBLOCK);
+  int sigfd = sys_signalfd(UINT64_MAX);
   if (sigfd < 0) return fail("signalfd", "");
   if (*spec->cgroup && (start.cgroup = cgroup_open(spec->cgroup)) < 0) return -1;
   if (ns_open_joins(spec, &start.join) < 0) return -1;

@@ -13,9 +13,9 @@
 /* A longer line is written in parts, tagged P until its last, F. */
 #define LINE_MAX_ 4096
 
+static int log_fd = -1;
 static struct {
   const struct spec *spec;
-  int fd;
   uint64_t size;
   struct {
     size_t n;
@@ -25,7 +25,7 @@ static struct {
   /* Finished lines on their way out: one write(2) for many. */
   size_t out_n;
   char out[2 * LINE_MAX_];
-} logger = {.fd = -1};
+} logger;
 
 static int open_file(const char *path) {
   return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0640);
@@ -43,7 +43,7 @@ int log_open(const struct spec *spec) {
     close(fd);
     return fail_with(EINVAL, "log", spec->log_path);
   }
-  logger.fd = fd;
+  log_fd = fd;
   logger.size = (uint64_t)st.st_size;
   return 0;
 }
@@ -78,12 +78,12 @@ static void rotate(void) {
   int fd = files > 1 ? reopen(logger.spec->log_path) : -1;
   struct stat old, new;
   /* Nowhere to go on (or the same file, when the rename failed): hold the cap by starting over in place. */
-  if (fd < 0 || (fstat(fd, &new) == 0 && fstat(logger.fd, &old) == 0 && new.st_ino == old.st_ino && new.st_dev == old.st_dev)) {
+  if (fd < 0 || (fstat(fd, &new) == 0 && fstat(log_fd, &old) == 0 && new.st_ino == old.st_ino && new.st_dev == old.st_dev)) {
     if (fd >= 0) close(fd);
-    (void)!ftruncate(logger.fd, 0);
+    (void)!ftruncate(log_fd, 0);
   } else {
-    close(logger.fd);
-    logger.fd = fd;
+    close(log_fd);
+    log_fd = fd;
   }
   logger.size = 0;
 }
@@ -94,7 +94,7 @@ static void flush_out(void) {
   uint64_t max = logger.spec->log_max;
   if (max > 0 && logger.size > 0 && logger.size + logger.out_n > max) rotate();
   while (logger.out_n > 0) {
-    ssize_t n = write(logger.fd, at, logger.out_n);
+    ssize_t n = write(log_fd, at, logger.out_n);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) break;
     at += n;
@@ -116,9 +116,10 @@ static void add_date(struct text *t, int64_t days) {
   text_pad(t, day, 2);
 }
 
+/* Taken once per batch of lines that arrived together. */
+static struct timespec now;
+
 static void add_time(struct text *t) {
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
   uint64_t s = (uint64_t)now.tv_sec % 86400;
   add_date(t, (int64_t)now.tv_sec / 86400);
   text_str(t, "T");
@@ -133,7 +134,7 @@ static void add_time(struct text *t) {
 }
 
 static void emit(enum log_stream_id id, const char *text, size_t n, bool full) {
-  if (logger.fd < 0) return;
+  if (log_fd < 0) return;
   if (logger.out_n + n + 64 > sizeof logger.out) flush_out();
   struct text t = text_into(logger.out + logger.out_n, sizeof logger.out - logger.out_n);
   add_time(&t);
@@ -174,6 +175,7 @@ void log_drain(enum log_stream_id id, struct log_pipe *p, int rounds) {
       break;
     }
     logger.stream[id].n += (size_t)n;
+    clock_gettime(CLOCK_REALTIME, &now);
     split(id);
   }
   if (logger.out_n > 0) flush_out();
@@ -186,12 +188,13 @@ void log_flush(void) {
       logger.stream[id].n = 0;
       logger.stream[id].partial = false;
     }
-  if (logger.fd >= 0) flush_out();
+  if (log_fd >= 0) flush_out();
 }
 
 void log_note(const char *text) {
+  clock_gettime(CLOCK_REALTIME, &now);
   emit(LOG_STDERR, text, strlen(text), true);
-  if (logger.fd >= 0) flush_out();
+  if (log_fd >= 0) flush_out();
 }
 
 static int reopen_end(int fd, int flags) {

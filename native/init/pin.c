@@ -34,7 +34,7 @@ static int confine(void) {
 /* SIGCHLD ignored: the kernel itself reaps whatever is orphaned here. All other signals stay blocked. */
 static _Noreturn void keep(void) {
   sys_close_range(0, ~0U, 0);
-  signal(SIGCHLD, SIG_IGN);
+  sys_default(SIGCHLD, true);
   for (;;) pause();
 }
 

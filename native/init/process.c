@@ -1,6 +1,5 @@
 #include "process.h"
 
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
@@ -10,13 +9,11 @@
 #include "text.h"
 
 void signals_default(void) {
-  for (int n = 1; n <= 64; n++)
-    if (n != SIGKILL && n != SIGSTOP) (void)signal(n, SIG_DFL);
+  for (int n = 1; n <= 64; n++) sys_default(n, false);
 }
 
-static void set_mask(uint64_t mask) { (void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask); }
-void signals_block(void) { set_mask(UINT64_MAX); }
-void signals_unblock(void) { set_mask(0); }
+void signals_block(void) { sys_sigmask(UINT64_MAX); }
+void signals_unblock(void) { sys_sigmask(0); }
 
 /* man 2 seccomp; struct sock_fprog. */
 static int seccomp_install(const struct spec *spec) {

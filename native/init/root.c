@@ -5,8 +5,6 @@
  */
 #include "root.h"
 
-#include <sys/sysmacros.h>
-
 #include "mounts.h"
 #include "overlay.h"
 #include "report.h"
@@ -17,15 +15,15 @@ static const char *const op_names[OP_KINDS] = {"",      "root-bind", "root-overl
                                                "mknod", "bind-device", "mask",       "readonly", "root-readonly", "none"};
 
 /* What a container's set-up believes to be /dev/null must be it: checked by descriptor, not by name. */
-static bool is_device(int fd, char type, unsigned major_, unsigned minor_) {
+static bool is_device(int fd, char type, unsigned major, unsigned minor) {
   struct stat st;
   return fstat(fd, &st) == 0 && (type == 'c' ? S_ISCHR(st.st_mode) : S_ISBLK(st.st_mode)) &&
-         major(st.st_rdev) == major_ && minor(st.st_rdev) == minor_;
+         DEV_MAJOR(st.st_rdev) == major && DEV_MINOR(st.st_rdev) == minor;
 }
 
-int device_open(const char *path, int flags, char type, unsigned major_, unsigned minor_) {
+int device_open(const char *path, int flags, char type, unsigned major, unsigned minor) {
   int fd = open(path, flags | O_CLOEXEC | O_NOCTTY);
-  if (fd < 0 || is_device(fd, type, major_, minor_)) return fd;
+  if (fd < 0 || is_device(fd, type, major, minor)) return fd;
   close(fd);
   return errno = ENODEV, -1;
 }
@@ -185,7 +183,7 @@ static int op_mknod(int root, const struct root_op *op) {
   char name[256];
   int parent = open_parent(root, op->target, true, name, sizeof name);
   if (parent < 0) return -1;
-  int result = mknodat(parent, name, (op->type == 'c' ? S_IFCHR : S_IFBLK) | (op->mode & 0777), makedev(op->major, op->minor));
+  int result = mknodat(parent, name, (op->type == 'c' ? S_IFCHR : S_IFBLK) | (op->mode & 0777), DEV_MAKE(op->major, op->minor));
   if (result < 0 && errno == EEXIST) {
     int fd = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (fd >= 0 && is_device(fd, (char)op->type, op->major, op->minor)) result = 0;

@@ -64,19 +64,13 @@ static int null_stdio(void) {
 }
 
 static int prepare(const struct spec *spec) {
-  sigset_t wanted;
   sup.spec = spec;
   sup.state = (struct run_state){.state = "starting", .exit = -1};
   (void)setsid(); /* EPERM: the caller already made us a leader. */
   if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) return fail("subreaper", "");
   if (null_stdio() < 0) return -1;
   if (chdir("/") < 0) return fail("chdir", "/");
-  sigemptyset(&wanted);
-  sigaddset(&wanted, SIGCHLD);
-  sigaddset(&wanted, SIGTERM);
-  sigaddset(&wanted, SIGINT);
-  sigaddset(&wanted, SIGHUP);
-  sup.signals = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
+  sup.signals = sys_signalfd(SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGTERM) | SIGNAL_BIT(SIGINT) | SIGNAL_BIT(SIGHUP));
   if (sup.signals < 0) return fail("signalfd", "");
   if (cgroup_enter(spec, REC_SUPERVISOR_PROCS, 0) < 0) return -1;
   if (*spec->cgroup && (sup.cgroup = cgroup_open(spec->cgroup)) < 0) return -1;

@@ -1,5 +1,7 @@
 #include "sys.h"
 
+#include <sys/signalfd.h>
+
 /* man 2 clone3: without a stack the child goes on at this point, as after fork(2). */
 pid_t sys_clone3(struct clone3_args *args) { return (pid_t)syscall(SYS_clone3, args, sizeof *args); }
 
@@ -31,3 +33,15 @@ int sys_pivot_root(const char *new_root, const char *put_old) {
 }
 
 pid_t sys_getpid(void) { return (pid_t)syscall(SYS_getpid); }
+
+void sys_sigmask(uint64_t mask) { (void)syscall(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &mask, NULL, sizeof mask); }
+
+int sys_signalfd(uint64_t mask) {
+  return (int)syscall(SYS_signalfd4, -1, &mask, sizeof mask, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+void sys_default(int signal, bool ignore) {
+  /* handler (SIG_DFL 0, SIG_IGN 1), flags, restorer, mask */
+  uint64_t action[4] = {ignore ? 1 : 0, 0, 0, 0};
+  (void)syscall(SYS_rt_sigaction, signal, action, NULL, sizeof(uint64_t));
+}

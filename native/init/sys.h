@@ -68,7 +68,17 @@ struct pidfd_info_ {
 #define PIDFD_GET_INFO_ _IOWR(0xff, 11, struct pidfd_info_)
 #define PIDFD_INFO_EXIT_ (1ULL << 3)
 
-/* A pid that a caller can rely on not to be glibc's cached idea of it. */
 pid_t sys_getpid(void);
+
+/* Signals as the kernel takes them: bit n-1 of a mask is signal n. man 2 rt_sigprocmask, signalfd4, rt_sigaction */
+#define SIGNAL_BIT(n) (1ULL << ((n) - 1))
+void sys_sigmask(uint64_t mask);
+int sys_signalfd(uint64_t mask);
+void sys_default(int signal, bool ignore);
+
+/* The kernel's 32-bit dev_t encoding, as in linux/kdev_t.h's new_encode_dev. */
+#define DEV_MAJOR(dev) ((unsigned)((dev) >> 8 & 0xfff))
+#define DEV_MINOR(dev) ((unsigned)(((dev) & 0xff) | ((dev) >> 12 & 0xfff00)))
+#define DEV_MAKE(major, minor) ((dev_t)(((minor) & 0xff) | (uint64_t)(major) << 8 | ((uint64_t)(minor) & 0xfff00) << 12))
 
 #endif

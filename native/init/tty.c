@@ -3,19 +3,22 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
-#include <sys/sysmacros.h>
 #include <termios.h>
 
 #include "sys.h"
 
-static struct termios saved;
+/* struct ktermios of TCGETS: the C library's is another. */
+static struct kernel_termios {
+  uint32_t input, output, control, local;
+  uint8_t line, cc[19];
+} saved;
 static bool is_raw;
 
 /* A container's /dev/pts may hold a trap: only a character device 5:2 on a devpts is a master. */
 bool tty_is_master(int fd) {
   struct stat st;
   struct statfs fs;
-  return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(5, 2) && fstatfs(fd, &fs) == 0 &&
+  return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == DEV_MAKE(5, 2) && fstatfs(fd, &fs) == 0 &&
          fs.f_type == DEVPTS_MAGIC_;
 }
 
@@ -47,13 +50,19 @@ void tty_copy_size(int master) {
 }
 
 void tty_raw(void) {
-  if (tcgetattr(0, &saved) < 0) return;
-  struct termios raw = saved;
-  cfmakeraw(&raw);
-  is_raw = tcsetattr(0, TCSANOW, &raw) == 0;
+  if (ioctl(0, TCGETS, &saved) < 0) return;
+  struct kernel_termios raw = saved;
+  /* man 3 cfmakeraw */
+  raw.input &= ~(uint32_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
+  raw.output &= ~(uint32_t)OPOST;
+  raw.local &= ~(uint32_t)(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
+  raw.control = (raw.control & ~(uint32_t)(CSIZE | PARENB)) | CS8;
+  raw.cc[VMIN] = 1;
+  raw.cc[VTIME] = 0;
+  is_raw = ioctl(0, TCSETS, &raw) == 0;
 }
 
 void tty_restore(void) {
-  if (is_raw) (void)tcsetattr(0, TCSANOW, &saved);
+  if (is_raw) (void)ioctl(0, TCSETS, &saved);
   is_raw = false;
 }

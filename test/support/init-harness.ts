@@ -153,7 +153,10 @@ export async function run(command: string, args: readonly string[]): Promise<{ c
   let out = '';
   child.stdout.on('data', (d: Buffer) => (out += d.toString()));
   child.stderr.on('data', (d: Buffer) => (out += d.toString()));
-  const code = await new Promise<number>((done) => child.on('close', (c) => done(c ?? -1)));
+  const code = await new Promise<number>((done) => {
+    child.on('close', (c) => done(c ?? -1));
+    child.on('error', () => done(-1));
+  });
   return { code, out };
 }
 
@@ -290,8 +293,14 @@ export function pin(type: PinSpec['type'], target: string, more: Partial<Namespa
   return { mode: 'pin', title: 'tsbox: pin', type, target, cgroupProcs: [], namespaces: namespaces({ create: [type], hostname: '', ...more }) };
 }
 
-/** An extended attribute as text, by getfattr's absence done through python-free means: the attr tool if present. */
+/** An extended attribute as text. Node has no call for it, and the addon is not to be needed here. */
 export async function xattr(dir: string, name: string): Promise<string> {
-  const { out } = await run('getfattr', ['--absolute-names', '--only-values', '-n', name, dir]);
-  return out;
+  const script = 'import os,sys; sys.stdout.write(os.getxattr(sys.argv[1], sys.argv[2]).decode())';
+  return (await run('python3', ['-c', script, dir, name])).out;
+}
+
+export async function setXattr(dir: string, name: string, value: string): Promise<void> {
+  const script = 'import os,sys; os.setxattr(sys.argv[1], sys.argv[2], sys.argv[3].encode())';
+  const { code, out } = await run('python3', ['-c', script, dir, name, value]);
+  if (code !== 0) throw new Error(out);
 }
