@@ -1,0 +1,113 @@
+/** Command line arguments: one table of options, node's own parser, errors with a hint. */
+import { parseArgs } from 'node:util';
+import { TsboxError } from '../errors.ts';
+
+const OPTIONS = {
+  file: { type: 'string', short: 'f', multiple: true },
+  stack: { type: 'string' },
+  var: { type: 'string', multiple: true },
+  target: { type: 'string', multiple: true },
+  json: { type: 'boolean' },
+  format: { type: 'string' },
+  'no-color': { type: 'boolean' },
+  quiet: { type: 'boolean', short: 'q' },
+  'detailed-exitcode': { type: 'boolean' },
+  'auto-approve': { type: 'boolean', short: 'y' },
+  parallelism: { type: 'string' },
+  'lock-timeout': { type: 'string' },
+  destroy: { type: 'boolean' },
+  heal: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+  tail: { type: 'string', short: 'n' },
+  timestamps: { type: 'boolean', short: 't' },
+  follow: { type: 'boolean' },
+  user: { type: 'string', short: 'u' },
+  workdir: { type: 'string', short: 'w' },
+  env: { type: 'string', short: 'e', multiple: true },
+  tty: { type: 'boolean' },
+  all: { type: 'boolean', short: 'a' },
+} as const;
+
+export type OptionName = keyof typeof OPTIONS;
+
+/** Options that every command takes. */
+const COMMON: readonly OptionName[] = ['help', 'no-color', 'quiet'];
+
+export interface Arguments {
+  readonly files: readonly string[];
+  readonly stack: string | undefined;
+  readonly variables: Readonly<Record<string, string>>;
+  readonly targets: readonly string[];
+  readonly positionals: readonly string[];
+  readonly flags: Readonly<Partial<Record<OptionName, boolean>>>;
+  readonly values: Readonly<Partial<Record<OptionName, string>>>;
+  readonly lists: Readonly<Partial<Record<OptionName, readonly string[]>>>;
+  readonly noColor: boolean;
+}
+
+/**
+ * Parses a command's arguments.
+ * @param allowed the options it takes besides the common ones
+ * @throws TsboxError TSB2001
+ */
+export function parseArguments(argv: readonly string[], allowed: readonly OptionName[]): Arguments {
+  const names = new Set<OptionName>([...COMMON, ...allowed]);
+  const options = Object.fromEntries(Object.entries(OPTIONS).filter(([name]) => names.has(name as OptionName)));
+  let parsed: { values: Record<string, unknown>; positionals: string[] };
+  try {
+    parsed = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true }) as typeof parsed;
+  } catch (error) {
+    const message = (error as Error).message.split('.')[0] ?? 'wrong arguments';
+    throw new TsboxError('TSB2001', message.charAt(0).toLowerCase() + message.slice(1), {
+      hint: `options here: ${[...names].map((n) => `--${n}`).join(' ')}`,
+    });
+  }
+  const flags: Partial<Record<OptionName, boolean>> = {};
+  const values: Partial<Record<OptionName, string>> = {};
+  const lists: Partial<Record<OptionName, readonly string[]>> = {};
+  for (const [name, value] of Object.entries(parsed.values)) {
+    if (typeof value === 'boolean') {
+      flags[name as OptionName] = value;
+    } else if (typeof value === 'string') {
+      values[name as OptionName] = value;
+    } else if (Array.isArray(value)) {
+      lists[name as OptionName] = value as string[];
+    }
+  }
+  return {
+    files: lists.file ?? ['tsbox.yaml'],
+    stack: values.stack,
+    variables: parseVariables(lists.var ?? []),
+    targets: lists.target ?? [],
+    positionals: parsed.positionals,
+    flags,
+    values,
+    lists,
+    noColor: flags['no-color'] === true,
+  };
+}
+
+function parseVariables(items: readonly string[]): Record<string, string> {
+  const variables: Record<string, string> = {};
+  for (const item of items) {
+    const equals = item.indexOf('=');
+    if (equals < 1) {
+      throw new TsboxError('TSB2001', `--var '${item}' is not NAME=VALUE`);
+    }
+    variables[item.slice(0, equals)] = item.slice(equals + 1);
+  }
+  return variables;
+}
+
+/** A whole number from an option. */
+export function numberOption(args: Arguments, name: OptionName, fallback: number, least: number, most: number): number {
+  const text = args.values[name];
+  if (text === undefined) {
+    return fallback;
+  }
+  const number = Number(text);
+  if (!/^\d+$/.test(text) || number < least || number > most) {
+    throw new TsboxError('TSB2001', `--${name} must be a number from ${least} to ${most}, not '${text}'`);
+  }
+  return number;
+}

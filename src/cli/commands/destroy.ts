@@ -1,0 +1,14 @@
+import type { Command } from '../main.ts';
+import { numberOption } from '../args.ts';
+import { runApply } from '../run-apply.ts';
+import { stackNameFor } from '../session.ts';
+
+export const command: Command = {
+  options: ['file', 'stack', 'var', 'target', 'json', 'auto-approve', 'parallelism', 'lock-timeout'],
+  usage: 'tsbox destroy [-f FILE | --stack NAME] [--auto-approve]',
+  help: 'Stops and removes everything the stack made: processes, cgroups, namespaces, mounts, files. With --stack its file is not needed.',
+  async run(args) {
+    const { name, stack } = await stackNameFor(args);
+    return runApply(args, name, stack, { destroy: true, parallelism: numberOption(args, 'parallelism', 8, 1, 256) });
+  },
+};

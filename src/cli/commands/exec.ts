@@ -1,0 +1,42 @@
+import type { Command } from '../main.ts';
+import { EXIT } from '../exit.ts';
+import { TsboxError } from '../../errors.ts';
+import { err } from '../output.ts';
+import { requirePrivileges } from '../session.ts';
+
+export const command: Command = {
+  options: ['stack', 'user', 'workdir', 'env', 'tty'],
+  usage: 'tsbox exec CONTAINER [--user UID[:GID]] [--workdir DIR] [--env KEY=VALUE]… [--tty] -- COMMAND [ARGUMENT]…',
+  help: "Runs a command in a container: in all its namespaces and its cgroup, with its privileges and no more. Exits with the command's code. --tty gives it a terminal of its own (the default when tsbox has one).",
+  async run(args) {
+    const [wanted, ...argv] = args.positionals;
+    if (wanted === undefined || argv.length === 0) {
+      throw new TsboxError('TSB2001', 'exec needs a container and a command', { hint: 'tsbox exec web -- sh -c "ps"' });
+    }
+    const { openKernel } = await import('../../kernel/kernel.ts');
+    const { findContainer } = await import('../containers.ts');
+    const { execSpec } = await import('../../executor/exec.ts');
+    const { parseReport } = await import('../../kernel/init-spec.ts');
+    const { errnoName } = await import('../../kernel/native.ts');
+    const kernel = openKernel(process.env);
+    requirePrivileges(kernel, 'exec');
+    const found = findContainer(kernel, wanted, args.stack);
+    if (!found.alive) {
+      throw new TsboxError('TSB2004', `container/${found.name} is not running`, { hint: 'tsbox ps shows its state' });
+    }
+    const spec = execSpec(kernel, found.stack, found.entry, {
+      argv,
+      user: args.values.user,
+      workdir: args.values.workdir,
+      env: args.lists.env ?? [],
+      tty: args.flags.tty === true || (process.stdin.isTTY && process.stdout.isTTY),
+    });
+    const result = await kernel.runInteractive(spec);
+    const report = parseReport(result.report);
+    if (!report.ok) {
+      err(`error[TSB3002]: ${report.step} ${report.path}: ${errnoName(report.errno)}\n`);
+      return result.exit > 0 ? result.exit : EXIT.error;
+    }
+    return result.exit;
+  },
+};

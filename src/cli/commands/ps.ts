@@ -1,0 +1,52 @@
+import type { Command } from '../main.ts';
+import { EXIT } from '../exit.ts';
+import { out } from '../output.ts';
+import { stackNameFor } from '../session.ts';
+
+export const command: Command = {
+  options: ['file', 'stack', 'var', 'json', 'all'],
+  usage: 'tsbox ps [--stack NAME | -f FILE | --all] [--json]',
+  help: 'Lists containers with their state, read from the kernel. Without -f and --stack: those of every stack.',
+  async run(args) {
+    const { openReader } = await import('../../kernel/reader.ts');
+    const { findContainers, stateText } = await import('../containers.ts');
+    const reader = openReader(process.env);
+    const all = args.flags.all === true || (args.stack === undefined && args.lists.file === undefined);
+    const stack = all ? undefined : (await stackNameFor(args)).name;
+    const rows = findContainers(reader, stack).map((c) => ({
+      stack: c.stack,
+      name: c.name,
+      state: stateText(c),
+      pid: c.alive ? (c.entry.run?.pid ?? 0) : null,
+      restarts: c.entry.run?.restarts ?? 0,
+      since: c.entry.run === undefined ? null : new Date(c.entry.run.sinceMs).toISOString(),
+      exit: c.entry.run === undefined || c.entry.run.exit < 0 ? null : c.entry.run.exit,
+      cgroup: `${reader.settings.cgroupRoot}/${c.stack}/${c.entry.path}`,
+    }));
+    if (args.flags.json === true) {
+      out(`${JSON.stringify(rows, null, 2)}\n`);
+      return EXIT.ok;
+    }
+    const header = ['STACK', 'CONTAINER', 'STATE', 'PID', 'RESTARTS', 'SINCE', 'CGROUP'];
+    const table = [
+      header,
+      ...rows.map((r) => [r.stack, r.name, r.state, r.pid === null ? '-' : String(r.pid), String(r.restarts), r.since === null ? '-' : age(r.since), r.cgroup]),
+    ];
+    const widths = header.map((_, i) => Math.max(...table.map((row) => (row[i] ?? '').length)));
+    for (const row of table) {
+      out(`${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ').trimEnd()}\n`);
+    }
+    return EXIT.ok;
+  },
+};
+
+function age(since: string): string {
+  const seconds = Math.max(0, Math.round((Date.now() - Date.parse(since)) / 1000));
+  if (seconds < 120) {
+    return `${seconds}s`;
+  }
+  if (seconds < 7200) {
+    return `${Math.round(seconds / 60)}m`;
+  }
+  return seconds < 172_800 ? `${Math.round(seconds / 3600)}h` : `${Math.round(seconds / 86_400)}d`;
+}

@@ -1,0 +1,61 @@
+import type { Command } from '../main.ts';
+import { EXIT } from '../exit.ts';
+import { TsboxError } from '../../errors.ts';
+import { out } from '../output.ts';
+import { stackNameFor } from '../session.ts';
+
+export const command: Command = {
+  options: ['file', 'stack', 'var', 'json'],
+  usage: 'tsbox show [ADDRESS] [-f FILE | --stack NAME] [--json]',
+  help: 'Shows a resource (or all of the stack) as the kernel has it now, beside what was last applied.',
+  async run(args) {
+    const { name, stack } = await stackNameFor(args);
+    const { openReader } = await import('../../kernel/reader.ts');
+    const { makePlan } = await import('../../planner/index.ts');
+    const { showValue, humanValue, escapeControls } = await import('../../report/values.ts');
+    const { kindOf } = await import('../../resources/registry.ts');
+    const reader = openReader(process.env);
+    const planned = await makePlan(reader, name, stack, { targets: [], destroy: stack === undefined });
+    const wanted = args.positionals[0];
+    const found = [...planned.observed.values()].filter((o) => wanted === undefined || o.address === wanted || o.address.endsWith(`/${wanted}`));
+    if (found.length === 0 && wanted !== undefined) {
+      throw new TsboxError('TSB2003', `no resource '${wanted}' in stack ${name}`, {
+        hint: `there are: ${[...planned.observed.keys()].slice(0, 8).join(', ')}`,
+      });
+    }
+    if (args.flags.json === true) {
+      const json = found.map((o) => ({
+        address: o.address,
+        exists: o.exists,
+        live: o.live,
+        last_applied: o.applied,
+        facts: o.facts,
+        unmanaged: o.extras.map((e) => e.text),
+        unreadable: o.unreadable,
+      }));
+      out(`${JSON.stringify(wanted === undefined ? json : json[0], null, 2)}\n`);
+      return EXIT.ok;
+    }
+    for (const o of found) {
+      out(`${o.address}${o.exists ? '' : '   # does not exist'}\n`);
+      for (const [key, value] of Object.entries(o.facts)) {
+        out(`  # ${key} ${escapeControls(value)}\n`);
+      }
+      const table = kindOf(o.address).attributes;
+      for (const attribute of table.values()) {
+        const value = o.live[attribute.name];
+        if (value === undefined || !o.exists) {
+          continue;
+        }
+        const human = humanValue(value, attribute.unit);
+        const recorded = attribute.observed === 'recorded' ? 'as applied; the kernel does not show it' : undefined;
+        const notes = [human, recorded].filter((n) => n !== undefined);
+        out(`  ${attribute.name.padEnd(18)}  ${showValue(value, attribute.list)}${notes.length === 0 ? '' : `   # ${notes.join('; ')}`}\n`);
+      }
+      for (const extra of o.extras) {
+        out(`  ! ${escapeControls(extra.text)}   # not made by tsbox\n`);
+      }
+    }
+    return EXIT.ok;
+  },
+};

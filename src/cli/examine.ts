@@ -1,0 +1,125 @@
+/** What this kernel and these privileges allow, found by looking, not by version numbers. */
+import { release } from 'node:os';
+import type { KernelReader } from '../kernel/reader.ts';
+import { knobAccess, whyMissing } from '../resources/cgroup/access.ts';
+import { KNOBS } from '../resources/cgroup/registry.ts';
+import { CAPABILITIES } from '../resources/container/capabilities.ts';
+import { NAMESPACE_ROWS } from '../resources/namespace/registry.ts';
+
+export interface Finding {
+  readonly what: string;
+  readonly status: 'ok' | 'limited' | 'missing';
+  readonly detail: string;
+  /** Without it no container starts. */
+  readonly essential: boolean;
+  readonly remedy?: string;
+}
+
+/** Capabilities an apply uses, and what is lost without each. */
+const NEEDED: Readonly<Record<string, string>> = {
+  SYS_ADMIN: 'namespaces, mounts, labels',
+  SYS_CHROOT: 'joining mount namespaces',
+  SETUID: 'users of containers',
+  SETGID: 'groups of containers',
+  SETPCAP: 'dropping capabilities',
+  DAC_OVERRIDE: 'files of other users',
+  KILL: 'stopping containers of other users',
+  MKNOD: 'device nodes',
+  SYS_PTRACE: 'namespaces of other processes',
+  SYS_RESOURCE: 'raising limits past their hard limit',
+  BPF: 'device programs (SYS_ADMIN serves too)',
+  NET_ADMIN: 'network namespaces with interfaces',
+  SYS_TIME: 'time namespaces',
+};
+
+const ESSENTIAL = new Set(['SYS_ADMIN', 'SETUID', 'SETGID', 'SETPCAP']);
+
+export function examine(reader: KernelReader): Finding[] {
+  return [kernelFinding(), cgroupFinding(reader), ...knobFindings(reader), ...namespaceFindings(reader), ...capabilityFindings(reader), ...featureFindings(reader)];
+}
+
+function kernelFinding(): Finding {
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  const old = major < 5 || (major === 5 && minor < 12);
+  return {
+    what: 'kernel',
+    status: old ? 'limited' : 'ok',
+    detail: release(),
+    essential: false,
+    ...(old ? { remedy: 'mount_setattr and idmapped mounts came with 5.12; older kernels are not tested' } : {}),
+  };
+}
+
+function cgroupFinding(reader: KernelReader): Finding {
+  const { layout } = reader;
+  if (layout.primary === undefined) {
+    return { what: 'cgroups', status: 'missing', detail: 'no hierarchy is mounted', essential: true, remedy: 'mount -t cgroup2 none /sys/fs/cgroup' };
+  }
+  const where = layout.hierarchies.map((h) => `${h.name} (v${h.version}) on ${h.mount}`).join(', ');
+  return { what: 'cgroups', status: 'ok', detail: `${layout.mode}: ${where}`, essential: true };
+}
+
+function knobFindings(reader: KernelReader): Finding[] {
+  return KNOBS.map((knob) => {
+    const access = knobAccess(reader.layout, knob);
+    return access === undefined
+      ? { what: knob.name, status: 'limited' as const, detail: whyMissing(reader.layout, knob), essential: false }
+      : { what: knob.name, status: 'ok' as const, detail: `${access.files.files.join(', ')} in ${access.hierarchy.name}`, essential: false };
+  });
+}
+
+function namespaceFindings(reader: KernelReader): Finding[] {
+  const links = reader.readLinks(NAMESPACE_ROWS.map((r) => `/proc/self/ns/${r.type}`));
+  const findings = NAMESPACE_ROWS.map((row, i): Finding => {
+    const link = links[i];
+    return typeof link === 'string'
+      ? { what: `${row.type} namespaces`, status: 'ok', detail: row.doc, essential: false }
+      : { what: `${row.type} namespaces`, status: 'missing', detail: 'not in this kernel', essential: row.type === 'mnt' || row.type === 'pid', remedy: 'use host for this type' };
+  });
+  const bound = reader.readFiles(['/proc/sys/user/max_user_namespaces'])[0];
+  if (typeof bound === 'string' && bound.trim() === '0') {
+    findings.push({ what: 'user namespaces', status: 'limited', detail: 'user.max_user_namespaces is 0', essential: false, remedy: 'sysctl user.max_user_namespaces=10000' });
+  }
+  return findings;
+}
+
+function capabilityFindings(reader: KernelReader): Finding[] {
+  return Object.entries(NEEDED).map(([name, use]): Finding => {
+    const bit = (CAPABILITIES as readonly string[]).indexOf(name);
+    const held = ((reader.capabilities >> BigInt(bit)) & 1n) === 1n;
+    return held
+      ? { what: `CAP_${name}`, status: 'ok', detail: use, essential: ESSENTIAL.has(name) }
+      : { what: `CAP_${name}`, status: ESSENTIAL.has(name) ? 'missing' : 'limited', detail: `not held; needed for ${use}`, essential: ESSENTIAL.has(name), remedy: 'run as root with this capability' };
+  });
+}
+
+function featureFindings(reader: KernelReader): Finding[] {
+  const findings: Finding[] = [];
+  const filesystems = reader.readFiles(['/proc/filesystems'])[0];
+  const overlay = typeof filesystems === 'string' && /\boverlay\b/.test(filesystems);
+  findings.push(
+    overlay
+      ? { what: 'overlayfs', status: 'ok', detail: 'rootfs with an overlay', essential: false }
+      : { what: 'overlayfs', status: 'limited', detail: 'not loaded', essential: false, remedy: 'modprobe overlay' },
+  );
+  const id = reader.namespaceIds(['/proc/self/ns/mnt'])[0];
+  findings.push(
+    typeof id === 'string'
+      ? { what: 'NS_GET_ID', status: 'ok', detail: 'namespaces are told apart by an id that is never used again', essential: false }
+      : { what: 'NS_GET_ID', status: 'limited', detail: 'not in this kernel (6.18 has it): a pinned namespace is told by its pin and inode', essential: false },
+  );
+  const primary = reader.layout.primary;
+  if (primary?.version === 2) {
+    const programs = reader.devicePrograms([primary.mount])[0];
+    findings.push(
+      Array.isArray(programs)
+        ? { what: 'device programs', status: 'ok', detail: 'BPF on cgroup v2: set, replaced at once and read back', essential: false }
+        : { what: 'device programs', status: 'limited', detail: `cannot be queried (errno ${programs === undefined ? 0 : -programs})`, essential: false, remedy: 'needs CAP_SYS_ADMIN or CAP_BPF, and CONFIG_CGROUP_BPF' },
+    );
+  }
+  const noexec = reader.readFiles(['/proc/sys/vm/memfd_noexec'])[0];
+  if (typeof noexec === 'string' && noexec.trim() === '2') {
+    findings.push({ what: 'executable memfd', status: 'limited', detail: 'vm.memfd_noexec is 2: the supervisor runs from its file instead', essential: false });
+  }
+  return findings;
+}

@@ -1,0 +1,79 @@
+/** The entry: picks a command, loads only what it needs, and turns its outcome into an exit code. */
+import type { Arguments, OptionName } from './args.ts';
+import { EXIT } from './exit.ts';
+
+export interface Command {
+  readonly options: readonly OptionName[];
+  /** Usage line and what it does, for --help. */
+  readonly usage: string;
+  readonly help: string;
+  run(args: Arguments): Promise<number>;
+}
+
+const COMMANDS: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
+  apply: () => import('./commands/apply.ts'),
+  destroy: () => import('./commands/destroy.ts'),
+  doctor: () => import('./commands/doctor.ts'),
+  drift: () => import('./commands/drift.ts'),
+  exec: () => import('./commands/exec.ts'),
+  logs: () => import('./commands/logs.ts'),
+  plan: () => import('./commands/plan.ts'),
+  ps: () => import('./commands/ps.ts'),
+  show: () => import('./commands/show.ts'),
+  validate: () => import('./commands/validate.ts'),
+  version: () => import('./commands/version.ts'),
+};
+
+const SUMMARY: Readonly<Record<string, string>> = {
+  validate: 'check stack files; needs no privileges',
+  plan: 'show what apply would change',
+  apply: 'make the kernel match the stack',
+  drift: 'show what changed since the last apply',
+  destroy: 'remove everything the stack made',
+  ps: 'list containers',
+  show: 'show a resource as it is now',
+  logs: 'show what containers wrote',
+  exec: 'run a command in a container',
+  doctor: 'show what this kernel and these privileges allow',
+  version: 'print the version',
+};
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [name = 'help', ...rest] = argv;
+  const { out, err, printError } = await import('./output.ts');
+  if (name === 'help' || name === '--help' || name === '-h') {
+    out(usage());
+    return EXIT.ok;
+  }
+  const load = Object.hasOwn(COMMANDS, name === '--version' ? 'version' : name) ? COMMANDS[name === '--version' ? 'version' : name] : undefined;
+  if (load === undefined) {
+    err(`error[TSB2001]: no such command: ${JSON.stringify(name)}\n\n${usage()}`);
+    return EXIT.error;
+  }
+  try {
+    const { parseArguments } = await import('./args.ts');
+    const { command } = await load();
+    const args = parseArguments(rest, command.options);
+    if (args.flags.help === true) {
+      out(`${command.usage}\n\n${command.help}\n`);
+      return EXIT.ok;
+    }
+    return await command.run(args);
+  } catch (error) {
+    await printError(error);
+    return (error as { code?: string }).code === 'TSB3004' ? EXIT.locked : EXIT.error;
+  }
+}
+
+function usage(): string {
+  const width = Math.max(...Object.keys(SUMMARY).map((n) => n.length));
+  const lines = Object.entries(SUMMARY).map(([name, text]) => `  ${name.padEnd(width)}  ${text}`);
+  return `tsbox COMMAND [-f FILE]… [OPTION]…\n\n${lines.join('\n')}\n\ntsbox COMMAND --help tells more.\n`;
+}
+
+// A closed pipe (tsbox ps | head) is no error of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.error);
+});
+
+process.exitCode = await main(process.argv.slice(2));

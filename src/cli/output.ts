@@ -1,0 +1,58 @@
+/** The only place that writes: data on stdout, progress and diagnostics on stderr. */
+import { PLAIN, colours, type Palette } from '../report/palette.ts';
+import { TsboxError, TsboxErrors } from '../errors.ts';
+import type { Stack } from '../stack/types.ts';
+
+let secrets: readonly string[] = [];
+
+/** Values of the stack's sensitive variables never leave the program. */
+export function hideSecrets(stack: Stack): void {
+  secrets = Object.values(stack.variables)
+    .filter((v) => v.sensitive && String(v.value) !== '')
+    .map((v) => String(v.value))
+    .sort((a, b) => b.length - a.length);
+}
+
+function masked(text: string): string {
+  let result = text;
+  for (const secret of secrets) {
+    for (const form of new Set([secret, JSON.stringify(secret).slice(1, -1)])) {
+      result = result.split(form).join('(sensitive value)');
+    }
+  }
+  return result;
+}
+
+export function out(text: string): void {
+  process.stdout.write(masked(text));
+}
+
+export function err(text: string): void {
+  process.stderr.write(masked(text));
+}
+
+export interface OutputFlags {
+  readonly noColor: boolean;
+}
+
+/** Colours when stdout is a terminal and nobody said otherwise (no-color.org). */
+export async function paletteFor(flags: OutputFlags): Promise<Palette> {
+  const wanted = !flags.noColor && (process.env['NO_COLOR'] ?? '') === '' && process.stdout.isTTY;
+  return wanted ? colours() : PLAIN;
+}
+
+/** Prints any failure as one clear block each. */
+export async function printError(error: unknown): Promise<void> {
+  if (error instanceof TsboxErrors) {
+    const { renderErrors } = await import('../stack/diagnostics.ts');
+    err(`${renderErrors(error.errors)}\n`);
+    return;
+  }
+  if (error instanceof TsboxError) {
+    const { renderError } = await import('../stack/diagnostics.ts');
+    err(`${renderError(error)}\n`);
+    return;
+  }
+  const unknown = error as Error;
+  err(`error[TSB9002]: ${unknown.message}\n${unknown.stack ?? ''}\n`);
+}

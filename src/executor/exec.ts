@@ -1,0 +1,97 @@
+/** Describing a further process in a running container: all its namespaces, its cgroup, its privileges, no more. */
+import { TsboxError } from '../errors.ts';
+import { NAMESPACE_TYPES, type ExecSpec, type JoinNamespace, type NamespaceType } from '../kernel/init-spec.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import { parseStatus } from '../kernel/proc.ts';
+import { CAPABILITIES } from '../resources/container/capabilities.ts';
+import { seccompFilter } from '../resources/container/seccomp.ts';
+import type { ScopeEntry } from '../resources/scope.ts';
+import { directoryIn } from '../resources/scope.ts';
+
+export interface ExecOptions {
+  readonly argv: readonly string[];
+  /** UID[:GID], else the container's own. */
+  readonly user: string | undefined;
+  readonly workdir: string | undefined;
+  readonly env: readonly string[];
+  readonly tty: boolean;
+}
+
+const ORDER: readonly NamespaceType[] = ['user', 'ipc', 'uts', 'net', 'cgroup', 'time', 'mnt', 'pid'];
+
+/** Builds the description from the live process: what it has is what the new one gets. */
+export function execSpec(kernel: Kernel, stack: string, entry: ScopeEntry, options: ExecOptions): ExecSpec {
+  const run = entry.run;
+  if (run === undefined) {
+    throw new TsboxError('TSB2004', 'the container is not running');
+  }
+  const frozen = kernel.readFiles([`${directoryIn(kernel.layout.primary?.mount ?? '', kernel.settings.cgroupRoot, stack, entry.path)}/cgroup.events`])[0];
+  if (typeof frozen === 'string' && frozen.includes('frozen 1')) {
+    throw new TsboxError('TSB2004', 'the container is frozen: a process that joins it would never start', { hint: 'thaw it first' });
+  }
+  const [statusText] = kernel.readFiles([`/proc/${run.pid}/status`]);
+  if (typeof statusText !== 'string') {
+    throw new TsboxError('TSB2004', 'the container has just ended');
+  }
+  const status = parseStatus(statusText);
+  const links = kernel.readLinks([
+    ...NAMESPACE_TYPES.map((t) => `/proc/self/ns/${t}`),
+    ...NAMESPACE_TYPES.map((t) => `/proc/${run.pid}/ns/${t}`),
+  ]);
+  const join = ORDER.filter((type) => {
+    const i = NAMESPACE_TYPES.indexOf(type);
+    return links[i] !== links[NAMESPACE_TYPES.length + i];
+  }).map((type): JoinNamespace => ({ type, path: `/proc/${run.pid}/ns/${type}`, startTime: run.startTime }));
+  const bounding = BigInt(`0x${status.get('CapBnd') ?? '0'}`);
+  const account = accountFrom(entry, options.user);
+  const applied = entry.label?.applied ?? {};
+  const env = typeof applied['env'] === 'object' && !Array.isArray(applied['env']) ? (applied['env'] as Record<string, string>) : {};
+  const names = CAPABILITIES.filter((_, bit) => ((bounding >> BigInt(bit)) & 1n) === 1n);
+  const workdir = options.workdir ?? (typeof applied['working_dir'] === 'string' ? applied['working_dir'] : '/');
+  const ambient = account.uid === 0 ? 0n : bounding;
+  return {
+    mode: 'exec',
+    title: `tsbox: exec ${stack}/${entry.path}`,
+    cgroup: kernel.layout.primary?.version === 2 ? directoryIn(kernel.layout.primary.mount, kernel.settings.cgroupRoot, stack, entry.path) : '',
+    cgroupProcs: kernel.layout.hierarchies
+      .filter((h) => h.version === 1)
+      .map((h) => `${directoryIn(h.mount, kernel.settings.cgroupRoot, stack, entry.path)}/cgroup.procs`),
+    namespaces: { create: [], join, uidMap: '', gidMap: '', setgroups: 'allow', timeOffsets: '', hostname: '', domainname: '' },
+    process: {
+      argv: options.argv,
+      env: [
+        'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+        ...(options.tty && process.env['TERM'] !== undefined ? [`TERM=${process.env['TERM']}`] : []),
+        ...Object.entries(env).map(([k, v]) => `${k}=${v}`),
+        ...options.env,
+      ],
+      cwd: workdir,
+      uid: account.uid,
+      gid: account.gid,
+      groups: account.groups,
+      umask: 0o022,
+      capabilities: { bounding, permitted: bounding, effective: bounding, inheritable: ambient, ambient },
+      noNewPrivs: status.get('NoNewPrivs') === '1',
+      seccomp:
+        status.get('Seccomp') === '2'
+          ? seccompFilter({ profile: 'default', arch: process.arch === 'arm64' ? 'aarch64' : 'x86_64', capabilities: new Set<string>(names) })
+          : new Uint8Array(0),
+    },
+    tty: options.tty,
+  };
+}
+
+/** The account recorded at the start (ids as seen inside), or the one asked for. */
+function accountFrom(entry: ScopeEntry, wanted: string | undefined): { uid: number; gid: number; groups: number[] } {
+  const recorded = entry.label?.applied?.['user'];
+  const text = wanted ?? (typeof recorded === 'string' ? recorded : '0:0');
+  const match = /^(\d+)(?::(\d+))?((?:,\d+)*)$/.exec(text);
+  if (match === null) {
+    throw new TsboxError('TSB2001', `--user '${text}' is not UID or UID:GID`);
+  }
+  return {
+    uid: Number(match[1]),
+    gid: Number(match[2] ?? match[1]),
+    groups: (match[3] ?? '').split(',').filter((g) => g !== '').map(Number),
+  };
+}

@@ -1,0 +1,102 @@
+/** The plan as a line-delimited event stream, in the shape of Terraform's machine-readable UI. */
+import { driftCount, summarise, type Action, type Plan, type PlannedChange } from '../planner/plan.ts';
+
+/** The version of that stream's format. */
+const UI_VERSION = '1.2';
+
+const ACTION: Readonly<Record<Action, string>> = {
+  create: 'create',
+  update: 'update',
+  restart: 'update',
+  replace: 'replace',
+  delete: 'delete',
+  'no-op': 'noop',
+};
+
+function line(type: string, message: string, payload: Readonly<Record<string, unknown>>): string {
+  return JSON.stringify({
+    '@level': 'info',
+    '@message': message,
+    '@module': 'tsbox.ui',
+    '@timestamp': new Date().toISOString(),
+    type,
+    ...payload,
+  });
+}
+
+export function resourceJson(change: Pick<PlannedChange, 'address' | 'kind'>): Record<string, unknown> {
+  return {
+    addr: change.address,
+    module: '',
+    resource: change.address,
+    implied_provider: 'tsbox',
+    resource_type: `tsbox_${change.kind}`,
+    resource_name: change.address.slice(change.kind.length + 1),
+    resource_key: null,
+  };
+}
+
+/** One change with its values: before is live, after is declared. */
+export function changeJson(change: PlannedChange): Record<string, unknown> {
+  return {
+    resource: resourceJson(change),
+    action: ACTION[change.action],
+    tsbox: {
+      action: change.action,
+      drift: driftCount(change),
+      missing: change.missing,
+      reasons: change.reasons,
+      facts: change.facts,
+      attributes: change.attributes.map((a) => ({
+        name: a.name,
+        before: a.before ?? null,
+        after: a.after ?? null,
+        last_applied: a.applied ?? null,
+        cause: a.cause,
+        mode: a.mode,
+        reason: a.reason ?? null,
+      })),
+      unmanaged: change.extras.map((e) => ({ what: e.what, text: e.text })),
+      unreadable: change.unreadable,
+      at: change.at ?? null,
+    },
+  };
+}
+
+export function renderPlanJson(plan: Plan, version: string): string {
+  const lines = [line('version', `tsbox ${version}`, { tsbox: version, ui: UI_VERSION })];
+  for (const change of plan.changes) {
+    const payload = { change: changeJson(change) };
+    if (driftCount(change) > 0) {
+      lines.push(line('resource_drift', `${change.address}: drift`, payload));
+    }
+    if (change.action !== 'no-op') {
+      lines.push(line('planned_change', `${change.address}: plan to ${change.action}`, payload));
+    }
+  }
+  const s = summarise(plan);
+  lines.push(
+    line('change_summary', `Plan: ${s.add} to add, ${s.change} to change, ${s.destroy} to destroy.`, {
+      changes: { add: s.add, change: s.change, import: 0, remove: s.destroy, forget: 0, operation: 'plan' },
+      tsbox: { in_place: s.inPlace, restarted: s.restarted, replaced: s.replaced, drift: s.drift, drift_resources: s.driftResources, complete: plan.complete, unreadable: plan.unreadable },
+    }),
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+/** A line of the same stream while an apply runs. */
+export function hookJson(type: 'apply_start' | 'apply_complete' | 'apply_errored' | 'apply_skipped', change: PlannedChange, seconds: number, extra: Readonly<Record<string, unknown>> = {}): string {
+  return line(type, `${change.address}: ${type.replace('apply_', '')}`, {
+    hook: { resource: resourceJson(change), action: ACTION[change.action], elapsed_seconds: seconds, ...extra },
+  });
+}
+
+export function diagnosticJson(severity: 'error' | 'warning', summary: string, detail: string, address: string | undefined): string {
+  return line('diagnostic', summary, { diagnostic: { severity, summary, detail, ...(address === undefined ? {} : { address }) } });
+}
+
+export function summaryJson(operation: 'apply' | 'destroy', add: number, change: number, remove: number): string {
+  return line('change_summary', `${operation}: ${add} added, ${change} changed, ${remove} destroyed`, {
+    changes: { add, change, import: 0, remove, forget: 0, operation },
+  });
+}

@@ -1,0 +1,186 @@
+/** The plan as text: symbols, reasons, and the closing sentence that bots read. */
+import { isEmpty, summarise, type Action, type Plan, type PlannedChange } from '../planner/plan.ts';
+import { isList, type Attribute, type Value } from '../resources/attribute.ts';
+import type { AttributeChange } from '../resources/kind.ts';
+import { kindOf } from '../resources/registry.ts';
+import type { Palette } from './palette.ts';
+import { escapeControls, humanValue, showValue } from './values.ts';
+
+const SYMBOL: Readonly<Record<Action, string>> = {
+  create: '  +',
+  update: '  ~',
+  restart: '  !',
+  replace: '-/+',
+  delete: '  -',
+  'no-op': '   ',
+};
+
+const WORD: Readonly<Record<Action, string>> = {
+  create: 'created',
+  update: 'in place',
+  restart: 'restarted',
+  replace: 'replaced',
+  delete: 'destroyed',
+  'no-op': '',
+};
+
+/** Attributes that follow from the resource's existence: of no interest while it is made or removed. */
+const IMPLIED = new Set(['state', 'supervisor', 'hierarchies', 'placement', 'pin', 'keeper', 'cgroup', 'masked_paths', 'readonly_paths']);
+
+const ADDRESS_WIDTH = 32;
+const NAME_WIDTH = 16;
+
+export const NO_CHANGES = 'No changes. Your infrastructure matches the configuration.';
+
+function paintOf(action: Action, palette: Palette): (text: string) => string {
+  switch (action) {
+    case 'create':
+      return palette.add;
+    case 'delete':
+      return palette.remove;
+    case 'replace':
+      return palette.replace;
+    default:
+      return palette.change;
+  }
+}
+
+/** Renders a whole plan. */
+export function renderPlan(plan: Plan, palette: Palette): string {
+  const lines: string[] = [];
+  for (const change of plan.changes) {
+    if (change.action !== 'no-op') {
+      lines.push(...renderChange(change, palette));
+    }
+  }
+  if (plan.unreadable.length > 0) {
+    lines.push(...notRead(plan));
+  }
+  if (!plan.complete) {
+    lines.push(palette.dim('Resource targeting is in effect: the plan leaves out part of the stack.'));
+  }
+  if (isEmpty(plan)) {
+    lines.push(NO_CHANGES);
+    return `${lines.join('\n')}\n`;
+  }
+  lines.push(palette.bold(summaryLine(plan)), detailLine(plan));
+  return `${lines.join('\n')}\n`;
+}
+
+/** Terraform's own sentence. */
+export function summaryLine(plan: Plan): string {
+  const s = summarise(plan);
+  return `Plan: ${s.add} to add, ${s.change} to change, ${s.destroy} to destroy.`;
+}
+
+/** What that sentence does not tell. */
+export function detailLine(plan: Plan): string {
+  const s = summarise(plan);
+  const drift = s.drift === 0 ? 'none' : `${s.drift} ${s.drift === 1 ? 'item' : 'items'} in ${s.driftResources} ${s.driftResources === 1 ? 'resource' : 'resources'}`;
+  return `In place: ${s.inPlace}. Restarted: ${s.restarted}. Replaced: ${s.replaced}. Drift: ${drift}.`;
+}
+
+function notRead(plan: Plan): string[] {
+  const shown = plan.unreadable.slice(0, 20).map((u) => `  ? ${escapeControls(u)}`);
+  const rest = plan.unreadable.length - shown.length;
+  return ['Could not be read with these privileges, so not compared:', ...shown, ...(rest > 0 ? [`  ? and ${rest} more`] : [])];
+}
+
+export function renderChange(change: PlannedChange, palette: Palette): string[] {
+  const paint = paintOf(change.action, palette);
+  const pid = change.facts['pid'];
+  const head = `${SYMBOL[change.action]} ${change.address.padEnd(ADDRESS_WIDTH - 4)} ${WORD[change.action]}`;
+  const notes = [
+    ...(change.missing ? ['drift: it was there at the last apply'] : []),
+    ...change.reasons,
+    ...(pid !== undefined && change.action !== 'delete' ? [`pid ${pid}`] : []),
+  ];
+  const lines = [paint(head) + (notes.length === 0 ? '' : palette.dim(`   # ${notes.join('; ')}`))];
+  const table = kindOf(change.address).attributes;
+  const whole = change.action === 'create' || change.action === 'delete';
+  for (const attribute of change.attributes) {
+    if (whole && (change.action === 'delete' || IMPLIED.has(attribute.name) || isNothing(attribute.after))) {
+      continue;
+    }
+    lines.push(...renderAttribute(attribute, table.get(attribute.name), palette));
+  }
+  for (const extra of change.extras) {
+    lines.push(palette.remove(`      - ${escapeControls(extra.text)}`) + palette.dim('   # drift: not made by tsbox'));
+  }
+  return lines;
+}
+
+function isNothing(value: Value | undefined): boolean {
+  return value === undefined || (typeof value !== 'string' && (isList(value) ? value.length === 0 : Object.keys(value).length === 0));
+}
+
+function renderAttribute(change: AttributeChange, attribute: Attribute | undefined, palette: Palette): string[] {
+  const name = change.name.padEnd(NAME_WIDTH);
+  if (change.cause === 'new') {
+    const human = humanValue(change.after, attribute?.unit);
+    return [palette.add(`      + ${name}  ${showValue(change.after, attribute?.list)}`) + palette.dim(human === undefined ? '' : `   # ${human}`)];
+  }
+  const comments = commentsOf(change, attribute);
+  const tail = comments.length === 0 ? '' : `   # ${comments.join('; ')}`;
+  const items = itemDiff(change, attribute);
+  if (items !== undefined) {
+    return [palette.change(`      ~ ${name}`) + palette.dim(tail), ...items.map((i) => (i.startsWith('+') ? palette.add : palette.remove)(`          ${i}`))];
+  }
+  const after = change.after ?? attribute?.default;
+  const arrow = `${showValue(change.before, attribute?.list)} -> ${showValue(after, attribute?.list)}`;
+  return [palette.change(`      ~ ${name}  ${arrow}`) + palette.dim(tail)];
+}
+
+/** Why and what it costs, with human units. */
+export function commentsOf(change: AttributeChange, attribute: Attribute | undefined): string[] {
+  const comments: string[] = [];
+  const before = humanValue(change.before, attribute?.unit);
+  const after = humanValue(change.after ?? attribute?.default, attribute?.unit);
+  if (before !== undefined || after !== undefined) {
+    comments.push(`${before ?? showValue(change.before, undefined)} -> ${after ?? showValue(change.after, undefined)}`);
+  }
+  if (change.after === undefined) {
+    comments.push("no longer declared: back to the kernel's default");
+  }
+  if (change.cause === 'drift') {
+    comments.push('drift: changed since the last apply');
+  } else if (change.cause === 'both') {
+    comments.push(`drift too: ${showValue(change.applied, attribute?.list)} at the last apply`);
+  }
+  if (change.mode === 'replace') {
+    comments.push(`forces replacement${change.reason === undefined ? '' : `: ${change.reason}`}`);
+  }
+  return comments;
+}
+
+/** Sets and maps differ item by item; undefined for plain values. */
+function itemDiff(change: AttributeChange, attribute: Attribute | undefined): string[] | undefined {
+  const { before, after } = change;
+  if (before === undefined || after === undefined || typeof before === 'string' || typeof after === 'string') {
+    return undefined;
+  }
+  if (isList(before) && isList(after)) {
+    if (attribute?.list !== 'set') {
+      return undefined;
+    }
+    return [
+      ...before.filter((x) => !after.includes(x)).map((x) => `- ${escapeControls(x)}`),
+      ...after.filter((x) => !before.includes(x)).map((x) => `+ ${escapeControls(x)}`),
+    ];
+  }
+  if (isList(before) || isList(after)) {
+    return undefined;
+  }
+  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
+  return keys.flatMap((key) => {
+    const old = Object.hasOwn(before, key) ? before[key] : undefined;
+    const now = Object.hasOwn(after, key) ? after[key] : undefined;
+    return old === now
+      ? []
+      : [
+          ...(old === undefined ? [] : [`- ${escapeControls(`${key}=${old}`)}`]),
+          ...(now === undefined ? [] : [`+ ${escapeControls(`${key}=${now}`)}`]),
+        ];
+  });
+}
+

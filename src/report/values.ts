@@ -1,0 +1,48 @@
+/** Values as people read them: escaped, shortened, with human units beside the raw ones. */
+import { isList, type Unit, type Value } from '../resources/attribute.ts';
+import { formatBytes } from '../resources/units.ts';
+
+/** Control and bidirectional characters, which could rewrite a terminal's line, become visible escapes. */
+export function escapeControls(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (c) => {
+    const code = c.charCodeAt(0);
+    return code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
+  });
+}
+
+/** One line for a value. */
+export function showValue(value: Value | undefined, list: 'set' | 'argv' | undefined): string {
+  if (value === undefined) {
+    return '(none)';
+  }
+  if (typeof value === 'string') {
+    return value === '' ? '""' : escapeControls(value.replace(/\n/g, ', '));
+  }
+  if (isList(value)) {
+    if (list === 'argv') {
+      return escapeControls(JSON.stringify(value));
+    }
+    return value.length === 0 ? 'none' : escapeControls(value.join(', '));
+  }
+  const entries = Object.entries(value);
+  return entries.length === 0 ? 'none' : escapeControls(entries.map(([k, v]) => `${k}=${v}`).join(' '));
+}
+
+/** The human form of a raw value, undefined when it says nothing more. */
+export function humanValue(value: Value | undefined, unit: Unit | undefined): string | undefined {
+  if (typeof value !== 'string') {
+    return undefined;
+  }
+  if (unit === 'bytes' && /^\d+$/.test(value) && Number(value) >= 1024) {
+    return formatBytes(Number(value));
+  }
+  if (unit === 'cpu') {
+    const [quota, period] = value.split(' ');
+    if (quota === 'max') {
+      return 'no limit';
+    }
+    const percent = (Number(quota) / Number(period)) * 100;
+    return Number.isFinite(percent) ? `${Number(percent.toFixed(1))}%` : undefined;
+  }
+  return undefined;
+}
