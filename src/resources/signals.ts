@@ -1,5 +1,5 @@
 /** Signals by name, as Linux numbers them on x86 and arm (signal(7)). */
-import { show, valueSchema, ValueError } from './values.ts';
+import { meant, show, valueSchema, ValueError } from './values.ts';
 
 export const SIGNALS: Readonly<Record<string, number>> = {
   HUP: 1, INT: 2, QUIT: 3, ILL: 4, TRAP: 5, ABRT: 6, BUS: 7, FPE: 8, KILL: 9, USR1: 10, SEGV: 11, USR2: 12, PIPE: 13,
@@ -28,7 +28,7 @@ export function parseSignal(input: unknown): number {
   const realTime = /^RT(MIN|MAX)(?:([+-])(\d{1,2}))?$/.exec(name);
   const number = realTime === null ? (Object.hasOwn(SIGNALS, name) ? SIGNALS[name] : undefined) : realTimeNumber(realTime);
   if (number === undefined || number > RTMAX || (realTime !== null && number < RTMIN)) {
-    throw new ValueError(`${show(input)} is not a signal`, EXPECTED);
+    throw new ValueError(`${show(input)} is not a signal`, EXPECTED, meant(name, Object.keys(SIGNALS)));
   }
   return number;
 }

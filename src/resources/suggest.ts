@@ -37,7 +37,8 @@ export function suggest(word: string, known: Iterable<string>): string | undefin
   const lower = word.toLowerCase();
   const plain = lower.replaceAll(/[-_]/g, '');
   let best: string | undefined;
-  let least = Math.max(1, Math.floor(word.length / 3)) + 1;
+  // One letter resembles any other.
+  let least = word.length === 1 ? 1 : Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of known) {
     const other = candidate.toLowerCase();
     // camelCase, kebab-case and snake_case of the same word are the same word.

@@ -3,6 +3,7 @@
  * what would have been right. A parser throws ValueError; valueSchema turns it into a positioned issue.
  */
 import { z } from 'zod';
+import { suggest } from './suggest.ts';
 
 /** A value cannot be used. The message is lower case, without a full stop, and shows the value. */
 export class ValueError extends Error {
@@ -68,4 +69,10 @@ export function show(input: unknown): string {
 function shorten(text: string): string {
   const limit = 60;
   return text.length <= limit ? text : `${text.slice(0, limit - 1)}…`;
+}
+
+/** A did-you-mean for a word that is none of the known ones. */
+export function meant(input: unknown, known: Iterable<string>): string | undefined {
+  const near = typeof input === 'string' ? suggest(input, known) : undefined;
+  return near === undefined ? undefined : `did you mean "${near}"?`;
 }

@@ -11,6 +11,7 @@ import type { DeviceRule, DeviceUse } from '../resources/devices/schema.ts';
 import { namespaceSchema } from '../resources/namespace/schema.ts';
 import type { NamespaceSpec } from '../resources/namespace/schema.ts';
 import { translateIssues, unknownKey } from './issues.ts';
+import type { Fault } from './issues.ts';
 import { nameProblem } from './names.ts';
 import type { NameProblem } from './names.ts';
 import { placeOf } from './positions.ts';
@@ -35,6 +36,7 @@ export interface Items {
 
 interface Building {
   readonly root: MapTree;
+  readonly partial: boolean;
   readonly problems: TsboxError[];
   readonly paths: Map<string, Path>;
 }
@@ -44,8 +46,9 @@ function asWritten(path: readonly string[]): boolean {
   return path[0] === 'command' || path[0] === 'env';
 }
 
-export function buildItems(root: MapTree, problems: TsboxError[]): Items {
-  const building: Building = { root, problems, paths: new Map() };
+/** `partial`: a file could not be used, so nothing is said to be missing at the top. */
+export function buildItems(root: MapTree, partial: boolean, problems: TsboxError[]): Items {
+  const building: Building = { root, partial, problems, paths: new Map() };
   const name = topLevel(building);
   const cgroups = new Map<string, CgroupSpec>();
   cgroupsBelow(building, ['cgroups'], '', cgroups);
@@ -84,29 +87,30 @@ function parsed<T>(building: Building, schema: z.ZodType<T>, tree: Tree, path: P
   if (result.success) {
     return result.data;
   }
-  for (const error of translateIssues(result.error.issues, schema, building.root, path)) {
-    building.problems.push(error);
+  const faults = translateIssues(result.error.issues, schema, building.root, path);
+  for (const { error } of faults) {
+    if (error !== undefined) {
+      building.problems.push(error);
+    }
   }
-  return isRecord(data) ? schema.safeParse({ ...required, ...withoutFaults(data, result.error.issues) }).data : undefined;
+  return isRecord(data) ? schema.safeParse({ ...required, ...withoutFaults(data, faults) }).data : undefined;
 }
 
 function isRecord(data: unknown): data is Record<string, unknown> {
   return typeof data === 'object' && data !== null && !Array.isArray(data);
 }
 
-/** The data less what the issues are about, to two levels. */
-function withoutFaults(data: Record<string, unknown>, issues: readonly z.core.$ZodIssue[]): Record<string, unknown> {
+/** The data less what the faults are about, to two levels. */
+function withoutFaults(data: Record<string, unknown>, faults: readonly Fault[]): Record<string, unknown> {
   const rest = { ...data };
-  for (const issue of issues) {
-    const paths = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issue.path, key]) : [issue.path];
-    for (const [first, second] of paths.map((p) => p.map(String))) {
-      const inner = first === undefined ? undefined : rest[first];
-      if (first !== undefined && second !== undefined && isRecord(inner)) {
-        const { [second]: _, ...others } = inner;
-        rest[first] = others;
-      } else if (first !== undefined) {
-        delete rest[first];
-      }
+  for (const { path } of faults) {
+    const [first, second] = path.map(String);
+    const inner = first === undefined ? undefined : rest[first];
+    if (first !== undefined && second !== undefined && isRecord(inner)) {
+      const { [second]: _, ...others } = inner;
+      rest[first] = others;
+    } else if (first !== undefined) {
+      delete rest[first];
     }
   }
   return rest;
@@ -127,7 +131,7 @@ function topLevel(building: Building): string {
     const tree = root.entries.get(key)?.tree;
     if (tree === undefined) {
       const expected = { tsbox: 'tsbox: 1, the version of the language', name: "name: NAME, the stack's name" }[key];
-      if (expected !== undefined) {
+      if (expected !== undefined && !building.partial) {
         problems.push(new TsboxError('TSB1003', `'${key}' is missing`, { ...located({ ...root.place, end: root.place.start }), expected }));
       }
       continue;

@@ -82,7 +82,7 @@ function tell(checking: Checking, circle: readonly Edge[]): void {
   }
   const words = circle.map((edge) => `\n${edge.from} → ${edge.to}: ${edge.paths.map((p) => reason(checking, edge.from, p)).join(', ')}`);
   const names = [first.from, ...circle.map((edge) => edge.to)].join(' → ');
-  report(checking, 'TSB1005', address, path, `containers wait for each other in a circle: ${names}${words.join('')}`, 'one of these references less');
+  report(checking, 'TSB1005', address, path, `containers wait for each other in a circle: ${names}${words.join('')}`, undefined, 'remove one of these references');
 }
 
 /** 'namespaces.net (stack.yaml:12)'. */

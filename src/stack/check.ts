@@ -5,12 +5,15 @@ import type { NamespaceType } from '../kernel/init-spec.ts';
 import type { ContainerSpec } from '../resources/container/schema.ts';
 import type { DeviceUse } from '../resources/devices/schema.ts';
 import { suggest } from '../resources/suggest.ts';
+import { meant } from '../resources/values.ts';
 import { placeOf } from './positions.ts';
 import type { Items, Path } from './build.ts';
 import { checkCircles } from './check-circles.ts';
 import { checkLimits } from './check-limits.ts';
+import { REFERENCES, referencesIn } from './outputs.ts';
 import { located, spanOf } from './source.ts';
-import type { MapTree } from './tree.ts';
+import { child } from './tree.ts';
+import type { MapTree, Tree } from './tree.ts';
 import type { Warning } from './types.ts';
 
 export interface Checking {
@@ -46,9 +49,22 @@ export function lineOf(checking: Checking, address: string, path: Path): string 
   return at === undefined ? '' : `${at.file}:${at.line}`;
 }
 
-export function report(checking: Checking, code: TsboxError['code'], address: string, path: Path, message: string, expected?: string, hint?: string): void {
+type Told = [code: TsboxError['code'], address: string, path: Path, message: string, expected?: string, hint?: string];
+
+/** Adds an error at a value of an item. */
+export function report(checking: Checking, ...told: Told): void {
+  // A dependency is named by its key, or by an item of a list, which has none.
+  reportAt(checking, told[2][0] === 'depends_on' ? 'key' : 'value', ...told);
+}
+
+function reportAt(checking: Checking, part: 'key' | 'value', ...[code, address, path, message, expected, hint]: Told): void {
   const full = [...(checking.items.paths.get(address) ?? []), ...path];
-  checking.problems.push(new TsboxError(code, message, { ...located(placeOf(checking.root, full)), address, expected, hint }));
+  checking.problems.push(new TsboxError(code, message, { ...located(placeOf(checking.root, full, part)), address, expected, hint }));
+}
+
+/** The item's tree. */
+function treeOf(checking: Checking, address: string): Tree | undefined {
+  return (checking.items.paths.get(address) ?? []).reduce<Tree | undefined>(child, checking.root);
 }
 
 /** Names declared of a kind, with errors of their own or not. */
@@ -78,6 +94,11 @@ function containerReferences(checking: Checking, container: ContainerSpec): void
     exists(checking, 'cgroup', container.cgroup, address, ['cgroup'], 'cgroups');
   }
   deviceReference(checking, address, container.devices);
+  if (container.namespaces.mnt.kind !== 'new' && child(treeOf(checking, address), 'rootfs') !== undefined) {
+    const message = `container '${container.name}' has a rootfs, but sees the files of the mnt namespace it shares`;
+    const expected = 'no rootfs, or namespaces: { mnt: new }';
+    reportAt(checking, 'key', 'TSB1003', address, ['rootfs'], message, expected);
+  }
   Object.keys(container.dependsOn).forEach((name, index) => {
     exists(checking, 'container', name, address, dependencyPath(checking, address, name, index), 'containers');
   });
@@ -88,9 +109,7 @@ function containerReferences(checking: Checking, container: ContainerSpec): void
 
 /** depends_on is a map or a list. */
 export function dependencyPath(checking: Checking, address: string, name: string, index: number): Path {
-  const place = placeOf(checking.root, [...(checking.items.paths.get(address) ?? []), 'depends_on', name], 'key');
-  const whole = placeOf(checking.root, [...(checking.items.paths.get(address) ?? []), 'depends_on'], 'key');
-  return place?.start === whole?.start ? ['depends_on', index] : ['depends_on', name];
+  return child(treeOf(checking, address), 'depends_on')?.kind === 'list' ? ['depends_on', index] : ['depends_on', name];
 }
 
 function deviceReference(checking: Checking, address: string, devices: DeviceUse | null): void {
@@ -140,24 +159,17 @@ function collisions(checking: Checking): void {
   }
 }
 
-/** What an output may ask of a resource; the last part of ${container.NAME.pid}. */
-const REFERENCES: Readonly<Record<string, readonly string[]>> = {
-  container: ['pid', 'state', 'hostname', 'cgroup'],
-  cgroup: ['path'],
-  namespace: ['inode', 'path'],
-};
-
 function outputReferences(checking: Checking): void {
   for (const [name, output] of checking.items.outputs) {
-    for (const match of output.value.matchAll(/\$\{([^}]*)\}/g)) {
-      const [, kind = '', target = '', attribute = ''] = /^([a-z]+)\.(.+)\.([a-z_]+)$/.exec(match[1] ?? '') ?? [];
+    const path = child(treeOf(checking, `output/${name}`), 'value') === undefined ? [] : ['value'];
+    for (const { kind, name: target, attribute, text } of referencesIn(output.value)) {
       const known = Object.hasOwn(REFERENCES, kind) ? REFERENCES[kind] : undefined;
       if (known === undefined || !known.includes(attribute)) {
-        const near = known === undefined ? suggest(kind, Object.keys(REFERENCES)) : suggest(attribute, known);
-        const expected = Object.entries(REFERENCES).map(([k, names]) => `\${${k}.NAME.${names.join('|')}}`).join(', ');
-        report(checking, 'TSB1004', `output/${name}`, [], `'${match[0]}' is nothing an output can show`, expected, near === undefined ? undefined : `did you mean "${near}"?`);
+        const expected = Object.entries(REFERENCES).map(([k, names]) => `\${${k}.NAME.${names.join('|')}}`);
+        const hint = known === undefined ? meant(kind, Object.keys(REFERENCES)) : meant(attribute, known);
+        report(checking, 'TSB1004', `output/${name}`, path, `'${text}' is nothing an output can show`, expected.join(', '), hint);
       } else {
-        exists(checking, kind, target, `output/${name}`, [], `${kind}s`);
+        exists(checking, kind, target, `output/${name}`, path, `${kind}s`);
       }
     }
   }

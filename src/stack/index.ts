@@ -14,6 +14,8 @@ import { resolveVariables } from './variables.ts';
 import type { Variable, VariableSources } from './variables.ts';
 
 export { renderError, renderErrors, renderWarning, escapeText } from './diagnostics.ts';
+export { fillOutput, referencesIn } from './outputs.ts';
+export type { Reference } from './outputs.ts';
 export type { Stack, Warning } from './types.ts';
 
 export interface LoadOptions {
@@ -38,7 +40,7 @@ export function loadStack(files: readonly string[], options: LoadOptions): Stack
   const sources: VariableSources = { variables: options.variables ?? {}, env: options.env };
   const variables = resolveVariables(loaded.tree, sources, problems);
   const root = filledIn(loaded.tree, variables, problems);
-  const items = buildItems(root, problems);
+  const items = buildItems(root, loaded.partial, problems);
   const warnings: Warning[] = [];
   checkItems({ root, items, partial: loaded.partial, problems, warnings });
   if (problems.length > 0) {

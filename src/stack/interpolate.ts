@@ -8,6 +8,7 @@ import { located } from './source.ts';
 import type { Place } from './source.ts';
 import { brokenTree, listTree, mapTree, scalarTree } from './tree.ts';
 import type { ScalarTree, Tree } from './tree.ts';
+import { literalOutput } from './outputs.ts';
 import type { Variable, VariableType, VariableValue } from './variables.ts';
 import { VARIABLE_NAME } from './variables.ts';
 
@@ -25,7 +26,7 @@ export interface Interpolation {
   readonly problems: TsboxError[];
   /** Results by tree: parts shared through aliases are done, and told about, once. */
   readonly done: Map<Tree, Tree>;
-  /** Leave references to resources, `${container.db.pid}`, as they stand. */
+  /** In outputs: references to resources stay as they stand, and any other `$` is written twice (see outputs.ts). */
   readonly keepReferences: boolean;
   /** Characters left of TOTAL_LENGTH. */
   budget: number;
@@ -83,12 +84,12 @@ function fill(state: Interpolation, tree: ScalarTree, text: string, level: numbe
   for (let dollar = text.indexOf('$'); dollar >= 0; dollar = text.indexOf('$', at)) {
     out += text.slice(at, dollar);
     if (text[dollar + 1] === '$') {
-      out += '$';
+      out += state.keepReferences ? '$$' : '$';
       at = dollar + 2;
       continue;
     }
     if (text[dollar + 1] !== '{') {
-      out += '$';
+      out += state.keepReferences ? '$$' : '$';
       at = dollar + 1;
       continue;
     }
@@ -152,7 +153,8 @@ function expression(state: Interpolation, tree: ScalarTree, whole: string, level
     return FAILED;
   }
   if (variable.value !== undefined && !(match[2] !== undefined && variable.value === '')) {
-    return { value: variable.value, sensitive: variable.sensitive };
+    const value = state.keepReferences ? literalOutput(String(variable.value)) : variable.value;
+    return { value, sensitive: variable.sensitive };
   }
   if (match[2] === '-') {
     if (level >= NESTING) {

@@ -59,6 +59,13 @@ function placeOfNode(file: SourceFile, node: Node): Place {
   return { file, start, end };
 }
 
+/** The tag stands before the node's own range. */
+function placeOfTag(file: SourceFile, node: Node): Place {
+  const place = placeOfNode(file, node);
+  const match = /![^\s]*(?=\s+(?:&\S+\s+)?$|$)/.exec(file.text.slice(Math.max(0, place.start - 200), place.start));
+  return match === null ? place : { file, start: Math.max(0, place.start - 200) + match.index, end: Math.max(0, place.start - 200) + match.index + match[0].length };
+}
+
 function problem(parsing: Parsing, code: TsboxError['code'], at: Node | Place, message: string, info: TsboxErrorInfo = {}): void {
   const place = 'file' in at ? at : placeOfNode(parsing.file, at);
   parsing.problems.push(new TsboxError(code, message, { ...located(place), ...info }));
@@ -78,7 +85,7 @@ function convert(parsing: Parsing, node: Node | null, level: number): Tree | und
   const tag = (node as { tag?: string }).tag;
   if (tag !== undefined && !TAGS.has(tag)) {
     const hint = tag.startsWith('tag:yaml.org,2002:') ? undefined : 'remove the tag';
-    problem(parsing, 'TSB1002', node, `the tag ${tag.replace('tag:yaml.org,2002:', '!!')} means nothing here`, { expected: 'plain YAML 1.2 values', hint });
+    problem(parsing, 'TSB1002', placeOfTag(parsing.file, node), `the tag ${tag.replace('tag:yaml.org,2002:', '!!')} means nothing here`, { expected: 'plain YAML 1.2 values', hint });
     return undefined;
   }
   if (!isScalar(node) && level > DEPTH_LIMIT) {

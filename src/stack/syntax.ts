@@ -106,8 +106,13 @@ function wording(error: YAMLParseError): string {
   const known: Partial<Record<string, string>> = {
     TAB_AS_INDENT: 'a tab cannot indent in YAML',
     BLOCK_AS_IMPLICIT_KEY: "a second ': ' on one line begins a map inside a value",
+    MULTILINE_IMPLICIT_KEY: "a key is not followed by ':' on its line",
     BAD_SCALAR_START: `a plain value cannot begin with ${error.message.slice(-1)}`,
   };
+  const open = /^Flow (sequence|map) in block collection/.exec(error.message);
+  if (open !== null) {
+    return open[1] === 'map' ? 'a map in braces does not end before this' : 'a list in brackets does not end before this';
+  }
   const text = known[error.code] ?? error.message;
   return text.charAt(0).toLowerCase() + text.slice(1).replace(/\.$/, '');
 }
@@ -121,7 +126,12 @@ function remedy(error: YAMLParseError, line: string): { expected?: string; hint?
     case 'BAD_SCALAR_START':
       return { hint: 'put the value in quotes' };
     case 'BAD_INDENT':
+      if (/^Flow (sequence|map)/.test(error.message)) {
+        return { expected: `a closing ${error.message.slice(-1)} further up, or this line indented more` };
+      }
       return line.includes('\t') ? { hint: 'indent with spaces, not tabs' } : {};
+    case 'MULTILINE_IMPLICIT_KEY':
+      return { expected: "KEY: VALUE, with a space after the ':'" };
     case 'MISSING_CHAR':
       return /^Implicit map keys/.test(error.message) ? { expected: "KEY: VALUE, with a space after the ':'" } : {};
     default:

@@ -64,8 +64,8 @@ export function resolveVariables(root: MapTree, sources: VariableSources, proble
       if (parsed.success) {
         variables.set(name, { type: typeOf(parsed.data), value: valueOf(root, name, parsed.data, sources, problems), sensitive: parsed.data.sensitive ?? false });
       } else {
-        for (const error of translateIssues(parsed.error.issues, variableSchema, root, ['variables', name])) {
-          problems.push(error);
+        for (const { error } of translateIssues(parsed.error.issues, variableSchema, root, ['variables', name])) {
+          problems.push(...(error === undefined ? [] : [error]));
         }
         variables.set(name, { type: 'string', value: null, sensitive: child(tree, 'sensitive') !== undefined });
       }

@@ -1,7 +1,6 @@
 /** Linux capabilities by name, each at the index of its number (capabilities(7), include/uapi/linux/capability.h). */
 import { z } from 'zod';
-import { suggest } from '../suggest.ts';
-import { show, valueSchema, ValueError } from '../values.ts';
+import { meant, show, valueSchema, ValueError } from '../values.ts';
 
 export const CAPABILITIES = [
   'CHOWN', 'DAC_OVERRIDE', 'DAC_READ_SEARCH', 'FOWNER', 'FSETID', 'KILL', 'SETGID', 'SETUID', 'SETPCAP',
@@ -17,10 +16,9 @@ export type Capability = (typeof CAPABILITIES)[number];
 export function parseCapability(input: unknown): Capability {
   const name = typeof input === 'string' ? input.toUpperCase().replace(/^CAP_/, '') : '';
   if (!(CAPABILITIES as readonly string[]).includes(name)) {
-    const near = suggest(name, CAPABILITIES);
     const expected = 'one of the 41 names of capabilities(7), such as CHOWN or NET_BIND_SERVICE';
     const all = name === 'ALL' ? 'there is no word for all of them: name those that are needed' : undefined;
-    throw new ValueError(`${show(input)} is not a capability`, expected, near === undefined ? all : `did you mean ${near}?`);
+    throw new ValueError(`${show(input)} is not a capability`, expected, meant(name, CAPABILITIES) ?? all);
   }
   return name as Capability;
 }

@@ -45,7 +45,7 @@ export const commandSchema = z.union([
 const variableValue = valueSchema(
   (input) => {
     if (input === null) {
-      throw new ValueError('the variable has no value', 'text, a number, true or false', 'for an empty value write "", to pass one on declare it under variables and write ${NAME}');
+      throw new ValueError('the environment variable has no value', 'text, a number, true or false', 'for an empty value write "", to pass one on declare it under variables and write ${NAME}');
     }
     return textOf(input, 'the value of an environment variable');
   },
@@ -58,27 +58,32 @@ const pair = valueSchema(
     if (typeof input !== 'string' || at <= 0) {
       throw new ValueError(`${show(input)} does not set an environment variable`, 'KEY=VALUE');
     }
-    return [input.slice(0, at), input.slice(at + 1)];
+    return [checkName(input.slice(0, at)), input.slice(at + 1)];
   },
   { type: 'string', pattern: '^[^=]+=' },
 );
 
-function checkNames(env: ReadonlyArray<readonly [string, string]>, context: z.core.$RefinementCtx, keyOf: (index: number) => string | number): void {
-  env.forEach(([name], index) => {
-    if (!/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name) || name === '__proto__') {
-      const expected = "letters, digits, '_', '.' and '-', beginning with a letter or '_'";
-      context.addIssue({ code: 'custom', path: [keyOf(index)], message: `${show(name)} cannot name an environment variable`, params: { expected, at: 'key' } });
-    }
-  });
+const NAME = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
+
+/** Throws ValueError for what cannot name an environment variable. */
+function checkName(name: string): string {
+  if (!NAME.test(name) || name === '__proto__') {
+    throw new ValueError(`${show(name)} cannot name an environment variable`, "letters, digits, '_', '.' and '-', beginning with a letter or '_'");
+  }
+  return name;
 }
+
+const variableName = z.string().superRefine((name, context) => {
+  try {
+    checkName(name);
+  } catch (error) {
+    const { message, expected } = error as ValueError;
+    context.addIssue({ code: 'custom', message, params: { expected } });
+  }
+});
 
 /** A map, or a list of KEY=VALUE where a later one wins. Numbers and booleans become text as they are written. */
 export const envSchema = z.union([
-  z
-    .array(pair)
-    .superRefine((env, context) => checkNames(env, context, (index) => index))
-    .transform((env): Readonly<Record<string, string>> => Object.fromEntries(env)),
-  z
-    .record(z.string(), variableValue)
-    .superRefine((env, context) => checkNames(Object.entries(env), context, (index) => Object.keys(env)[index] as string)),
+  z.array(pair).transform((env): Readonly<Record<string, string>> => Object.fromEntries(env)),
+  z.record(variableName, variableValue),
 ]) as z.ZodType<Readonly<Record<string, string>>>;

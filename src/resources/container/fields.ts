@@ -1,7 +1,7 @@
 /** The forms of single container fields that are more than a number or a word. */
 import { z } from 'zod';
 import { bytesSchema, wholeNumber, NAME_PATTERN, NAME_EXPECTED } from '../units.ts';
-import { show, valueSchema, ValueError } from '../values.ts';
+import { meant, show, valueSchema, ValueError } from '../values.ts';
 
 /** An absolute path inside the container, normalised only by dropping a trailing slash. */
 export const absolutePathSchema = valueSchema(
@@ -48,7 +48,7 @@ const condition = valueSchema(
   (input): DependencyCondition => {
     const word = CONDITIONS.find((c) => c === input);
     if (word === undefined) {
-      const hint = input === 'healthy' || input === 'service_healthy' ? 'health checks are not part of this version yet' : undefined;
+      const hint = input === 'healthy' || input === 'service_healthy' ? 'health checks are not part of this version yet' : meant(input, CONDITIONS);
       throw new ValueError(`${show(input)} is not a condition`, CONDITIONS.join(' or '), hint);
     }
     return word;

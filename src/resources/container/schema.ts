@@ -15,7 +15,7 @@ import type { Capability } from './capabilities.ts';
 import { commandSchema, envSchema } from './command.ts';
 import { absolutePathSchema, dependsOnSchema, logSchema } from './fields.ts';
 import type { DependencyCondition } from './fields.ts';
-import { restartSchema } from './restart.ts';
+import { DEFAULT_BACKOFF, restartSchema } from './restart.ts';
 import type { RestartWord } from './restart.ts';
 import { userSchema } from './user.ts';
 import type { UserSpec } from './user.ts';
@@ -146,30 +146,10 @@ export type ContainerInput = z.output<typeof shapeOnly>;
 const LOG_SIZE = 10 * 1024 * 1024;
 
 /** An item of `containers:`. Fields of cgroups stand beside its own. */
-export const containerSchema = z.strictObject({ ...cgroupFieldsShape(), ...ownShape }).superRefine((value, context) => {
-  const { namespaces, rootfs, restart } = value as unknown as ContainerInput;
-  const mnt = namespaces?.mnt;
-  if (mnt !== undefined && mnt.kind !== 'new' && rootfs !== undefined) {
-    context.addIssue({
-      code: 'custom',
-      path: ['rootfs'],
-      message: 'a container that shares a mnt namespace sees the files of that one and has no rootfs of its own',
-      params: { expected: 'no rootfs, or namespaces: { mnt: new }', at: 'key' },
-    });
-  }
-  const backoff = restart?.backoff ?? DEFAULT_RESTART.backoff;
-  if (restart?.backoff_max !== undefined && restart.backoff_max < backoff) {
-    context.addIssue({
-      code: 'custom',
-      path: ['restart', 'backoff_max'],
-      message: `backoff_max is shorter than the first delay of ${backoff} ms`,
-      params: { expected: `at least ${backoff}ms` },
-    });
-  }
-}) as unknown as z.ZodType<ContainerInput>;
+export const containerSchema = z.strictObject({ ...cgroupFieldsShape(), ...ownShape }) as unknown as z.ZodType<ContainerInput>;
 
 /** Not restarted; where a policy is given, delays from 100 ms doubling to 30 s and no bound on their number. */
-const DEFAULT_RESTART: RestartSpec = { policy: 'no', max: 0, backoff: 100, backoffMax: 30_000 };
+const DEFAULT_RESTART: RestartSpec = { policy: 'no', max: 0, backoff: DEFAULT_BACKOFF, backoffMax: 30_000 };
 
 /** Fills in names and defaults. `resolvePath` makes rootfs.dir absolute. */
 export function containerSpec(name: string, input: ContainerInput, resolvePath: (path: string) => string): ContainerSpec {

@@ -1,7 +1,7 @@
 /** Settings of new namespaces: which type has which, and how each is written. */
 import { z } from 'zod';
 import type { NamespaceType } from '../../kernel/init-spec.ts';
-import { idSchema, parseId, parseOffset } from '../units.ts';
+import { idSchema, parseOffset } from '../units.ts';
 import { show, valueSchema, ValueError } from '../values.ts';
 
 /** `count` ids from `inside` in the namespace are those from `outside` in its parent. */
@@ -45,11 +45,10 @@ const ID_END = 4_294_967_295;
 
 const countSchema = valueSchema(
   (input) => {
-    const count = parseId(input);
-    if (count === 0) {
-      throw new ValueError('a map of 0 ids maps nothing', 'a number from 1 to 4294967295');
+    if (typeof input !== 'number' || !Number.isInteger(input) || input < 1 || input > ID_END) {
+      throw new ValueError(input === 0 ? 'a map of 0 ids maps nothing' : `${show(input)} is not a number of ids`, `a whole number from 1 to ${ID_END}`);
     }
-    return count;
+    return input;
   },
   { type: 'integer', minimum: 1 },
 );
