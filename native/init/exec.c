@@ -28,8 +28,6 @@ static int take_terminal(const struct spec *spec, int channel) {
 }
 
 static int run_program(const struct ns_start *start, int channel) {
-  if (setsid() < 0) return fail("setsid", "");
-  if (ns_finish(start) < 0) return -1;
   if (start->spec->tty && take_terminal(start->spec, channel) < 0) return -1;
   return process_exec(start->spec, channel);
 }

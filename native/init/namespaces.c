@@ -115,8 +115,11 @@ static uint64_t clone_flags(uint32_t create) {
   return flags;
 }
 
+static int finish(const struct ns_start *s);
+
 static _Noreturn void child_main(const struct ns_start *s, int channel) {
-  if (message_expect(channel, MSG_GO) == 0) s->child(s, channel);
+  if (message_expect(channel, MSG_GO) == 0 && finish(s) == 0 && message_send(channel, MSG_NAMESPACES, 0) == 0)
+    s->child(s, channel);
   message_send_fault(channel);
   _exit(127);
 }
@@ -144,8 +147,10 @@ static int middle(const struct ns_start *s, int channel) {
   return message_send(channel, MSG_PID, pid);
 }
 
-static void reap(pid_t pid) {
-  while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR) continue;
+static int reap(pid_t pid) {
+  int status = 0;
+  while (waitpid(pid, &status, __WALL) < 0 && errno == EINTR) continue;
+  return status;
 }
 
 void ns_abort(struct ns_start *s) {
@@ -210,7 +215,7 @@ static int direct(struct ns_start *s, int child_end) {
   if (result == 0) {
     struct clone3_args args = {
         .flags = clone_flags(s->create) | CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)&pidfd, .exit_signal = SIGCHLD};
-    if (s->cgroup >= 0) {
+    if (s->cgroup >= 0 && s->into_cgroup) {
       args.flags |= CLONE_INTO_CGROUP;
       args.cgroup = (uint64_t)s->cgroup;
     }
@@ -228,11 +233,25 @@ static int direct(struct ns_start *s, int child_end) {
     if (setns(own_time, CLONE_NEWTIME) < 0 && result == 0) result = fail("time", "return");
     close(own_time);
   }
+  if (result == 0 && s->cgroup >= 0 && !s->into_cgroup) result = cgroup_move(s->cgroup, s->spec->cgroup, s->pid);
   if (result == 0 && s->create & BIT(NS_USER)) result = idmap_write(s->pid, s->spec);
   return result;
 }
 
-int ns_start(struct ns_start *s) {
+/* Hears whether the child got into its namespaces. */
+static int attend(struct ns_start *s, bool *killed) {
+  struct message m;
+  int got = message_receive(s->channel, &m, NULL);
+  if (got == 1 && m.kind == MSG_NAMESPACES) return 0;
+  if (got == 1 && m.kind == MSG_FAULT) return fault = m.fault, -1;
+  if (got != 0) return fail("start", "channel");
+  int status = reap(s->pid);
+  s->pid = 0;
+  *killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+  return fail_with(ECHILD, "start", "the process was killed before its program ran");
+}
+
+static int attempt(struct ns_start *s, bool *killed) {
   int pair[2];
   s->pid = 0;
   s->pidfd = s->channel = -1;
@@ -241,12 +260,29 @@ int ns_start(struct ns_start *s) {
   bool owned_time = s->create & BIT(NS_TIME) && s->create & BIT(NS_USER);
   int result = s->join.n > 0 || owned_time ? through_middle(s, pair[1]) : direct(s, pair[1]);
   if (result == 0) result = cgroup_enter(s->spec, REC_CGROUP_PROCS, s->pid);
-  if (result == 0 && message_send(s->channel, MSG_GO, 0) < 0) result = fail("start", "");
+  /* EPIPE: it is dead already, as attend will see. */
+  if (result == 0 && message_send(s->channel, MSG_GO, 0) < 0 && errno != EPIPE) result = fail("start", "channel");
+  if (result == 0) result = attend(s, killed);
   if (result < 0) ns_abort(s);
   return result;
 }
 
-int ns_finish(const struct ns_start *s) {
+/*
+ * Linux since 6.14 compares the counts of cgroup.kill of two different groups, the caller's and the target's, after a
+ * clone into a cgroup, and kills the child at once when they differ: in any group where cgroup.kill was ever used. A
+ * child that was killed that early is started once more and moved by file.
+ */
+int ns_start(struct ns_start *s) {
+  bool killed = false;
+  s->into_cgroup = true;
+  int result = attempt(s, &killed);
+  if (result == 0 || !killed || s->cgroup < 0) return result;
+  s->into_cgroup = false;
+  return attempt(s, &killed);
+}
+
+static int finish(const struct ns_start *s) {
+  if (setsid() < 0) return fail("setsid", "");
   /* A keyring of our own before the identity changes: key quotas count by outer user id. man 2 keyctl */
   if (syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL) < 0 && errno != ENOSYS) return fail("keyring", "");
   if ((s->create & BIT(NS_USER) || joins(s, NS_USER)) && idmap_become_root() < 0) return -1;

@@ -24,9 +24,10 @@ struct ns_start {
   struct ns_set join;
   /* cgroup2 directory of the new process, -1 for the caller's. */
   int cgroup;
-  /* Runs in the new process, in its namespaces but the cgroup one; returns -1 with the fault set, or never. */
+  /* Runs in the new process once all of that is done; returns -1 with the fault set, or never. */
   int (*child)(const struct ns_start *start, int channel);
   void *context;
+  bool into_cgroup;
   /* Results. */
   pid_t pid;
   int pidfd, channel;
@@ -41,13 +42,11 @@ int ns_open_joins(const struct spec *spec, struct ns_set *set);
 int ns_append(struct ns_set *set, uint32_t type, pid_t pid);
 
 /*
- * Makes the process, its maps and its membership in cgroups, and lets it go. On success the channel is open; what
- * the child says on it is the caller's to hear. On failure the fault is set and nothing is left behind.
+ * Makes the process, its maps, its membership in cgroups and its namespaces, as leader of a session of its own. On
+ * success the channel is open; what the child says on it is the caller's to hear. On failure the fault is set and
+ * nothing is left behind.
  */
 int ns_start(struct ns_start *start);
-
-/* In the child: the parts that only it can do (cgroup namespace, root's identity), then hostname and loopback. */
-int ns_finish(const struct ns_start *start);
 
 /* Kills and reaps a started process. */
 void ns_abort(struct ns_start *start);

@@ -40,8 +40,6 @@ static _Noreturn void keep(void) {
 
 static int hold(const struct ns_start *start, int channel) {
   uint32_t type = start->spec->pin_type;
-  if (setsid() < 0) return fail("setsid", "");
-  if (ns_finish(start) < 0) return -1;
   if (type == NS_MNT && mount("", "/", NULL, MS_REC | MS_SLAVE, NULL) < 0) return fail("mount", "/ rslave");
   if (type == NS_PID && confine() < 0) return -1;
   if (message_send(channel, MSG_READY, 0) < 0) return fail("start", "parent");

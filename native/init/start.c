@@ -15,9 +15,6 @@
 /* The container's side. */
 static int container(const struct ns_start *start, int channel) {
   const struct supervisor *s = start->context;
-  if (setsid() < 0) return fail("setsid", "");
-  if (ns_finish(start) < 0) return -1;
-  if (message_send(channel, MSG_NAMESPACES, 0) < 0) return fail("start", "parent");
   if (root_build(s->spec, &s->sources, start->create & BIT(NS_MNT)) < 0) return -1;
   for (int id = 0; id < LOG_STREAMS; id++)
     if (s->logs[id].write >= 0 && dup2(s->logs[id].write, id + 1) < 0) return fail("log", "dup2");
@@ -29,7 +26,10 @@ static int container(const struct ns_start *start, int channel) {
 static int keep_namespaces(struct supervisor *s, const struct ns_start *start) {
   if (s->have_kept) return 0;
   for (uint32_t type = 0; type < NS_TYPES; type++)
-    if (start->create & ~PER_RUN & BIT(type) && ns_append(&s->kept, type, start->pid) < 0) return -1;
+    if (start->create & ~PER_RUN & BIT(type) && ns_append(&s->kept, type, start->pid) < 0) {
+      while (s->kept.n > 0) close(s->kept.item[--s->kept.n].fd);
+      return -1;
+    }
   s->have_kept = true;
   return 0;
 }
@@ -45,6 +45,13 @@ static void give_logs(const struct supervisor *s, const struct ns_start *start) 
 /* Hears the child until its exec; a stop asked for meanwhile ends it. */
 static int attend(struct supervisor *s, struct ns_start *start) {
   bool executing = false;
+  /* A child that has failed already has no namespaces to keep: then it is its own fault that matters. */
+  struct fault own = {0};
+  if (keep_namespaces(s, start) < 0) own = fault;
+  else {
+    give_logs(s, start);
+    if (message_send(start->channel, MSG_KEPT, 0) < 0 && errno != EPIPE) return fail("start", "channel");
+  }
   for (;;) {
     struct message m;
     struct pollfd p[2] = {{.fd = start->channel, .events = POLLIN}, {.fd = s->signals, .events = POLLIN}};
@@ -54,14 +61,10 @@ static int attend(struct supervisor *s, struct ns_start *start) {
     if (!p[0].revents) continue;
     int got = message_receive(start->channel, &m, NULL);
     if (got < 0) return fail("start", "channel");
+    if (got == 0 && own.err) return fault = own, -1;
     if (got == 0) return executing ? 0 : fail_with(ECHILD, "start", "the process ended before its program ran");
     if (m.kind == MSG_FAULT) return fault = m.fault, -1;
     if (m.kind == MSG_EXEC) executing = true;
-    if (m.kind == MSG_NAMESPACES) {
-      if (keep_namespaces(s, start) < 0) return -1;
-      give_logs(s, start);
-      if (message_send(start->channel, MSG_KEPT, 0) < 0 && errno != EPIPE) return fail("start", "channel");
-    }
   }
 }
 
