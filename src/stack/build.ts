@@ -103,15 +103,22 @@ function isRecord(data: unknown): data is Record<string, unknown> {
 /** The data less what the faults are about, to two levels. */
 function withoutFaults(data: Record<string, unknown>, faults: readonly Fault[]): Record<string, unknown> {
   const rest = { ...data };
+  const copied = new Set<string>();
   for (const { path } of faults) {
     const [first, second] = path.map(String);
-    const inner = first === undefined ? undefined : rest[first];
-    if (first !== undefined && second !== undefined && isRecord(inner)) {
-      const { [second]: _, ...others } = inner;
-      rest[first] = others;
-    } else if (first !== undefined) {
-      delete rest[first];
+    if (first === undefined) {
+      continue;
     }
+    const inner = rest[first];
+    if (second === undefined || !isRecord(inner)) {
+      delete rest[first];
+      continue;
+    }
+    if (!copied.has(first)) {
+      copied.add(first);
+      rest[first] = { ...inner };
+    }
+    delete (rest[first] as Record<string, unknown>)[second];
   }
   return rest;
 }

@@ -80,9 +80,15 @@ function tell(checking: Checking, circle: readonly Edge[]): void {
     report(checking, 'TSB1005', address, path, `container '${first.from}' waits for itself`, 'other containers');
     return;
   }
-  const words = circle.map((edge) => `\n${edge.from} → ${edge.to}: ${edge.paths.map((p) => reason(checking, edge.from, p)).join(', ')}`);
-  const names = [first.from, ...circle.map((edge) => edge.to)].join(' → ');
-  report(checking, 'TSB1005', address, path, `containers wait for each other in a circle: ${names}${words.join('')}`, undefined, 'remove one of these references');
+  const words = shortened(circle.map((edge) => `${edge.from} → ${edge.to}: ${edge.paths.map((p) => reason(checking, edge.from, p)).join(', ')}`));
+  const names = shortened([first.from, ...circle.map((edge) => edge.to)]);
+  const message = `containers wait for each other in a circle: ${names.join(' → ')}\n${words.join('\n')}`;
+  report(checking, 'TSB1005', address, path, message, undefined, 'remove one of these references');
+}
+
+/** The ends of a long list. */
+function shortened(parts: readonly string[]): readonly string[] {
+  return parts.length <= 16 ? parts : [...parts.slice(0, 10), `… ${parts.length - 15} more …`, ...parts.slice(-5)];
 }
 
 /** 'namespaces.net (stack.yaml:12)'. */

@@ -77,9 +77,11 @@ function exists(checking: Checking, kind: string, name: string, address: string,
   if (checking.items.paths.has(`${kind}/${name}`)) {
     return true;
   }
-  if (!checking.partial) {
+  if (!checking.partial && checking.problems.length > GUESSES) {
+    report(checking, 'TSB1004', address, path, `no ${kind === 'devices' ? 'device set' : kind} '${name}' is declared`);
+  } else if (!checking.partial) {
     const names = declared(checking, kind);
-    const near = (checking.problems.length > GUESSES ? undefined : suggest(name, names)) ?? names.find((other) => other.split('/').at(-1) === name);
+    const near = suggest(name, names) ?? names.find((other) => other.split('/').at(-1) === name);
     const what = kind === 'devices' ? 'device set' : kind;
     const shown = names.slice(0, 12).join(', ') + (names.length > 12 ? ', …' : '');
     const expected = names.length === 0 ? `a ${what} declared under ${section}, which declares none` : `a ${what} declared under ${section}: ${shown}`;
