@@ -2,7 +2,7 @@
  * Values written as text in a stack (sizes, durations, ids …): one way to parse them inside a zod schema and to say
  * what would have been right. A parser throws ValueError; valueSchema turns it into a positioned issue.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { suggest } from './suggest.ts';
 
 /** A value cannot be used. The message is lower case, without a full stop, and shows the value. */

@@ -1,6 +1,6 @@
 /** From the merged tree to typed items, each checked by its own schema; an item with an error is left out. */
 import { resolve } from 'node:path';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { TsboxError } from '../errors.ts';
 import { collectKnobs } from '../resources/cgroup/schema.ts';
 import type { CgroupSpec } from '../resources/cgroup/schema.ts';

@@ -1,5 +1,5 @@
 /** zod's issues in our words, at their place in the files. */
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { TsboxError } from '../errors.ts';
 import { suggest } from '../resources/suggest.ts';
 import { show } from '../resources/values.ts';

@@ -1,5 +1,5 @@
 /** What a schema accepts at a place: the keys of maps and the shapes of values, read from zod's own description. */
-import type { z } from 'zod';
+import type * as z from 'zod';
 
 /** The shape of a YAML value. */
 export type Shape = 'map' | 'list' | 'text' | 'number' | 'boolean' | 'empty';

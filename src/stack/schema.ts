@@ -1,5 +1,5 @@
 /** The top level of a stack and its sections. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { cgroupFieldsShape } from '../resources/cgroup/schema.ts';
 import { containerSchema } from '../resources/container/schema.ts';
 import { deviceRulesSchema, deviceUseSchema } from '../resources/devices/schema.ts';

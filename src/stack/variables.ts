@@ -1,5 +1,5 @@
 /** `variables:` — typed, from the command line, the environment or a default. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { TsboxError } from '../errors.ts';
 import { show, valueSchema, ValueError } from '../resources/values.ts';
 import { suggest } from '../resources/suggest.ts';

@@ -1,5 +1,5 @@
 /** Linux capabilities by name, each at the index of its number (capabilities(7), include/uapi/linux/capability.h). */
-import { z } from 'zod';
+import * as z from 'zod';
 import { meant, show, valueSchema, ValueError } from '../values.ts';
 
 export const CAPABILITIES = [

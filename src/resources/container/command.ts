@@ -1,5 +1,5 @@
 /** `command:` and `env:` of a container. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { show, valueSchema, ValueError } from '../values.ts';
 
 /** Text as it stands; numbers become their text, everything else is an error. */

@@ -1,5 +1,5 @@
 /** The forms of single container fields that are more than a number or a word. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { bytesSchema, wholeNumber, NAME_PATTERN, NAME_EXPECTED } from '../units.ts';
 import { meant, show, valueSchema, ValueError } from '../values.ts';
 

@@ -1,5 +1,5 @@
 /** `restart:` of a container. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { durationSchema, formatDuration } from '../units.ts';
 import { meant, show, valueSchema, ValueError } from '../values.ts';
 import { boundedCount } from './fields.ts';

@@ -1,5 +1,5 @@
 /** Containers in the stack language. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { NAMESPACE_TYPES } from '../../kernel/init-spec.ts';
 import type { NamespaceType } from '../../kernel/init-spec.ts';
 import { cgroupFieldsShape, collectKnobs } from '../cgroup/schema.ts';

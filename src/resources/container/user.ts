@@ -1,5 +1,5 @@
 /** `user:` of a container. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseId } from '../units.ts';
 import { show, valueSchema, ValueError } from '../values.ts';
 

@@ -1,5 +1,5 @@
 /** Namespaces in the stack language: declared ones (`namespaces:`) and the use a container makes of each type. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { NAMESPACE_TYPES } from '../../kernel/init-spec.ts';
 import type { NamespaceType } from '../../kernel/init-spec.ts';
 import type { TimeOffset } from '../units.ts';

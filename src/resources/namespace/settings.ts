@@ -1,5 +1,5 @@
 /** Settings of new namespaces: which type has which, and how each is written. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { NamespaceType } from '../../kernel/init-spec.ts';
 import { idSchema, parseOffset } from '../units.ts';
 import { show, valueSchema, ValueError } from '../values.ts';

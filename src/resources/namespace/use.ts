@@ -1,5 +1,5 @@
 /** The text form of a namespace use: `new`, `host`, NAME, `container/NAME`, `pid:123`, `path:/run/netns/x`. */
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { NamespaceType } from '../../kernel/init-spec.ts';
 import { NAME_PATTERN } from '../units.ts';
 import { show, valueSchema, ValueError } from '../values.ts';
