@@ -1,0 +1,277 @@
+// Device programs on cgroup2 directories, by bpf(2) itself: libbpf would be a dependency for five commands.
+#include <linux/bpf.h>
+#include <sys/syscall.h>
+
+#include <cstring>
+#include <vector>
+
+#include "util.h"
+
+namespace tsbox {
+
+namespace {
+
+constexpr size_t kMaxPrograms = 64;  // the kernel's own limit per cgroup and attach type
+constexpr int kAttempts = 20;
+
+// Larger than the union of old headers, zeroed: the kernel accepts a longer one if what it does not know is zero.
+union Attr {
+  union bpf_attr k;
+  unsigned char room[144];
+  Attr() { std::memset(this, 0, sizeof *this); }
+};
+static_assert(sizeof(Attr) >= 144);
+
+__u64 Pointer(const void* p) { return reinterpret_cast<uintptr_t>(p); }
+
+// man 2 bpf
+long Bpf(enum bpf_cmd command, Attr& attr) { return syscall(SYS_bpf, command, &attr, sizeof attr); }
+
+Fd OpenCgroup(const char* path) { return Fd(Retry([&] { return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC); })); }
+
+Fd OpenCgroupOrThrow(const std::string& path) {
+  Fd fd = OpenCgroup(path.c_str());
+  if (!fd) throw SysError(errno, "open", path);
+  return fd;
+}
+
+struct Attached {
+  std::vector<__u32> ids;
+  __u32 flags = 0;
+};
+
+// What is attached to this very directory (query_flags 0: nothing inherited). False with errno set.
+bool Query(int cgroup, Attached& attached) {
+  __u32 ids[kMaxPrograms] = {};
+  Attr attr;
+  attr.k.query.target_fd = static_cast<__u32>(cgroup);
+  attr.k.query.attach_type = BPF_CGROUP_DEVICE;
+  attr.k.query.prog_ids = Pointer(ids);
+  attr.k.query.prog_cnt = kMaxPrograms;
+  if (Bpf(BPF_PROG_QUERY, attr) != 0) return false;
+  attached.ids.assign(ids, ids + std::min<size_t>(attr.k.query.prog_cnt, kMaxPrograms));
+  attached.flags = attr.k.query.attach_flags;
+  return true;
+}
+
+void QueryOrThrow(int cgroup, Attached& attached, const std::string& path) {
+  if (!Query(cgroup, attached)) throw SysError(errno, "bpf", path, "BPF_PROG_QUERY");
+}
+
+Fd OpenProgram(__u32 id) {
+  Attr attr;
+  attr.k.prog_id = id;
+  return Fd(static_cast<int>(Bpf(BPF_PROG_GET_FD_BY_ID, attr)));
+}
+
+bool Info(int program, struct bpf_prog_info& info) {
+  Attr attr;
+  attr.k.info.bpf_fd = static_cast<__u32>(program);
+  attr.k.info.info_len = sizeof info;
+  attr.k.info.info = Pointer(&info);
+  return Bpf(BPF_OBJ_GET_INFO_BY_FD, attr) == 0;
+}
+
+Napi::Value Hex(Napi::Env env, const __u8* bytes, size_t count) {
+  static const char digits[] = "0123456789abcdef";
+  std::string text;
+  for (size_t i = 0; i < count; i++) {
+    text += digits[bytes[i] >> 4];
+    text += digits[bytes[i] & 15];
+  }
+  return Napi::String::New(env, text);
+}
+
+// The instructions as the kernel keeps them. Empty with errno set when it does not show them.
+bool Translated(int program, std::vector<__u8>& insns) {
+  struct bpf_prog_info size = {};
+  if (!Info(program, size)) return false;
+  insns.resize(size.xlated_prog_len);
+  struct bpf_prog_info info = {};
+  info.xlated_prog_len = size.xlated_prog_len;
+  info.xlated_prog_insns = Pointer(insns.data());
+  if (size.xlated_prog_len != 0 && !Info(program, info)) return false;
+  // Without the privilege the call succeeds, but tells no length or clears the pointer.
+  if (info.xlated_prog_len == 0 || info.xlated_prog_insns == 0) {
+    errno = EPERM;
+    return false;
+  }
+  insns.resize(std::min<size_t>(insns.size(), info.xlated_prog_len));
+  return true;
+}
+
+// A BpfProgram of the contract; undefined with errno set when the program is gone or cannot be looked at.
+Napi::Value Describe(Napi::Env env, __u32 id, __u32 flags) {
+  Fd program = OpenProgram(id);
+  struct bpf_prog_info info = {};
+  if (!program || !Info(program.get(), info)) return env.Undefined();
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("id", Int(env, id));
+  object.Set("name", Napi::String::New(env, std::string(info.name, strnlen(info.name, sizeof info.name))));
+  object.Set("tag", Hex(env, info.tag, sizeof info.tag));
+  object.Set("attachFlags", Int(env, flags));
+  std::vector<__u8> insns;
+  if (Translated(program.get(), insns)) {
+    Napi::Uint8Array bytes = Napi::Uint8Array::New(env, insns.size());
+    std::memcpy(bytes.Data(), insns.data(), insns.size());
+    object.Set("xlated", bytes);
+  } else {
+    object.Set("xlated", NegativeErrno(env));
+  }
+  return object;
+}
+
+Napi::Value ProgramsOf(Napi::Env env, const char* path) {
+  Fd cgroup = OpenCgroup(path);
+  if (!cgroup) return NegativeErrno(env);
+  for (int attempt = 0;; attempt++) {
+    Attached attached;
+    if (!Query(cgroup.get(), attached)) return NegativeErrno(env);
+    Napi::Array list = Napi::Array::New(env, attached.ids.size());
+    uint32_t count = 0;
+    for (__u32 id : attached.ids) {
+      Napi::Value program = Describe(env, id, attached.flags);
+      if (program.IsUndefined()) break;
+      list.Set(count++, program);
+    }
+    if (count == attached.ids.size()) return list;
+    // Detached between the query and the look: the next query no longer names it.
+    if (errno != ENOENT || attempt == kAttempts) return NegativeErrno(env);
+  }
+}
+
+// devicePrograms: man 2 bpf (BPF_PROG_QUERY, BPF_OBJ_GET_INFO_BY_FD)
+Napi::Value DevicePrograms(const Napi::CallbackInfo& info) { return EachPath(info, ProgramsOf); }
+
+struct Program {
+  const __u8* insns;
+  size_t bytes;
+  std::string name;
+};
+
+long TryLoad(const Program& program, std::vector<char>* log) {
+  static const char license[] = "GPL";
+  for (int attempt = 0;; attempt++) {
+    Attr attr;
+    attr.k.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
+    attr.k.insns = Pointer(program.insns);
+    attr.k.insn_cnt = static_cast<__u32>(program.bytes / sizeof(struct bpf_insn));
+    attr.k.license = Pointer(license);
+    std::strncpy(attr.k.prog_name, program.name.c_str(), sizeof attr.k.prog_name - 1);
+    if (log != nullptr) {
+      attr.k.log_level = 1;
+      attr.k.log_buf = Pointer(log->data());
+      attr.k.log_size = static_cast<__u32>(log->size());
+    }
+    long fd = Bpf(BPF_PROG_LOAD, attr);
+    // The verifier gives way to signals with EAGAIN.
+    if (fd >= 0 || errno != EAGAIN || attempt == kAttempts) return fd;
+  }
+}
+
+Fd Load(const Program& program, const std::string& path) {
+  Fd fd(static_cast<int>(TryLoad(program, nullptr)));
+  if (fd) return fd;
+  int err = errno;
+  // Only now with a log: writing it costs more than verifying, and too small a buffer is an error of its own.
+  std::vector<char> log(size_t{256} << 10);
+  fd.reset(static_cast<int>(TryLoad(program, &log)));
+  if (fd) return fd;
+  std::string text(log.data(), strnlen(log.data(), log.size()));
+  throw SysError(err, "bpf", path, text.empty() ? "BPF_PROG_LOAD" : "BPF_PROG_LOAD: " + text);
+}
+
+bool Attach(int cgroup, int program, __u32 flags, int replaced = -1) {
+  Attr attr;
+  attr.k.target_fd = static_cast<__u32>(cgroup);
+  attr.k.attach_bpf_fd = static_cast<__u32>(program);
+  attr.k.attach_type = BPF_CGROUP_DEVICE;
+  attr.k.attach_flags = flags;
+  if (replaced >= 0) attr.k.replace_bpf_fd = static_cast<__u32>(replaced);
+  return Bpf(BPF_PROG_ATTACH, attr) == 0;
+}
+
+// True when it was attached and no longer is; ENOENT of somebody else's detaching is false, all else throws.
+bool Detach(int cgroup, __u32 id, const std::string& path) {
+  Fd program = OpenProgram(id);
+  if (!program) {
+    if (errno == ENOENT) return false;
+    throw SysError(errno, "bpf", path, "BPF_PROG_GET_FD_BY_ID");
+  }
+  Attr attr;
+  attr.k.target_fd = static_cast<__u32>(cgroup);
+  attr.k.attach_bpf_fd = static_cast<__u32>(program.get());
+  attr.k.attach_type = BPF_CGROUP_DEVICE;
+  if (Bpf(BPF_PROG_DETACH, attr) == 0) return true;
+  if (errno == ENOENT) return false;
+  throw SysError(errno, "bpf", path, "BPF_PROG_DETACH");
+}
+
+void Replace(int cgroup, int program, const std::string& path) {
+  __u32 stuck = 0;
+  for (int attempt = 0; attempt < kAttempts; attempt++) {
+    Attached attached;
+    QueryOrThrow(cgroup, attached, path);
+    bool multi = attached.ids.empty() || (attached.flags & BPF_F_ALLOW_MULTI) != 0;
+    if (!multi) {
+      // A single slot: attaching with the flags it has puts the new program in place of the old at once.
+      if (Attach(cgroup, program, attached.flags)) return;
+      throw SysError(errno, "bpf", path, "BPF_PROG_ATTACH");
+    }
+    if (attached.ids.size() == 1 && attached.ids[0] != stuck) {
+      Fd old = OpenProgram(attached.ids[0]);
+      if (old && Attach(cgroup, program, BPF_F_ALLOW_MULTI | BPF_F_REPLACE, old.get())) return;
+      if (errno != ENOENT) throw SysError(errno, "bpf", path, "BPF_PROG_ATTACH with BPF_F_REPLACE");
+      // Gone meanwhile, or held by a BPF link, which cannot be replaced this way: if it is still there next time, the
+      // new one goes beside it.
+      stuck = attached.ids[0];
+      continue;
+    }
+    if (!Attach(cgroup, program, BPF_F_ALLOW_MULTI)) {
+      // Somebody attached without ALLOW_MULTI since the query.
+      if (errno == EPERM && attempt + 1 < kAttempts && attached.ids.empty()) continue;
+      throw SysError(errno, "bpf", path, "BPF_PROG_ATTACH");
+    }
+    // Programs run one after the other and all must allow: with both attached nothing more is allowed than before.
+    for (__u32 id : attached.ids) Detach(cgroup, id, path);
+    return;
+  }
+  throw SysError(ENOENT, "bpf", path, "the attached programs keep changing");
+}
+
+// deviceProgramReplace: man 2 bpf (BPF_PROG_LOAD, BPF_PROG_ATTACH)
+Napi::Value DeviceProgramReplace(const Napi::CallbackInfo& info) {
+  std::string path = PathArg(info, 0, "cgroup");
+  Napi::Uint8Array insns = BytesArg(info[1], "insns");
+  std::string name = PathArg(info, 2, "name");
+  if (insns.ByteLength() == 0 || insns.ByteLength() % sizeof(struct bpf_insn) != 0) {
+    throw Napi::RangeError::New(info.Env(), "insns must be whole instructions of 8 bytes");
+  }
+  Fd cgroup = OpenCgroupOrThrow(path);
+  Fd program = Load({insns.Data(), insns.ByteLength(), name}, path);
+  struct bpf_prog_info loaded = {};
+  if (!Info(program.get(), loaded)) throw SysError(errno, "bpf", path, "BPF_OBJ_GET_INFO_BY_FD");
+  Replace(cgroup.get(), program.get(), path);
+  return Int(info.Env(), loaded.id);
+}
+
+// deviceProgramDetach: man 2 bpf (BPF_PROG_DETACH)
+Napi::Value DeviceProgramDetach(const Napi::CallbackInfo& info) {
+  std::string path = PathArg(info, 0, "cgroup");
+  Fd cgroup = OpenCgroupOrThrow(path);
+  Attached attached;
+  QueryOrThrow(cgroup.get(), attached, path);
+  int64_t count = 0;
+  for (__u32 id : attached.ids) count += Detach(cgroup.get(), id, path) ? 1 : 0;
+  return Int(info.Env(), count);
+}
+
+}  // namespace
+
+void InitBpf(Napi::Env env, Napi::Object exports) {
+  Export<DeviceProgramReplace>(env, exports, "deviceProgramReplace");
+  Export<DeviceProgramDetach>(env, exports, "deviceProgramDetach");
+  Export<DevicePrograms>(env, exports, "devicePrograms");
+}
+
+}  // namespace tsbox

@@ -1,0 +1,3 @@
+// (stub)
+#include "util.h"
+namespace tsbox { void InitSpawn(Napi::Env, Napi::Object) {} }
