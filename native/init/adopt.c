@@ -38,9 +38,13 @@ int container_adopt(struct supervisor *s) {
   return 0;
 }
 
-/* linux/pidfd.h of Linux 6.15: the exit status stays readable through a pidfd opened before the process was reaped. */
+/*
+ * Its parent is by now another, who reaps it in his own time: until then procfs tells the wait status, and afterwards,
+ * since Linux 6.15, a pidfd opened earlier does (linux/pidfd.h).
+ */
 bool container_adopted_status(const struct supervisor *s, int *status) {
   struct pidfd_info_ info = {.mask = PIDFD_INFO_EXIT_};
+  if (proc_zombie_status(s->pid, s->state.start, status)) return true;
   if (ioctl(s->pidfd, PIDFD_GET_INFO_, &info) < 0 || !(info.mask & PIDFD_INFO_EXIT_)) return false;
   *status = info.exit_code;
   return true;

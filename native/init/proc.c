@@ -15,24 +15,46 @@ static void proc_path(char *buf, size_t size, pid_t pid, const char *name) {
   text_str(&t, name);
 }
 
-/* man 5 proc, /proc/pid/stat: the name in field 2 may hold spaces and parentheses, so count from the last ')'. */
-int proc_start_time(pid_t pid, char *out, size_t size) {
-  char buf[1024];
-  struct text t = text_into(out, size);
+static int read_stat(pid_t pid, char *buf, size_t size) {
   int fd = proc_open(pid, "stat", O_RDONLY);
   if (fd < 0) return -1;
-  ssize_t n = read(fd, buf, sizeof buf - 1);
+  ssize_t n = read(fd, buf, size - 1);
   close(fd);
   if (n <= 0) return errno = ESRCH, -1;
   buf[n] = '\0';
-  const char *p = strrchr(buf, ')');
-  for (int field = 2; p && field < 22; field++) {
+  return 0;
+}
+
+/* man 5 proc, /proc/pid/stat: the name in field 2 may hold spaces and parentheses, so count from the last ')'. */
+static const char *stat_field(const char *stat, int wanted) {
+  const char *p = strrchr(stat, ')');
+  for (int field = 2; p && field < wanted; field++) {
     p = strchr(p, ' ');
     if (p) p++;
   }
+  return p;
+}
+
+int proc_start_time(pid_t pid, char *out, size_t size) {
+  char buf[1024];
+  struct text t = text_into(out, size);
+  if (read_stat(pid, buf, sizeof buf) < 0) return -1;
+  const char *p = stat_field(buf, 22);
   if (!p) return errno = EINVAL, -1;
   while (*p >= '0' && *p <= '9') text_bytes(&t, p++, 1);
   return 0;
+}
+
+bool proc_zombie_status(pid_t pid, const char *start, int *status) {
+  char buf[1024];
+  uint64_t n;
+  size_t length = strlen(start);
+  if (read_stat(pid, buf, sizeof buf) < 0) return false;
+  const char *state = stat_field(buf, 3), *started = stat_field(buf, 22), *code = stat_field(buf, 52);
+  if (!state || *state != 'Z' || !started || strncmp(started, start, length) != 0 || started[length] != ' ') return false;
+  if (!code || !parse_num(code, INT32_MAX, &n)) return false;
+  *status = (int)n;
+  return true;
 }
 
 /* A decoy mounted over /proc would swallow the write, and with it a limit that is believed to be set. */

@@ -1,12 +1,16 @@
 /* procfs: start times, and writes that are sure to reach a real procfs. */
 #ifndef TSBOX_PROC_H
 #define TSBOX_PROC_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 /* Field 22 of /proc/PID/stat as text, '' when there is no such process; 0 or -1 with errno. */
 int proc_start_time(pid_t pid, char *out, size_t size);
+
+/* The wait status of a process that has ended and not been reaped yet, if it is the one that started then. */
+bool proc_zombie_status(pid_t pid, const char *start, int *status);
 
 /* Opens /proc/WHO/name (pid 0: self) and checks that it lies on procfs. */
 int proc_open(pid_t pid, const char *name, int flags);

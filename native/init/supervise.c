@@ -213,10 +213,12 @@ static _Noreturn void loop(void) {
 
 int supervise_main(const struct spec *spec) {
   if (prepare(spec) < 0) return -1;
-  set_state("starting");
+  /* A container that is not ours to take keeps the label it has. */
+  bool adopting = spec->adopt_pid > 0;
+  if (!adopting) set_state("starting");
   if (begin() < 0) {
     struct fault first = fault;
-    set_state("failed");
+    if (!adopting) set_state("failed");
     fault = first;
     return -1;
   }

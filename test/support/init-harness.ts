@@ -127,9 +127,9 @@ export interface Outcome {
 }
 
 /** Resolves when the report pipe is closed. */
-export async function init(scene: Scene, spec: InitSpec, stdio: 'ignore' | 'pipe' = 'ignore', stdin?: string): Promise<Outcome> {
+export async function init(scene: Scene, spec: InitSpec | Uint8Array, stdio: 'ignore' | 'pipe' = 'ignore', stdin?: string): Promise<Outcome> {
   const file = scene.path(`spec-${Math.random().toString(36).slice(2)}`);
-  writeFileSync(file, encodeInitSpec(spec));
+  writeFileSync(file, spec instanceof Uint8Array ? spec : encodeInitSpec(spec));
   const fd = openSync(file, 'r');
   const child = spawn(INIT, [], { argv0: 'tsbox'.padEnd(64), stdio: [stdio, stdio, stdio, fd, 'pipe'] as StdioOptions });
   closeSync(fd);
