@@ -3,12 +3,12 @@
     {
       'target_name': 'tsbox',
       'sources': [
-        'addon.cc', 'bpf.cc', 'errno.cc', 'files.cc', 'lock.cc', 'mount.cc', 'nsfs.cc', 'pidfd.cc', 'spawn.cc',
+        'addon.cc', 'bpf.cc', 'child.cc', 'errno.cc', 'files.cc', 'lock.cc', 'mount.cc', 'nsfs.cc', 'pidfd.cc', 'spawn.cc',
         'waitfile.cc', 'xattr.cc',
       ],
       'include_dirs': ['<!(node -p "require(\'node-addon-api\').include_dir")'],
       'defines': ['NAPI_VERSION=9', 'NAPI_CPP_EXCEPTIONS', '_GNU_SOURCE'],
-      'cflags_cc!': ['-fno-exceptions', '-std=gnu++17', '-std=gnu++20'],
+      'cflags_cc!': ['-fno-exceptions', '-std=gnu++17'],
       'cflags_cc': ['-std=gnu++20', '-fexceptions', '-Wall', '-Wextra', '-fvisibility=hidden'],
       # The child between clone and exec must not run the dynamic linker's lazy binding.
       'ldflags': ['-Wl,-z,now', '-Wl,-z,relro'],
