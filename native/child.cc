@@ -54,6 +54,9 @@ int ChildMain(void* argument) {
     for (int fd = 0; fd < 3; fd++) {
       if (syscall(SYS_dup3, plan->null, fd, 0) < 0) return FailChild(plan, "dup3");
     }
+  } else {
+    // Node makes its own standard streams close-on-exec once it uses them.
+    for (int fd = 0; fd < 3; fd++) syscall(SYS_fcntl, fd, F_SETFD, 0);
   }
   if (syscall(SYS_dup3, plan->spec, 3, 0) < 0 || syscall(SYS_dup3, plan->report, 4, 0) < 0 ||
       syscall(SYS_dup3, plan->init, 5, O_CLOEXEC) < 0) {
