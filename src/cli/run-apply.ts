@@ -19,27 +19,23 @@ export interface ApplySettings {
 
 export async function runApply(args: Arguments, name: string, stack: Stack | undefined, settings: ApplySettings): Promise<number> {
   const { openKernel } = await import('../kernel/kernel.ts');
-  const { makePlan } = await import('../planner/index.ts');
+  const { checkStack, makePlan } = await import('../planner/index.ts');
+  const { executionContext } = await import('../executor/context.ts');
   const { lockStack } = await import('../executor/lock.ts');
   const kernel = openKernel(process.env);
   requirePrivileges(kernel, settings.destroy ? 'destroy' : 'apply');
   const options = { targets: args.targets, destroy: settings.destroy };
   // Everything this kernel cannot do is said before a directory is made for the lock.
-  await makePlanOnly(() => makePlan(kernel, name, stack, options), settings.destroy);
-  const context = { kernel, stackName: name, stack };
+  if (stack !== undefined && !settings.destroy) {
+    checkStack(kernel, stack);
+  }
+  const context = executionContext(kernel, name, stack);
   const lock = await lockStack(context, numberOption(args, 'lock-timeout', 0, 0, 86_400) * 1000);
   try {
     const { plan } = await makePlan(kernel, name, stack, options);
     return await applyLocked(args, plan, settings, context, async () => (await makePlan(kernel, name, stack, options)).plan);
   } finally {
     lock.release();
-  }
-}
-
-/** A destroy has nothing to declare, so nothing to check. */
-async function makePlanOnly(plan: () => Promise<unknown>, destroy: boolean): Promise<void> {
-  if (!destroy) {
-    await plan();
   }
 }
 

@@ -7,6 +7,28 @@ export interface ExecutionContext {
   readonly kernel: Kernel;
   readonly stackName: string;
   readonly stack: Stack | undefined;
+  readonly cache: ExecutionCache;
+}
+
+/** What one run need not find out twice. */
+export interface ExecutionCache {
+  /** Directories known to exist: ancestors of what is being made. */
+  readonly directories: Set<string>;
+  /** Compiled device programs by the canonical rules they enforce. */
+  readonly programs: Map<string, Uint8Array>;
+  /** Whether the supervisors' leaf has been made. */
+  supervisors: readonly string[] | undefined;
+  /** Text of /proc/self/mountinfo without our own pins, which no container sees. */
+  mountinfo: string | undefined;
+}
+
+export function executionContext(kernel: Kernel, stackName: string, stack: Stack | undefined): ExecutionContext {
+  return {
+    kernel,
+    stackName,
+    stack,
+    cache: { directories: new Set(), programs: new Map(), supervisors: undefined, mountinfo: undefined },
+  };
 }
 
 /** Directory of a cgroup in the primary hierarchy. */

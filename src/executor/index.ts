@@ -100,8 +100,9 @@ export async function applyPlan(context: ExecutionContext, plan: Plan, options: 
   }
   const failedChanges = new Set(failed.map((f) => f.change));
   const notStarted = [...new Set(nodes.map((n) => n.change))].filter((c) => !done.has(c) && !failedChanges.has(c));
-  finish(context, plan, failed.length === 0 && notStarted.length === 0);
   journal.write({ event: 'done' });
+  journal.close();
+  finish(context, plan, failed.length === 0 && notStarted.length === 0);
   return { done: [...done].filter((c) => !failedChanges.has(c)), failed, notStarted };
 }
 

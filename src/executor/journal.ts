@@ -1,5 +1,6 @@
 /** The step journal of this boot: one line before and after each change. It informs; it never decides. */
 import { stackRunDir, type ExecutionContext } from './context.ts';
+import type { AppendFile } from '../kernel/kernel.ts';
 
 export interface JournalEntry {
   readonly event: 'apply' | 'begin' | 'end' | 'failed' | 'done';
@@ -9,14 +10,12 @@ export interface JournalEntry {
 }
 
 export class Journal {
-  private readonly path: string;
-  private readonly context: ExecutionContext;
+  private readonly file: AppendFile;
   private readonly id: string;
   private broken = false;
 
   constructor(context: ExecutionContext) {
-    this.context = context;
-    this.path = `${stackRunDir(context)}/journal.jsonl`;
+    this.file = context.kernel.appendTo(`${stackRunDir(context)}/journal.jsonl`);
     this.id = `${process.pid}-${Date.now().toString(36)}`;
   }
 
@@ -26,13 +25,13 @@ export class Journal {
       return;
     }
     try {
-      this.context.kernel.append(this.path, `${JSON.stringify({ time: new Date().toISOString(), id: this.id, ...entry })}\n`);
+      this.file.write(`${JSON.stringify({ time: new Date().toISOString(), id: this.id, ...entry })}\n`);
     } catch {
       this.broken = true;
     }
   }
 
-  get writable(): boolean {
-    return !this.broken;
+  close(): void {
+    this.file.close();
   }
 }

@@ -30,14 +30,14 @@ export function launchFacts(context: ExecutionContext, stack: Stack, spec: Conta
     const numbers = rule.allow && rule.path !== undefined ? deviceAt(rule.path) : undefined;
     return numbers === undefined || rule.path === undefined ? [] : [{ path: rule.path, ...numbers }];
   });
-  const mountinfo = kernel.readFiles(['/proc/self/mountinfo'])[0];
+  context.cache.mountinfo ??= String(kernel.readFiles(['/proc/self/mountinfo'])[0]);
   const needsScope = NAMESPACE_TYPES.some((t) => spec.namespaces[t].kind !== 'new' && spec.namespaces[t].kind !== 'host');
   const { join, create } = resolveNamespaces(context, spec, needsScope);
   return {
     account,
     join,
     create,
-    mountinfo: typeof mountinfo === 'string' ? mountinfo : '',
+    mountinfo: context.cache.mountinfo,
     rules: devices.rules,
     nodes,
     cgroup2: kernel.layout.hierarchies.some((h) => h.version === 2),

@@ -1,5 +1,5 @@
 /** Writing to the live system: everything an apply does goes through here. Only the executor and the CLI open one. */
-import { appendFileSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, rmdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import type { Errno, SpawnResult } from '../../native/index.d.ts';
 import { TsboxError } from '../errors.ts';
 import { encodeInitSpec, parseReport, type InitSpec } from './init-spec.ts';
@@ -20,6 +20,11 @@ export const ENODEV = 19;
 export const MS_BIND = 4096;
 export const MS_PRIVATE = 1 << 18;
 export const MNT_DETACH = 2;
+
+export interface AppendFile {
+  write(text: string): void;
+  close(): void;
+}
 
 /** The machine, with the right to change it. Loads the addon. */
 export function openKernel(env: NodeJS.ProcessEnv): Kernel {
@@ -185,8 +190,10 @@ export class Kernel extends LinuxReader {
   touch(path: string): void {
     writeFileSync(path, '', { flag: 'a' });
   }
-  append(path: string, text: string): void {
-    appendFileSync(path, text);
+  /** A file that lines are appended to, each in one write. */
+  appendTo(path: string): AppendFile {
+    const fd = openSync(path, 'a', 0o640);
+    return { write: (text) => void writeSync(fd, text), close: () => closeSync(fd) };
   }
   list(path: string): string[] {
     try {

@@ -33,13 +33,8 @@ export interface Planned {
  * @throws TsboxErrors with everything this kernel cannot do of what is asked
  */
 export async function makePlan(reader: KernelReader, name: string, stack: Stack | undefined, options: PlanOptions): Promise<Planned> {
-  const problems: Problem[] = [];
   const wanted = options.destroy ? undefined : stack;
-  const declaredByKind = KINDS.map((kind) => (wanted === undefined ? [] : kind.declare(wanted, reader, (p) => problems.push(p))));
-  const errors = problems.filter((p) => p.severity === 'error').map((p) => p.error);
-  if (errors.length > 0) {
-    throw new TsboxErrors(errors);
-  }
+  const { declaredByKind, problems } = wanted === undefined ? { declaredByKind: KINDS.map(() => []), problems: [] } : declareAll(reader, wanted);
   const declared = new Map(declaredByKind.flat().map((d) => [d.address, d]));
   const scope = readScope(reader, name);
   const observations = await Promise.all(KINDS.map((kind, i) => kind.observe(reader, scope, declaredByKind[i] ?? [], wanted)));
@@ -79,6 +74,21 @@ export async function makePlan(reader: KernelReader, name: string, stack: Stack 
     observed,
     declared,
   };
+}
+
+/** Throws TsboxErrors with everything this kernel cannot do of what the stack asks. */
+export function checkStack(reader: KernelReader, stack: Stack): void {
+  declareAll(reader, stack);
+}
+
+function declareAll(reader: KernelReader, stack: Stack): { declaredByKind: Declared[][]; problems: Problem[] } {
+  const problems: Problem[] = [];
+  const declaredByKind = KINDS.map((kind) => kind.declare(stack, reader, (p) => problems.push(p)));
+  const errors = problems.filter((p) => p.severity === 'error').map((p) => p.error);
+  if (errors.length > 0) {
+    throw new TsboxErrors(errors);
+  }
+  return { declaredByKind, problems };
 }
 
 function draftDeclared(declared: Declared, observed: Observed | undefined, scope: StackScope): Draft {

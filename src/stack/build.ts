@@ -42,8 +42,15 @@ interface Building {
 }
 
 /** In commands and environments numbers and booleans are passed as written: 0644 is not 644. */
-function asWritten(path: readonly string[]): boolean {
-  return path[0] === 'command' || path[0] === 'env';
+function dataOf(tree: Tree): unknown {
+  if (tree.kind !== 'map') {
+    return toData(tree);
+  }
+  const data: Record<string, unknown> = {};
+  for (const [key, entry] of tree.entries) {
+    data[key] = toData(entry.tree, key === 'command' || key === 'env');
+  }
+  return data;
 }
 
 /** `partial`: a file could not be used, so nothing is said to be missing at the top. */
@@ -82,7 +89,7 @@ function parsed<T>(building: Building, schema: z.ZodType<T>, tree: Tree, path: P
   if (tree.kind === 'scalar' && tree.broken) {
     return undefined;
   }
-  const data = toData(tree, asWritten);
+  const data = dataOf(tree);
   const result = schema.safeParse(data);
   if (result.success) {
     return result.data;

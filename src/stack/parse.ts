@@ -3,6 +3,8 @@ import { isAlias, isMap, isScalar, isSeq } from 'yaml';
 import type { Alias, Node, Pair, Scalar as YamlScalar, YAMLMap, YAMLSeq } from 'yaml';
 import { TsboxError } from '../errors.ts';
 import type { TsboxErrorInfo } from '../errors.ts';
+import { readPlain } from './plain-yaml.ts';
+import type { PlainOptions } from './plain-yaml.ts';
 import { located } from './source.ts';
 import type { Place, SourceFile } from './source.ts';
 import { composeFile, DEPTH_LIMIT, tooDeep } from './syntax.ts';
@@ -34,8 +36,21 @@ interface Parsing {
   stopped: boolean;
 }
 
-/** The tree of a file's map; undefined for one without content. Errors are added to `problems`; what has one is left out. */
+/** What the fast reader takes from here. */
+export const PLAIN_OPTIONS: PlainOptions = {
+  forbidden: (key) => FORBIDDEN_KEYS.has(key),
+  merge: mergeAliases,
+  depthLimit: DEPTH_LIMIT,
+  sizeLimit: VALUE_LIMIT,
+};
+
+/** The tree of a file, by the fast reader where that is sure of it. */
 export function parseFile(file: SourceFile, problems: TsboxError[]): MapTree | undefined {
+  return readPlain(file, PLAIN_OPTIONS) ?? parseWhole(file, problems);
+}
+
+/** The tree of a file's map by the YAML library; undefined for one without content. Errors are added to `problems`; what has one is left out. */
+export function parseWhole(file: SourceFile, problems: TsboxError[]): MapTree | undefined {
   const document = composeFile(file, problems);
   if (document === null) {
     return undefined;
@@ -196,21 +211,27 @@ function convertMap(parsing: Parsing, node: YAMLMap, level: number): Tree {
   return mapTree(placeOfNode(parsing.file, node), entries);
 }
 
-/** `<<`: keys of the map, or of each map of a list, that are not there yet. */
-function mergeInto(parsing: Parsing, entries: Map<string, Entry>, source: Entry): void {
-  for (const tree of source.tree.kind === 'list' ? source.tree.items : [source.tree]) {
-    if (tree.kind === 'scalar' && tree.broken) {
-      continue;
-    }
+/** Adds the keys of a map, or of each map of a list, that are not there yet; false at what is no map. */
+function mergeAliases(entries: Map<string, Entry>, source: Tree): boolean {
+  const sources = source.kind === 'list' ? source.items : [source];
+  for (const tree of sources) {
     if (tree.kind !== 'map') {
-      problem(parsing, 'TSB1003', source.key, '<< takes the keys of maps', { expected: 'an alias of a map, or a list of them' });
-      return;
+      return false;
     }
     for (const [key, entry] of tree.entries) {
       if (!entries.has(key)) {
         entries.set(key, entry);
       }
     }
+  }
+  return true;
+}
+
+function mergeInto(parsing: Parsing, entries: Map<string, Entry>, source: Entry): void {
+  const broken = (tree: Tree): boolean => tree.kind === 'scalar' && tree.broken;
+  const anyBroken = source.tree.kind === 'list' ? source.tree.items.some(broken) : broken(source.tree);
+  if (!anyBroken && !mergeAliases(entries, source.tree)) {
+    problem(parsing, 'TSB1003', source.key, '<< takes the keys of maps', { expected: 'an alias of a map, or a list of them' });
   }
 }
 

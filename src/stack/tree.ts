@@ -79,14 +79,19 @@ export function child(tree: Tree | undefined, step: PropertyKey): Tree | undefin
   return tree?.kind === 'list' ? tree.items[Number(step)] : undefined;
 }
 
-/** Plain data for the schemas. Where `asWritten` says so, numbers and booleans are given as the file has them. */
-export function toData(tree: Tree, asWritten: (path: readonly string[]) => boolean, path: readonly string[] = []): unknown {
+/** Plain data for the schemas; `asWritten` gives numbers and booleans as the file has them. */
+export function toData(tree: Tree, asWritten = false): unknown {
   switch (tree.kind) {
     case 'scalar':
-      return tree.written !== undefined && asWritten(path) ? tree.written : tree.value;
+      return asWritten && tree.written !== undefined ? tree.written : tree.value;
     case 'list':
-      return tree.items.map((item, index) => toData(item, asWritten, [...path, String(index)]));
-    case 'map':
-      return Object.fromEntries([...tree.entries].map(([key, entry]) => [key, toData(entry.tree, asWritten, [...path, key])]));
+      return tree.items.map((item) => toData(item, asWritten));
+    case 'map': {
+      const data: Record<string, unknown> = {};
+      for (const [key, entry] of tree.entries) {
+        data[key] = toData(entry.tree, asWritten);
+      }
+      return data;
+    }
   }
 }

@@ -60,7 +60,7 @@ export function resolveVariables(root: MapTree, sources: VariableSources, proble
       if (!VARIABLE_NAME.test(name)) {
         problems.push(new TsboxError('TSB1003', `'${name}' cannot name a variable`, { ...located(key), expected: "1 to 63 letters, digits and '_', not beginning with a digit" }));
       }
-      const parsed = variableSchema.safeParse(toData(tree, () => false));
+      const parsed = variableSchema.safeParse(toData(tree));
       if (parsed.success) {
         variables.set(name, { type: typeOf(parsed.data), value: valueOf(root, name, parsed.data, sources, problems), sensitive: parsed.data.sensitive ?? false });
       } else {

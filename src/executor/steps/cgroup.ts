@@ -39,12 +39,16 @@ export function makeWithAncestors(context: ExecutionContext, mount: string, path
   const cpuset = kernel.layout.byController.get('cpuset');
   if (cpuset?.version === 1 && cpuset.mount === mount) {
     for (const [i, level] of levels.entries()) {
-      kernel.makeDirs([level]);
-      fillCpuset(context, i === 0 ? mount : (levels[i - 1] ?? mount), level);
+      if (!context.cache.directories.has(level)) {
+        kernel.makeDirs([level]);
+        fillCpuset(context, i === 0 ? mount : (levels[i - 1] ?? mount), level);
+      }
     }
-    return;
+  } else {
+    kernel.makeDirs(levels.filter((l) => !context.cache.directories.has(l)));
   }
-  kernel.makeDirs(levels);
+  // The last level may be removed and made again in one run (a replacement); those above it stay.
+  levels.slice(0, -1).forEach((l) => context.cache.directories.add(l));
 }
 
 /** A v1 cpuset takes no process while its lists are empty (cpusets.rst): they start as the parent's. */
@@ -71,8 +75,9 @@ export function enableControllers(context: ExecutionContext, path: string, contr
   const ancestors = parts.map((_, i) => (i === 0 ? v2.mount : `${v2.mount}/${parts.slice(0, i).join('/')}`));
   const enabledAtRoot: string[] = [];
   ancestors.forEach((dir, i) => {
-    if (i > 0) {
+    if (i > 0 && !context.cache.directories.has(dir)) {
       kernel.makeDirs([dir]);
+      context.cache.directories.add(dir);
     }
     if (controllers.length === 0) {
       return;

@@ -12,7 +12,10 @@ type Of<Op extends Step['op']> = Extract<Step, { op: Op }>;
 export function applyDevices(context: ExecutionContext, step: Of<'devices'>): void {
   const { kernel } = context;
   if (kernel.layout.primary?.version === 2) {
-    kernel.replaceDevices(primaryDirectory(context, step.path), compileRules(step.rules));
+    const key = step.canonical.join('\n');
+    const program = context.cache.programs.get(key) ?? compileRules(step.rules);
+    context.cache.programs.set(key, program);
+    kernel.replaceDevices(primaryDirectory(context, step.path), program);
     openV1(context, step.path);
     return;
   }

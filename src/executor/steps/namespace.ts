@@ -117,7 +117,10 @@ function setNamespaceLabel(context: ExecutionContext, name: string, label: Label
 }
 
 /** The leaf for supervisors and keepers, in every hierarchy; its cgroup.procs files of the v1 ones. */
-export function makeSupervisorsCgroup(context: ExecutionContext): string[] {
+export function makeSupervisorsCgroup(context: ExecutionContext): readonly string[] {
+  if (context.cache.supervisors !== undefined) {
+    return context.cache.supervisors;
+  }
   const directories = allDirectories(context, SUPERVISORS);
   for (const { mount, dir } of directories) {
     const there = context.kernel.stats([dir])[0];
@@ -125,7 +128,8 @@ export function makeSupervisorsCgroup(context: ExecutionContext): string[] {
       makeWithAncestors(context, mount, SUPERVISORS);
     }
   }
-  return directories.map(({ dir }) => `${dir}/cgroup.procs`);
+  context.cache.supervisors = directories.map(({ dir }) => `${dir}/cgroup.procs`);
+  return context.cache.supervisors;
 }
 
 export async function setNames(context: ExecutionContext, step: Of<'uts'>): Promise<void> {

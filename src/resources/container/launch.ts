@@ -196,8 +196,21 @@ export function processSpec(spec: ContainerSpec, facts: Pick<LaunchFacts, 'accou
     umask: 0o022,
     capabilities: capabilitySets(spec, facts.account),
     noNewPrivs: spec.noNewPrivs,
-    seccomp: seccompFilter({ profile: spec.seccomp, arch: facts.arch, capabilities: new Set<string>(spec.capabilities) }),
+    seccomp: filterFor(spec, facts.arch),
   };
+}
+
+const filters = new Map<string, Uint8Array>();
+
+/** Few stacks have more than one combination of profile and capabilities. */
+function filterFor(spec: ContainerSpec, arch: SeccompArch): Uint8Array {
+  const key = [spec.seccomp, arch, ...spec.capabilities].join(' ');
+  let filter = filters.get(key);
+  if (filter === undefined) {
+    filter = seccompFilter({ profile: spec.seccomp, arch, capabilities: new Set<string>(spec.capabilities) });
+    filters.set(key, filter);
+  }
+  return filter;
 }
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';

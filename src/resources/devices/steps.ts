@@ -14,6 +14,11 @@ export interface DesiredDevices {
   readonly canonical: readonly string[];
 }
 
+/** Canonical forms are costly and the same rules serve many containers: one result per rule list and process. */
+const desiredByRules = new WeakMap<readonly DeviceRule[], DesiredDevices>();
+
+let defaultDevices: DesiredDevices | undefined;
+
 /** Rules of a use site with paths resolved to device numbers; undefined when nothing is said. */
 export function desiredDevices(
   use: DeviceUse | null,
@@ -25,6 +30,10 @@ export function desiredDevices(
     return undefined;
   }
   const rules = typeof use === 'string' ? (stack.devices.get(use) ?? []) : use;
+  const known = desiredByRules.get(rules);
+  if (known !== undefined) {
+    return known;
+  }
   const resolved = resolveRules(rules, deviceAt);
   if (!resolved.ok) {
     report({
@@ -37,17 +46,19 @@ export function desiredDevices(
     });
     return undefined;
   }
-  return { rules: resolved.rules, canonical: canonicalRules(resolved.rules) };
+  const desired = { rules: resolved.rules, canonical: canonicalRules(resolved.rules) };
+  desiredByRules.set(rules, desired);
+  return desired;
 }
 
 /** Device rules of a container: its own, or the default list. */
 export function containerDevices(use: DeviceUse | null, stack: Stack, address: string, report: (problem: Problem) => void): DesiredDevices {
-  return (
-    desiredDevices(use, stack, address, report) ?? {
-      rules: DEFAULT_DEVICE_RULES,
-      canonical: canonicalRules(DEFAULT_DEVICE_RULES),
-    }
-  );
+  const own = desiredDevices(use, stack, address, report);
+  if (own !== undefined) {
+    return own;
+  }
+  defaultDevices ??= { rules: DEFAULT_DEVICE_RULES, canonical: canonicalRules(DEFAULT_DEVICE_RULES) };
+  return defaultDevices;
 }
 
 /** The step that puts an address's declared rules in force, if it declares any. */
