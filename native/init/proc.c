@@ -1,5 +1,6 @@
 #include "proc.h"
 
+#include <signal.h>
 #include <sys/statfs.h>
 
 #include "report.h"
@@ -15,8 +16,8 @@ static void proc_path(char *buf, size_t size, pid_t pid, const char *name) {
   text_str(&t, name);
 }
 
-static int read_stat(pid_t pid, char *buf, size_t size) {
-  int fd = proc_open(pid, "stat", O_RDONLY);
+static int read_proc(pid_t pid, const char *name, char *buf, size_t size) {
+  int fd = proc_open(pid, name, O_RDONLY);
   if (fd < 0) return -1;
   ssize_t n = read(fd, buf, size - 1);
   close(fd);
@@ -38,7 +39,7 @@ static const char *stat_field(const char *stat, int wanted) {
 int proc_start_time(pid_t pid, char *out, size_t size) {
   char buf[1024];
   struct text t = text_into(out, size);
-  if (read_stat(pid, buf, sizeof buf) < 0) return -1;
+  if (read_proc(pid, "stat", buf, sizeof buf) < 0) return -1;
   const char *p = stat_field(buf, 22);
   if (!p) return errno = EINVAL, -1;
   while (*p >= '0' && *p <= '9') text_bytes(&t, p++, 1);
@@ -49,12 +50,34 @@ bool proc_zombie_status(pid_t pid, const char *start, int *status) {
   char buf[1024];
   uint64_t n;
   size_t length = strlen(start);
-  if (read_stat(pid, buf, sizeof buf) < 0) return false;
+  if (read_proc(pid, "stat", buf, sizeof buf) < 0) return false;
   const char *state = stat_field(buf, 3), *started = stat_field(buf, 22), *code = stat_field(buf, 52);
   if (!state || *state != 'Z' || !started || strncmp(started, start, length) != 0 || started[length] != ' ') return false;
   if (!code || !parse_num(code, INT32_MAX, &n)) return false;
   *status = (int)n;
   return true;
+}
+
+/* Whether a mask line of /proc/PID/status ('SigCgt:\t000…', man 5 proc) has the signal's bit. */
+static bool in_mask(const char *status, const char *key, int signal) {
+  const char *p = strstr(status, key);
+  if (!p) return true;
+  uint64_t mask = 0;
+  for (p += strlen(key); *p == ' ' || *p == '\t'; p++) continue;
+  for (; (*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'f'); p++) {
+    mask = mask << 4 | (uint64_t)(*p <= '9' ? *p - '0' : *p - 'a' + 10);
+  }
+  return (mask >> (signal - 1) & 1) != 0;
+}
+
+bool proc_drops_signal(pid_t pid, int signal) {
+  char buf[4096];
+  if (signal == SIGKILL || signal == SIGSTOP || read_proc(pid, "status", buf, sizeof buf) < 0) return false;
+  const char *ids = strstr(buf, "\nNSpid:");
+  const char *end = ids ? strchr(ids + 1, '\n') : NULL;
+  /* The last of the ids is the innermost one; '\t1' at the line's end is the first process there. */
+  bool first = end && end - ids > 3 && end[-1] == '1' && end[-2] == '\t';
+  return first && !in_mask(buf, "\nSigCgt:", signal) && !in_mask(buf, "\nSigBlk:", signal);
 }
 
 /* A decoy mounted over /proc would swallow the write, and with it a limit that is believed to be set. */

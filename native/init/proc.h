@@ -12,6 +12,11 @@ int proc_start_time(pid_t pid, char *out, size_t size);
 /* The wait status of a process that has ended and not been reaped yet, if it is the one that started then. */
 bool proc_zombie_status(pid_t pid, const char *start, int *status);
 
+/*
+ * True when the kernel would drop this signal: the process is the first of a pid namespace and neither catches nor
+ * blocks it (man 7 pid_namespaces). Waiting for an answer to it would be in vain.
+ */
+bool proc_drops_signal(pid_t pid, int signal);
 /* Opens /proc/WHO/name (pid 0: self) and checks that it lies on procfs. */
 int proc_open(pid_t pid, const char *name, int flags);
 /* One write(2) of the whole text to /proc/WHO/name; the fault's step is `step`. */

@@ -63,9 +63,12 @@ int message_receive(int channel, struct message *m, int *fd) {
   struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control.buf};
   ssize_t n;
   memset(m, 0, sizeof *m);
+  /*
+   * ECONNRESET: the other side ended without reading all we sent. It is told once, ahead of what that side had still
+   * sent itself.
+   */
   do n = recvmsg(channel, &h, MSG_CMSG_CLOEXEC);
-  while (n < 0 && errno == EINTR);
-  if (n < 0 && errno == ECONNRESET) return 0;
+  while (n < 0 && (errno == EINTR || errno == ECONNRESET));
   if (n <= 0) return (int)n;
   struct cmsghdr *c = CMSG_FIRSTHDR(&h);
   if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {

@@ -44,16 +44,17 @@ static void give_logs(const struct supervisor *s, const struct ns_start *start) 
 
 /* Hears the child until its exec; a stop asked for meanwhile ends it. */
 static int attend(struct supervisor *s, struct ns_start *start) {
+  struct message m;
   bool executing = false;
-  /* A child that has failed already has no namespaces to keep: then it is its own fault that matters. */
-  struct fault own = {0};
-  if (keep_namespaces(s, start) < 0) own = fault;
-  else {
-    give_logs(s, start);
-    if (message_send(start->channel, MSG_KEPT, 0) < 0 && errno != EPIPE) return fail("start", "channel");
+  if (keep_namespaces(s, start) < 0) {
+    /* A child that has failed by now has no namespaces to keep, and has said why: then that is what matters. */
+    struct pollfd p = {.fd = start->channel, .events = POLLIN};
+    if (poll(&p, 1, 0) > 0 && message_receive(start->channel, &m, NULL) == 1 && m.kind == MSG_FAULT) fault = m.fault;
+    return -1;
   }
+  give_logs(s, start);
+  if (message_send(start->channel, MSG_KEPT, 0) < 0 && errno != EPIPE) return fail("start", "channel");
   for (;;) {
-    struct message m;
     struct pollfd p[2] = {{.fd = start->channel, .events = POLLIN}, {.fd = s->signals, .events = POLLIN}};
     if (poll(p, 2, -1) < 0) continue;
     if (p[1].revents) signals_read(s);
@@ -61,7 +62,6 @@ static int attend(struct supervisor *s, struct ns_start *start) {
     if (!p[0].revents) continue;
     int got = message_receive(start->channel, &m, NULL);
     if (got < 0) return fail("start", "channel");
-    if (got == 0 && own.err) return fault = own, -1;
     if (got == 0) return executing ? 0 : fail_with(ECHILD, "start", "the process ended before its program ran");
     if (m.kind == MSG_FAULT) return fault = m.fault, -1;
     if (m.kind == MSG_EXEC) executing = true;
@@ -79,7 +79,10 @@ int container_start(struct supervisor *s) {
   int result = ns_start(&start);
   root_release(&s->sources);
   if (result < 0) return -1;
-  if (attend(s, &start) < 0) {
+  result = attend(s, &start);
+  /* Before it is reaped even a process that has already ended has one. */
+  if (result == 0 && proc_start_time(start.pid, s->state.start, sizeof s->state.start) < 0) result = fail("start", "start time");
+  if (result < 0) {
     ns_abort(&start);
     return -1;
   }
@@ -87,6 +90,5 @@ int container_start(struct supervisor *s) {
   s->pid = start.pid;
   s->pidfd = start.pidfd;
   s->adopted = false;
-  /* Before it is reaped even a process that has already ended has one. */
-  return proc_start_time(s->pid, s->state.start, sizeof s->state.start) < 0 ? fail("start", "start time") : 0;
+  return 0;
 }

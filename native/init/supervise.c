@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "cgroup.h"
+#include "proc.h"
 #include "report.h"
 #include "supervisor.h"
 #include "sys.h"
@@ -43,15 +44,13 @@ static void set_state(const char *state) {
   (void)label_write(sup.label, sup.spec, &sup.state);
 }
 
-bool signals_read(struct supervisor *s) {
+void signals_read(struct supervisor *s) {
   struct signalfd_siginfo info;
-  bool child = false;
   while (read(s->signals, &info, sizeof info) == (ssize_t)sizeof info) {
-    if (info.ssi_signo == SIGCHLD) child = true;
+    if (info.ssi_signo == SIGCHLD) s->reap_asked = true;
     if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) s->stop_asked = true;
     if (info.ssi_signo == SIGHUP) s->reload_asked = true;
   }
-  return child;
 }
 
 static int null_stdio(void) {
@@ -106,7 +105,8 @@ static void stop(void) {
   if (sup.pid == 0) finish("stopped", 0);
   set_state("stopping");
   (void)sys_pidfd_send_signal(sup.pidfd, (int)sup.policy.stop_signal);
-  run.kill_at = now_ms() + (int64_t)sup.policy.grace_ms;
+  bool in_vain = proc_drops_signal(sup.pid, (int)sup.policy.stop_signal);
+  run.kill_at = now_ms() + (in_vain ? 0 : (int64_t)sup.policy.grace_ms);
 }
 
 static bool restart_due(void) {
@@ -191,8 +191,21 @@ static int timeout(void) {
   return wait < 0 ? 0 : wait > 3600000 ? 3600000 : (int)wait;
 }
 
+/* What has been asked for, and what is due. */
+static void act(void) {
+  if (sup.reload_asked) sup.reload_asked = false, sup.policy = label_policy(sup.label, sup.spec);
+  /* Before the ends are looked at: an end after a request to stop is not followed by a restart. */
+  if (sup.stop_asked) stop();
+  if (sup.reap_asked) sup.reap_asked = false, reap();
+  if (run.kill_at && now_ms() >= run.kill_at) kill_all();
+  if (run.restart_at && now_ms() >= run.restart_at) restart();
+}
+
 static _Noreturn void loop(void) {
   for (;;) {
+    /* A restart may itself have heard signals: nothing may be left to do when we sleep. */
+    do act();
+    while (sup.reap_asked || sup.reload_asked || (sup.stop_asked && !run.stopping));
     struct pollfd p[] = {{.fd = sup.signals, .events = POLLIN},
                          {.fd = sup.logs[LOG_STDOUT].read, .events = POLLIN},
                          {.fd = sup.logs[LOG_STDERR].read, .events = POLLIN},
@@ -200,14 +213,11 @@ static _Noreturn void loop(void) {
     if (poll(p, sizeof p / sizeof p[0], timeout()) < 0) continue;
     for (int id = 0; id < LOG_STREAMS; id++)
       if (p[1 + id].revents) log_drain((enum log_stream_id)id, &sup.logs[id], DRAIN_SOME);
-    /* Before the ends are looked at: a stop that came first decides that an end is not followed by a restart. */
-    if (p[0].revents && signals_read(&sup)) p[0].revents = POLLPRI;
-    if (sup.reload_asked) sup.reload_asked = false, sup.policy = label_policy(sup.label, sup.spec);
-    if (sup.stop_asked) stop();
-    if (p[0].revents == POLLPRI) reap();
-    if (p[3].revents && sup.adopted && sup.pid > 0) adopted_ended();
-    if (run.kill_at && now_ms() >= run.kill_at) kill_all();
-    if (run.restart_at && now_ms() >= run.restart_at) restart();
+    if (p[0].revents) signals_read(&sup);
+    if (p[3].revents && sup.adopted && sup.pid > 0) {
+      if (sup.stop_asked) stop();
+      adopted_ended();
+    }
   }
 }
 

@@ -22,7 +22,8 @@ struct supervisor {
   int pidfd;
   /* Not our child: it outlived an earlier supervisor. */
   bool adopted;
-  bool stop_asked, reload_asked;
+  /* What signals have asked for and has not been done yet. */
+  bool stop_asked, reload_asked, reap_asked;
 };
 
 /* Starts the container, or starts it again; 0 or -1 with the fault set and nothing left behind. */
@@ -32,6 +33,6 @@ int container_adopt(struct supervisor *s);
 /* The wait status of an adopted container that has ended; false where the kernel does not tell. */
 bool container_adopted_status(const struct supervisor *s, int *status);
 
-/* Reads pending signals; returns true when there was a SIGCHLD. */
-bool signals_read(struct supervisor *s);
+/* Notes what pending signals ask for: also while a start is being attended, when none of it can be done. */
+void signals_read(struct supervisor *s);
 #endif

@@ -293,14 +293,16 @@ export function pin(type: PinSpec['type'], target: string, more: Partial<Namespa
   return { mode: 'pin', title: 'tsbox: pin', type, target, cgroupProcs: [], namespaces: namespaces({ create: [type], hostname: '', ...more }) };
 }
 
+const PYTHON = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3';
+
 /** An extended attribute as text. Node has no call for it, and the addon is not to be needed here. */
 export async function xattr(dir: string, name: string): Promise<string> {
   const script = 'import os,sys; sys.stdout.write(os.getxattr(sys.argv[1], sys.argv[2]).decode())';
-  return (await run('python3', ['-c', script, dir, name])).out;
+  return (await run(PYTHON, ['-c', script, dir, name])).out;
 }
 
 export async function setXattr(dir: string, name: string, value: string): Promise<void> {
   const script = 'import os,sys; os.setxattr(sys.argv[1], sys.argv[2], sys.argv[3].encode())';
-  const { code, out } = await run('python3', ['-c', script, dir, name, value]);
+  const { code, out } = await run(PYTHON, ['-c', script, dir, name, value]);
   if (code !== 0) throw new Error(out);
 }
