@@ -30,6 +30,8 @@ export interface Label {
   readonly applied: Readonly<Record<string, Value>> | null;
   /** Containers: inode of each of its namespaces when it was started, by type. */
   readonly namespaces?: Readonly<Record<string, string>>;
+  /** Containers: the process whose namespaces those are; its supervisor may have started others since. */
+  readonly process?: { readonly pid: number; readonly startTime: string };
   /** Containers: mount table when it was started. */
   readonly mounts?: readonly string[];
   /** Containers: addresses whose namespaces or order it rests on, so that destroy knows the order without the file. */

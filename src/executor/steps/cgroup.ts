@@ -173,6 +173,11 @@ export async function setFrozen(context: ExecutionContext, step: Of<'freeze'>): 
   if (primary?.version === 2) {
     const dir = primaryDirectory(context, step.path);
     kernel.write([{ path: `${dir}/cgroup.freeze`, data: step.frozen ? '1' : '0' }]);
+    const v1 = step.frozen ? undefined : allDirectories(context, step.path).find((d) => d.version === 1 && d.controllers.includes('freezer'));
+    if (v1 !== undefined) {
+      // Somebody may have frozen it the other way on a hybrid machine.
+      kernel.write([{ path: `${v1.dir}/freezer.state`, data: 'THAWED' }]);
+    }
     // Thawing below a frozen ancestor changes nothing yet, so only freezing has something to wait for.
     if (step.frozen && !(await kernel.waitFile(`${dir}/cgroup.events`, 'frozen 1', FREEZE_TIMEOUT))) {
       kernel.write([{ path: `${dir}/cgroup.freeze`, data: '0' }]);

@@ -90,6 +90,7 @@ export async function startContainer(context: ExecutionContext, step: Of<'start'
   writeLabel(context, path, {
     address: containerAddress(step.container),
     namespaces,
+    process: { pid, startTime: fields.get('start') ?? '' },
     mounts: alive && typeof mountinfo === 'string' ? mountLines(mountinfo) : [],
   });
 }

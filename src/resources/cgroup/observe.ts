@@ -27,8 +27,9 @@ export function observeKnobs(reader: KernelReader, stack: string, queries: reado
     }
   }
   const texts = reader.readFiles(paths);
+  const byOther = frozenByV1(reader, stack, queries);
   let next = 0;
-  return queries.map((query) => {
+  return queries.map((query, at) => {
     const live: Record<string, string | undefined> = {};
     for (const [name, candidates] of query.knobs) {
       const knob = KNOB_BY_NAME.get(name);
@@ -44,8 +45,32 @@ export function observeKnobs(reader: KernelReader, stack: string, queries: reado
       const normalise = access.files.normalise ?? ((v: string): string => v);
       const unrounded = candidates.find((c) => typeof c === 'string' && normalise(c) === value);
       live[name] = typeof unrounded === 'string' ? unrounded : value;
+      if (name === FREEZE && byOther[at] === true) {
+        live[name] = '1';
+      }
     }
     return live;
+  });
+}
+
+const FREEZE = 'cgroup.freeze';
+
+/** On a hybrid machine both versions can freeze; we use v2, and somebody else may have used v1. */
+function frozenByV1(reader: KernelReader, stack: string, queries: readonly KnobQuery[]): boolean[] {
+  const freezer = reader.layout.byController.get('freezer');
+  if (reader.layout.primary?.version !== 2 || freezer?.version !== 1) {
+    return [];
+  }
+  const asked = queries.map((q) => q.knobs.has(FREEZE));
+  const texts = reader.readFiles(
+    queries
+      .filter((_, i) => asked[i])
+      .map((q) => `${directoryIn(freezer.mount, reader.settings.cgroupRoot, stack, q.path)}/freezer.self_freezing`),
+  );
+  let next = 0;
+  return asked.map((wanted) => {
+    const text = wanted ? texts[next++] : undefined;
+    return typeof text === 'string' && text.trim() === '1';
   });
 }
 

@@ -219,7 +219,12 @@ function namespaceValue(
     return inode === host ? 'host' : `${type}:[${inode}]`;
   }
   if (applied === 'new' || applied === undefined) {
-    return inode === own && inode !== host ? 'new' : inode === host ? 'host' : `${type}:[${inode}]`;
+    // A restart by the supervisor makes the root and the process numbers anew and keeps everything else.
+    const renewed = (type === 'mnt' || type === 'pid') && s.label.process?.startTime !== s.entry.run?.startTime;
+    if (inode === host) {
+      return 'host';
+    }
+    return inode === own || renewed ? 'new' : `${type}:[${inode}]`;
   }
   const expected = typeof applied === 'string' ? targetInode(reader, scope, applied, type) : undefined;
   // When the target is gone the label's own record says what was joined.

@@ -1,0 +1,69 @@
+/** What a test may leave behind, looked at from outside: processes, mounts, cgroups, netdevs, run files. */
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseMountInfo } from '../../src/kernel/proc.ts';
+import { hierarchies } from './sandbox.ts';
+
+export type Snapshot = ReadonlySet<string>;
+
+export async function snapshot(): Promise<Snapshot> {
+  return new Set([...processes(), ...mounts(), ...cgroups(), ...netdevs(), ...runFiles()].filter(isOurs));
+}
+
+/** Tests running beside this one have names with their own pid; what they make is theirs to remove. */
+function isOurs(entry: string): boolean {
+  const owner = /tsbox-(?:test|bench|docs|dev)-?(\d*)/.exec(entry);
+  return owner === null || owner[1] === String(process.pid);
+}
+
+/** Throws with every thing that is there now and was not before. */
+export function assertNoLeaks(before: Snapshot, after: Snapshot): void {
+  const leaks = [...after].filter((x) => !before.has(x));
+  if (leaks.length > 0) {
+    throw new Error(`left behind:\n  ${leaks.join('\n  ')}`);
+  }
+}
+
+/** Supervisors, and anything in a test's cgroup. */
+function processes(): string[] {
+  return readdirSync('/proc')
+    .filter((n) => /^\d+$/.test(n))
+    .flatMap((pid) => {
+      try {
+        const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+        const cmdline = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+        const cgroup = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
+        const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+        const ours = cmdline.startsWith('tsbox:') || stat.includes('(tsbox') || cgroup.includes('/tsbox-test-');
+        return ours && fields[0] !== 'Z' ? [`process ${pid} started ${fields[19]}: ${cmdline} in ${cgroup.trim().split('\n').at(-1)}`] : [];
+      } catch {
+        return [];
+      }
+    });
+}
+
+function mounts(): string[] {
+  return parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8')).map((m) => `mount ${m.target} (${m.fstype})`);
+}
+
+function cgroups(): string[] {
+  const below = (dir: string): string[] =>
+    existsSync(dir)
+      ? [`cgroup ${dir}`, ...readdirSync(dir, { withFileTypes: true }).filter((e) => e.isDirectory()).flatMap((e) => below(join(dir, e.name)))]
+      : [];
+  return hierarchies().flatMap(({ mount }) =>
+    readdirSync(mount, { withFileTypes: true })
+      .filter((e) => e.isDirectory() && e.name.startsWith('tsbox'))
+      .flatMap((e) => below(join(mount, e.name))),
+  );
+}
+
+function netdevs(): string[] {
+  return existsSync('/sys/class/net') ? readdirSync('/sys/class/net').map((n) => `netdev ${n}`) : [];
+}
+
+function runFiles(): string[] {
+  return readdirSync('/run')
+    .filter((n) => n.startsWith('tsbox'))
+    .flatMap((n) => [`file /run/${n}`, ...readdirSync(join('/run', n), { recursive: true }).map((f) => `file /run/${n}/${String(f)}`)]);
+}
