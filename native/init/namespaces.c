@@ -118,8 +118,10 @@ static uint64_t clone_flags(uint32_t create) {
 static int finish(const struct ns_start *s);
 
 static _Noreturn void child_main(const struct ns_start *s, int channel) {
-  if (message_expect(channel, MSG_GO) == 0 && finish(s) == 0 && message_send(channel, MSG_NAMESPACES, 0) == 0)
-    s->child(s, channel);
+  if (message_expect(channel, MSG_GO) == 0 && finish(s) == 0) {
+    if (message_send(channel, MSG_NAMESPACES, 0) == 0) s->child(s, channel);
+    else (void)fail("start", "channel");
+  }
   message_send_fault(channel);
   _exit(127);
 }
@@ -135,7 +137,8 @@ static int middle(const struct ns_start *s, int channel) {
   if (create & BIT(NS_TIME)) {
     if (create & BIT(NS_USER)) {
       if (unshare(CLONE_NEWUSER) < 0) return fail("namespace", "user");
-      if (message_send(channel, MSG_WANT_MAPS, 0) < 0 || message_expect(channel, MSG_GO) < 0) return -1;
+      if (message_send(channel, MSG_WANT_MAPS, 0) < 0) return fail("start", "channel");
+      if (message_expect(channel, MSG_GO) < 0) return -1;
       create &= ~BIT(NS_USER);
     }
     if (make_time(s->spec, offsets) < 0) return -1;
@@ -144,7 +147,7 @@ static int middle(const struct ns_start *s, int channel) {
   pid_t pid = sys_clone3(&args);
   if (pid < 0) return fail("clone", "");
   if (pid == 0) child_main(s, channel);
-  return message_send(channel, MSG_PID, pid);
+  return message_send(channel, MSG_PID, pid) < 0 ? fail("start", "channel") : 0;
 }
 
 static int reap(pid_t pid) {
