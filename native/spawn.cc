@@ -238,7 +238,7 @@ Child StartInit(Options& options, const Fd& report) {
     if (!cgroup) throw SysError(errno, "open", options.cgroup);
   }
   // The second argument is room for the title that the supervisor shows in ps.
-  std::vector<std::string> args = {"tsbox-init", std::string(64, ' ')};
+  std::vector<std::string> args = {"tsbox-init", std::string(160, ' ')};
   std::vector<char*> argv = Pointers(args);
   std::vector<char*> envp = Pointers(options.env);
   ChildMemory memory;

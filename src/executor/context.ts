@@ -18,6 +18,8 @@ export interface ExecutionCache {
   readonly programs: Map<string, Uint8Array>;
   /** Whether the supervisors' leaf has been made. */
   supervisors: readonly string[] | undefined;
+  /** The stack existed before this run, so an apply that was killed may have left processes that no label knows. */
+  mayHaveOrphans: boolean;
   /** Text of /proc/self/mountinfo without our own pins, which no container sees. */
   mountinfo: string | undefined;
 }
@@ -27,7 +29,7 @@ export function executionContext(kernel: Kernel, stackName: string, stack: Stack
     kernel,
     stackName,
     stack,
-    cache: { directories: new Set(), programs: new Map(), supervisors: undefined, mountinfo: undefined },
+    cache: { directories: new Set(), programs: new Map(), supervisors: undefined, mayHaveOrphans: true, mountinfo: undefined },
   };
 }
 

@@ -3,6 +3,7 @@ import { TsboxError } from '../errors.ts';
 import type { PlannedChange, Plan } from '../planner/plan.ts';
 import type { Address } from '../resources/kind.ts';
 import { STACK_XATTR } from '../resources/label.ts';
+import { SUPERVISORS } from '../resources/scope.ts';
 import type { Step } from '../resources/step.ts';
 import { primaryDirectory, stackRunDir, type ExecutionContext } from './context.ts';
 import { faultPoint } from './fault.ts';
@@ -44,6 +45,7 @@ const LATE = '#late';
 /** Runs every change of the plan. Never throws for a change that fails: it is in the result, with what it held up. */
 export async function applyPlan(context: ExecutionContext, plan: Plan, options: ApplyOptions): Promise<ApplyResult> {
   context.kernel.makeRunDir(stackRunDir(context));
+  context.cache.mayHaveOrphans = typeof context.kernel.stats([primaryDirectory(context, SUPERVISORS)])[0] === 'object';
   const journal = new Journal(context);
   journal.write({ event: 'apply' });
   const nodes = buildNodes(plan);
@@ -102,7 +104,7 @@ export async function applyPlan(context: ExecutionContext, plan: Plan, options: 
   const notStarted = [...new Set(nodes.map((n) => n.change))].filter((c) => !done.has(c) && !failedChanges.has(c));
   journal.write({ event: 'done' });
   journal.close();
-  finish(context, plan, failed.length === 0 && notStarted.length === 0);
+  await finish(context, plan, failed.length === 0 && notStarted.length === 0);
   return { done: [...done].filter((c) => !failedChanges.has(c)), failed, notStarted };
 }
 
@@ -179,10 +181,10 @@ function asError(cause: unknown, change: PlannedChange): TsboxError {
 }
 
 /** Records what the stack now consists of, or takes its last traces away. */
-function finish(context: ExecutionContext, plan: Plan, complete: boolean): void {
+async function finish(context: ExecutionContext, plan: Plan, complete: boolean): Promise<void> {
   if (plan.declared.length === 0) {
     if (complete) {
-      removeStackRoot(context);
+      await removeStackRoot(context);
     }
     return;
   }

@@ -2,10 +2,12 @@
 import { ENABLED_XATTR } from '../resources/label.ts';
 import { SUPERVISORS } from '../resources/scope.ts';
 import { allDirectories, primaryDirectory, stackRunDir, type ExecutionContext } from './context.ts';
+import { anyTitleOf, endOrphans } from './orphans.ts';
 import { readOrEmpty } from './read.ts';
 
-export function removeStackRoot(context: ExecutionContext): void {
+export async function removeStackRoot(context: ExecutionContext): Promise<void> {
   const { kernel } = context;
+  await endOrphans(context, anyTitleOf(context.stackName));
   const primary = primaryDirectory(context, '');
   const hierarchies = allDirectories(context, '');
   const ordered = [...hierarchies.filter((h) => h.dir !== primary), ...hierarchies.filter((h) => h.dir === primary)];

@@ -14,6 +14,7 @@ import type { Stack } from '../../stack/types.ts';
 import { allDirectories, primaryDirectory, stackRunDir, type ExecutionContext } from '../context.ts';
 import { readLabel, writeLabel } from '../labels.ts';
 import { launchFacts } from '../launch.ts';
+import { endOrphans, supervisorTitle } from '../orphans.ts';
 import { readRun } from '../run-state.ts';
 import { killAll } from './cgroup.ts';
 import { makeSupervisorsCgroup } from './namespace.ts';
@@ -47,7 +48,7 @@ function superviseSpec(context: ExecutionContext, name: string, adopt: Supervise
   const v2Supervisors = kernel.layout.hierarchies.find((h) => h.version === 2)?.mount;
   return {
     mode: 'supervise',
-    title: `tsbox: ${stackName}/${name}`,
+    title: supervisorTitle(stackName, name),
     labelDir: primaryDirectory(context, path),
     runXattr: RUN_XATTR,
     policyXattr: POLICY_XATTR,
@@ -72,6 +73,12 @@ export async function startContainer(context: ExecutionContext, step: Of<'start'
   const { kernel } = context;
   const { spec } = specOf(context, step.container);
   const path = leafPath(spec);
+  if (readRun(context, path) !== undefined || context.cache.mayHaveOrphans) {
+    // A supervisor of an apply that was killed may be there without having said so yet.
+    const own = supervisorTitle(context.stackName, step.container);
+    await endOrphans(context, (title) => title === own);
+    await killAll(context, path);
+  }
   kernel.setXattr(primaryDirectory(context, path), POLICY_XATTR, policyText(restartPolicy(spec)));
   const fields = await kernel.runInit(superviseSpec(context, step.container, null), supervisorCgroup(context), START_TIMEOUT);
   const pid = Number(fields.get('pid') ?? 0);

@@ -7,6 +7,7 @@ import { SUPERVISORS } from '../../resources/scope.ts';
 import type { Step } from '../../resources/step.ts';
 import { TsboxError } from '../../errors.ts';
 import { allDirectories, primaryDirectory, stackRunDir, type ExecutionContext } from '../context.ts';
+import { endOrphans, keeperTitle } from '../orphans.ts';
 import { readRun } from '../run-state.ts';
 import { makeWithAncestors } from './cgroup.ts';
 
@@ -47,7 +48,7 @@ export async function makeNamespace(context: ExecutionContext, step: Of<'namespa
   const fields = await kernel.runInit(
     {
       mode: 'pin',
-      title: `tsbox: ${context.stackName}/namespace ${step.name}`,
+      title: keeperTitle(context.stackName, step.name),
       type: step.type,
       target,
       namespaces: setup,
@@ -90,6 +91,10 @@ export async function removeNamespace(context: ExecutionContext, step: Of<'names
       await kernel.waitProcess(fd, 5000);
       kernel.close(fd);
     }
+  }
+  if (context.cache.mayHaveOrphans) {
+    const own = keeperTitle(stackName, step.name);
+    await endOrphans(context, (title) => title === own);
   }
   const pin = pinPath(kernel.settings.runDir, stackName, step.name);
   while (kernel.unmount(pin)) {
