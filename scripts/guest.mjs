@@ -3,7 +3,7 @@
 //
 //   node scripts/guest.mjs [SUITE]… [--layout unified|v1] [--filter TEXT] [--command 'SHELL COMMAND']
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,7 +22,6 @@ const taken = new Set(['--layout', '--command', '--filter'].flatMap((n) => (argv
 const suites = argv.filter((a, i) => !a.startsWith('--') && !taken.has(i));
 const LIMIT = Number(process.env.TSBOX_GUEST_TIMEOUT ?? 1200) * 1000;
 const MODULES = ['virtio_pci', 'virtiofs', 'overlay'];
-/** Loaded from the guest's own tree when a test wants them. */
 const VIRTIOFSD = ['/usr/lib/qemu/virtiofsd', '/usr/libexec/virtiofsd'].find((p) => existsSync(p));
 
 function have(program) {

@@ -274,6 +274,9 @@ function impossibleHere(kind: string, attribute: string): string | undefined {
   if (attribute === 'cpuset.mems') {
     return 'there is one memory node here, so no other value exists';
   }
+  if (attribute === 'devices' && kind === 'cgroup' && mode === 'v1') {
+    return 'devices.list of v1 does not show what was taken out of a cgroup that allows everything';
+  }
   if (attribute === 'hierarchies' && kind === 'cgroup') {
     return 'the directory has children; tried on the leaf';
   }

@@ -153,8 +153,13 @@ function removeCgroups(root: string): void {
     for (const { mount } of mounts) {
       for (const dir of directoriesBelow(`${mount}${root}`)) {
         try {
-          if (existsSync(join(dir, 'cgroup.freeze'))) {
-            writeFileSync(join(dir, 'cgroup.freeze'), '0');
+          for (const [file, thawed] of [
+            ['cgroup.freeze', '0'],
+            ['freezer.state', 'THAWED'],
+          ] as const) {
+            if (existsSync(join(dir, file))) {
+              writeFileSync(join(dir, file), thawed);
+            }
           }
           for (const pid of readFileSync(join(dir, 'cgroup.procs'), 'utf8').split('\n').filter((p) => p !== '')) {
             process.kill(Number(pid), 'SIGKILL');

@@ -4,6 +4,7 @@ import { EBUSY, EINVAL, ENODEV, ENOENT, ENOTDIR, ESRCH, refused } from '../../ke
 import { parsePids } from '../../kernel/proc.ts';
 import { describeProcesses } from '../../resources/processes.ts';
 import { ENABLED_XATTR } from '../../resources/label.ts';
+import { directoryIn } from '../../resources/scope.ts';
 import type { Step } from '../../resources/step.ts';
 import { allDirectories, primaryDirectory, type ExecutionContext } from '../context.ts';
 import { writeLabel } from '../labels.ts';
@@ -269,6 +270,28 @@ function stuck(context: ExecutionContext, dir: string): TsboxError {
   return new TsboxError('TSB3008', `${dir} cannot be removed: it still holds ${what === '' ? 'something' : what}`, {
     hint: 'what tsbox did not make it does not remove: move it away and apply again',
   });
+}
+
+/**
+ * Runs `body` with the frozen v1 cgroups above thawed: there, unlike on v2, a frozen process does not even die of
+ * SIGKILL (freezer-subsystem.rst). What else they hold runs for that moment.
+ */
+export async function thawedAbove(context: ExecutionContext, path: string, body: () => Promise<void>): Promise<void> {
+  const { kernel } = context;
+  const freezer = kernel.layout.byController.get('freezer');
+  if (freezer?.version !== 1 || kernel.layout.primary?.version === 2) {
+    return body();
+  }
+  const parts = path.split('/');
+  const above = parts.slice(0, -1).map((_, i) => directoryIn(freezer.mount, kernel.settings.cgroupRoot, context.stackName, parts.slice(0, i + 1).join('/')));
+  const states = kernel.readFiles(above.map((dir) => `${dir}/freezer.self_freezing`));
+  const frozen = above.filter((_, i) => states[i] === '1\n');
+  frozen.forEach((dir) => kernel.tryWrite(`${dir}/freezer.state`, 'THAWED'));
+  try {
+    await body();
+  } finally {
+    frozen.forEach((dir) => kernel.tryWrite(`${dir}/freezer.state`, 'FROZEN'));
+  }
 }
 
 /** Kills a whole subtree: cgroup.kill where there is one, else freeze, signal all, thaw, until nobody is left. */

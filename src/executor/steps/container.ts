@@ -16,7 +16,7 @@ import { readLabel, writeLabel } from '../labels.ts';
 import { launchFacts } from '../launch.ts';
 import { endOrphans, supervisorTitle } from '../orphans.ts';
 import { readRun } from '../run-state.ts';
-import { killAll } from './cgroup.ts';
+import { killAll, thawedAbove } from './cgroup.ts';
 import { makeSupervisorsCgroup } from './namespace.ts';
 
 type Of<Op extends Step['op']> = Extract<Step, { op: Op }>;
@@ -117,7 +117,11 @@ export async function adoptContainer(context: ExecutionContext, step: Of<'adopt'
 const SUPERVISOR_MARGIN = 5000;
 
 /** Stops a container: through its supervisor if it has one, else by its own signal, grace and kill. */
-export async function stopContainer(context: ExecutionContext, step: Of<'stop'>): Promise<void> {
+export function stopContainer(context: ExecutionContext, step: Of<'stop'>): Promise<void> {
+  return thawedAbove(context, step.path, () => stopThawed(context, step));
+}
+
+async function stopThawed(context: ExecutionContext, step: Of<'stop'>): Promise<void> {
   const { kernel } = context;
   const label = readLabel(context, step.path);
   const run = readRun(context, step.path);

@@ -50,7 +50,7 @@ export const cgroupKind: ResourceKind = {
         hierarchies,
         ...desiredKnobs(spec.knobs, spec.optional, address, stack, reader, report),
       };
-      const devices = desiredDevices(spec.devices, stack, address, report);
+      const devices = desiredDevices(spec.devices, stack, address, report, reader.layout);
       if (devices !== undefined) {
         desired['devices'] = devices.canonical;
       }

@@ -135,7 +135,7 @@ export function declareContainer(spec: ContainerSpec, stack: Stack, reader: Kern
     log: `max_size=${spec.log.maxSize} files=${spec.log.files}`,
     restart: policy.restart,
     stop: policy.stop,
-    devices: containerDevices(spec.devices, stack, address, report).canonical,
+    devices: containerDevices(spec.devices, stack, address, report, reader.layout).canonical,
     ...desiredKnobs(spec.knobs, false, address, stack, reader, report),
   };
   const needs = new Set<string>();

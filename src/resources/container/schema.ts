@@ -139,9 +139,8 @@ const ownShape = {
   devices: deviceUseSchema.optional(),
 };
 
-const shapeOnly = z.strictObject(ownShape);
 /** A container as parsed, before names, paths and defaults are filled in. */
-export type ContainerInput = z.output<typeof shapeOnly>;
+export type ContainerInput = z.output<z.ZodObject<typeof ownShape>>;
 
 const LOG_SIZE = 10 * 1024 * 1024;
 

@@ -5,9 +5,11 @@ import type { Stack } from '../../stack/types.ts';
 import type { Problem, StepContext } from '../kind.ts';
 import type { Step } from '../step.ts';
 import { canonicalRules } from './canonical.ts';
+import type { CgroupLayout } from '../../kernel/layout.ts';
 import { DEFAULT_DEVICE_RULES } from './defaults.ts';
 import { resolveRules } from './resolve.ts';
 import type { DeviceRule, DeviceUse } from './schema.ts';
+import { v1Transition } from './v1.ts';
 
 export interface DesiredDevices {
   readonly rules: readonly DeviceRule[];
@@ -25,6 +27,7 @@ export function desiredDevices(
   stack: Stack,
   address: string,
   report: (problem: Problem) => void,
+  layout?: CgroupLayout,
 ): DesiredDevices | undefined {
   if (use === null) {
     return undefined;
@@ -46,14 +49,32 @@ export function desiredDevices(
     });
     return undefined;
   }
+  const transition = layout === undefined || layout.primary?.version === 2 ? undefined : v1Transition('a *:* rwm', resolved.rules);
+  if (transition !== undefined && !transition.ok) {
+    report({
+      severity: 'error',
+      error: new TsboxError('TSB1009', `${address}: these device rules cannot be written for cgroup v1: ${transition.inexpressible}`, {
+        at: stack.locate(address, ['devices']),
+        address,
+        hint: 'list what is allowed, without exceptions; a machine with cgroup v2 takes any rules',
+      }),
+    });
+    return undefined;
+  }
   const desired = { rules: resolved.rules, canonical: canonicalRules(resolved.rules) };
   desiredByRules.set(rules, desired);
   return desired;
 }
 
 /** Device rules of a container: its own, or the default list. */
-export function containerDevices(use: DeviceUse | null, stack: Stack, address: string, report: (problem: Problem) => void): DesiredDevices {
-  const own = desiredDevices(use, stack, address, report);
+export function containerDevices(
+  use: DeviceUse | null,
+  stack: Stack,
+  address: string,
+  report: (problem: Problem) => void,
+  layout?: CgroupLayout,
+): DesiredDevices {
+  const own = desiredDevices(use, stack, address, report, layout);
   if (own !== undefined) {
     return own;
   }

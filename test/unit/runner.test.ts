@@ -1,0 +1,68 @@
+/** The runner itself: each way in which uvu stays green though something is wrong. */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { repository } from '../support/sandbox.ts';
+
+const UVU = pathToFileURL(join(repository(), 'node_modules/uvu/dist/index.mjs')).href;
+
+/** Runs the runner over one file with this body. */
+function judge(body: string, ...args: string[]): { code: number | null; last: string; output: string } {
+  const dir = mkdtempSync(join(tmpdir(), 'tsbox-runner-'));
+  try {
+    mkdirSync(join(dir, 'unit'));
+    if (body !== '') {
+      writeFileSync(join(dir, 'unit', 'case.test.mjs'), `import { test } from '${UVU}';\n${body}`);
+    }
+    const run = spawnSync(process.execPath, [join(repository(), 'scripts/test.mjs'), 'unit', ...args], {
+      encoding: 'utf8',
+      env: { ...process.env, TSBOX_TEST_DIR: dir, TSBOX_TEST_TIMEOUT: '3' },
+    });
+    return { code: run.status, last: run.stdout.trimEnd().split('\n').at(-1) ?? '', output: run.stdout };
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+test('a passing file passes', () => {
+  const { code, last } = judge("test('a', () => {}); test.run();");
+  assert.is(code, 0);
+  assert.is(last, '1 passed, 0 failed, 0 skipped');
+});
+
+const BROKEN: Readonly<Record<string, string>> = {
+  'a failing test': "test('a', () => { throw new Error('x'); }); test.run();",
+  'a throwing before hook': "test.before(() => { throw new Error('x'); }); test('a', () => {}); test.run();",
+  'a throwing after.each hook': "test.after.each(() => { throw new Error('x'); }); test('a', () => {}); test('b', () => { throw new Error('y'); }); test.run();",
+  'a forgotten run()': "test('a', () => {});",
+  'a file without tests': 'test.run();',
+  'an exit in the middle': "test('a', () => {}); test('b', () => process.exit(0)); test.run();",
+  'a hang': "test('a', () => new Promise((r) => setTimeout(r, 60000))); test.run();",
+};
+
+for (const [what, body] of Object.entries(BROKEN)) {
+  test(`${what} fails`, () => {
+    const { code, last, output } = judge(body);
+    assert.is(code, 1, output);
+    assert.match(last, /^\d+ passed, [1-9]\d* failed, \d+ skipped$/);
+  });
+}
+
+test('no file at all fails', () => {
+  assert.is(judge('').code, 1);
+});
+
+test('a skip is counted with its reason, and fails a strict run', () => {
+  const body = "console.log('# SKIP a: not here'); test('b', () => {}); test.run();";
+  const lenient = judge(body);
+  assert.is(lenient.code, 0);
+  assert.match(lenient.output, 'skipped: a: not here');
+  assert.is(lenient.last, '1 passed, 0 failed, 1 skipped');
+  assert.is(judge(body, '--strict').code, 1);
+});
+
+test.run();
