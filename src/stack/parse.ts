@@ -3,8 +3,6 @@ import { isAlias, isMap, isScalar, isSeq } from 'yaml';
 import type { Alias, Node, Pair, Scalar as YamlScalar, YAMLMap, YAMLSeq } from 'yaml';
 import { TsboxError } from '../errors.ts';
 import type { TsboxErrorInfo } from '../errors.ts';
-import { readPlain } from './plain-yaml.ts';
-import type { PlainOptions } from './plain-yaml.ts';
 import { located } from './source.ts';
 import type { Place, SourceFile } from './source.ts';
 import { composeFile, DEPTH_LIMIT, tooDeep } from './syntax.ts';
@@ -36,21 +34,8 @@ interface Parsing {
   stopped: boolean;
 }
 
-/** What the fast reader takes from here. */
-export const PLAIN_OPTIONS: PlainOptions = {
-  forbidden: (key) => FORBIDDEN_KEYS.has(key),
-  merge: mergeAliases,
-  depthLimit: DEPTH_LIMIT,
-  sizeLimit: VALUE_LIMIT,
-};
-
-/** The tree of a file, by the fast reader where that is sure of it. */
+/** The tree of a file's map; undefined for one without content. Errors are added to `problems`; what has one is left out. */
 export function parseFile(file: SourceFile, problems: TsboxError[]): MapTree | undefined {
-  return readPlain(file, PLAIN_OPTIONS) ?? parseWhole(file, problems);
-}
-
-/** The tree of a file's map by the YAML library; undefined for one without content. Errors are added to `problems`; what has one is left out. */
-export function parseWhole(file: SourceFile, problems: TsboxError[]): MapTree | undefined {
   const document = composeFile(file, problems);
   if (document === null) {
     return undefined;
