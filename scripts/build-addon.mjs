@@ -26,7 +26,8 @@ const compilers = process.env.CXX ? [process.env.CXX.split(' ')[0]] : ['g++', 'c
 const compiler = compilers.find(works);
 if (!compiler) fail(`no C++ compiler (tried ${compilers.join(', ')}); install g++ (at least 10), or set CXX`);
 if (!works('make')) fail('make is missing; install it');
-if (!works(process.env.PYTHON ?? process.env.npm_config_python ?? 'python3')) fail('node-gyp needs python3; install it');
+if (!works(process.env.PYTHON ?? process.env.npm_config_python ?? 'python3'))
+  fail('node-gyp needs python3; install it');
 
 let gyp;
 try {
@@ -43,7 +44,10 @@ const env = process.env.CXX ? process.env : { ...process.env, CXX: compiler };
 
 // configure writes build/ anew only when it must; build is make's, hence incremental.
 for (const step of ['configure', 'build']) {
-  const run = spawnSync(process.execPath, [gyp, step, '-C', native, '--loglevel=warn', ...headers], { encoding: 'utf8', env });
+  const run = spawnSync(process.execPath, [gyp, step, '-C', native, '--loglevel=warn', ...headers], {
+    encoding: 'utf8',
+    env,
+  });
   const text = `${run.stdout}${run.stderr}`;
   if (run.status !== 0) {
     const hint = /getaddrinfo|ENOTFOUND|ECONNREFUSED|FetchError|install this version/.test(text)

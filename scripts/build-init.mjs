@@ -32,9 +32,26 @@ const partial = `${output}.${process.pid}`;
 const flags = ['-std=gnu11', '-D_GNU_SOURCE', '-Os', '-Wall', '-Wextra', '-Werror'];
 // libc.c stands in for the C library, so nothing may call what only the real one has: no fortified variants, no stack
 // canary (it lives in thread-local storage), no loops turned into calls of the function they implement.
-const freestanding = ['-U_FORTIFY_SOURCE', '-fno-stack-protector', '-fno-builtin', '-fno-pie', '-ffunction-sections', '-fdata-sections', '-fno-asynchronous-unwind-tables'];
+const freestanding = [
+  '-U_FORTIFY_SOURCE',
+  '-fno-stack-protector',
+  '-fno-builtin',
+  '-fno-pie',
+  '-ffunction-sections',
+  '-fdata-sections',
+  '-fno-asynchronous-unwind-tables',
+];
 // Without separate-code and relro the binary is a few pages, most of them shared between all supervisors.
-const link = ['-static', '-no-pie', '-nostdlib', '-s', '-Wl,--gc-sections', '-Wl,-z,noseparate-code', '-Wl,-z,norelro', '-Wl,--build-id=none'];
+const link = [
+  '-static',
+  '-no-pie',
+  '-nostdlib',
+  '-s',
+  '-Wl,--gc-sections',
+  '-Wl,-z,noseparate-code',
+  '-Wl,-z,norelro',
+  '-Wl,--build-id=none',
+];
 const cc = compiler();
 const units = files.filter((name) => name.endsWith('.c')).map((name) => join(sources, name));
 const run = spawnSync(cc, [...flags, ...freestanding, ...link, '-o', partial, ...units], { encoding: 'utf8' });
@@ -42,6 +59,10 @@ if (run.status !== 0) {
   rmSync(partial, { force: true });
   const text = `${run.stdout}${run.stderr}`;
   const noHeaders = /fatal error: '?(sys|linux|asm|stdio|poll|signal|time|net)[./]/.test(text);
-  fail(noHeaders ? `the C library's headers are missing; install libc6-dev (glibc-devel, musl-dev)\n${text}` : `${cc} failed\n${text}`);
+  fail(
+    noHeaders
+      ? `the C library's headers are missing; install libc6-dev (glibc-devel, musl-dev)\n${text}`
+      : `${cc} failed\n${text}`,
+  );
 }
 renameSync(partial, output);

@@ -44,7 +44,9 @@ async function buildCli() {
     splitting: false,
     define: { TSBOX_VERSION: JSON.stringify(version) },
     // Packages in CommonJS call require(), which an ES module has to make for itself.
-    banner: { js: "#!/usr/bin/env node\nimport { createRequire as tsboxRequire } from 'node:module';\nconst require = tsboxRequire(import.meta.url);" },
+    banner: {
+      js: "#!/usr/bin/env node\nimport { createRequire as tsboxRequire } from 'node:module';\nconst require = tsboxRequire(import.meta.url);",
+    },
     plugins: [englishOnly],
     logLevel: 'warning',
   });

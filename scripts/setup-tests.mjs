@@ -20,10 +20,16 @@ if (missing.length === 0) {
   process.exit(0);
 }
 if (!has('apt-get') || process.getuid?.() !== 0) {
-  console.log(`Not here: ${missing.join(' ')}. Install them with your package manager; tests that need them are skipped and say so.`);
+  console.log(
+    `Not here: ${missing.join(' ')}. Install them with your package manager; tests that need them are skipped and say so.`,
+  );
   process.exit(0);
 }
-const run = (args) => spawnSync('apt-get', args, { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } }).status;
+const run = (args) =>
+  spawnSync('apt-get', args, {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  }).status;
 run(['update', '-qq']);
 const status = run(['install', '-y', '-qq', '--no-install-recommends', ...missing]);
 console.log(status === 0 ? `Installed ${missing.join(' ')}.` : `Could not install ${missing.join(' ')}.`);

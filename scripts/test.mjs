@@ -94,7 +94,9 @@ function report(result, began) {
   totals.skipped += result.skipped;
   const name = relative(built, result.file);
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
-  console.log(`${result.problem === '' ? 'ok  ' : 'FAIL'} ${name}: ${result.passed} passed${result.skipped ? `, ${result.skipped} skipped` : ''} (${seconds} s)`);
+  console.log(
+    `${result.problem === '' ? 'ok  ' : 'FAIL'} ${name}: ${result.passed} passed${result.skipped ? `, ${result.skipped} skipped` : ''} (${seconds} s)`,
+  );
   for (const reason of result.reasons) {
     console.log(`     skipped: ${reason}`);
   }
@@ -124,8 +126,15 @@ for (const suite of suites.length > 0 ? suites : ['unit', 'property', 'host', 'f
 }
 
 if (argv.includes('--with-guest')) {
-  const guest = spawnSync(process.execPath, [join(root, 'scripts', 'guest.mjs')], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 28 });
-  process.stdout.write(guest.stdout.replace(/^\d+ passed, \d+ failed, \d+ skipped$/gm, (line) => `guest: ${line.replaceAll(',', ';')}`));
+  const guest = spawnSync(process.execPath, [join(root, 'scripts', 'guest.mjs')], {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    maxBuffer: 1 << 28,
+  });
+  process.stdout.write(
+    guest.stdout.replace(/^\d+ passed, \d+ failed, \d+ skipped$/gm, (line) => `guest: ${line.replaceAll(',', ';')}`),
+  );
   const line = /^(\d+) passed, (\d+) failed, (\d+) skipped$/m.exec(guest.stdout);
   totals.passed += Number(line?.[1] ?? 0);
   totals.failed += line === null ? 1 : Number(line[2]);

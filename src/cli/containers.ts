@@ -29,7 +29,10 @@ export function findContainers(reader: KernelReader, stack?: string): FoundConta
   return (stack === undefined ? stackNames(reader) : [stack]).flatMap((name) => {
     const scope = readScope(reader, name);
     const entries = [...scope.byAddress].filter(([address]) => address.startsWith('container/'));
-    const stats = readStats(reader, entries.flatMap(([, e]) => [e.run?.pid ?? 0, e.run?.supervisor ?? 0]));
+    const stats = readStats(
+      reader,
+      entries.flatMap(([, e]) => [e.run?.pid ?? 0, e.run?.supervisor ?? 0]),
+    );
     return entries.map(([address, entry], i) => ({
       stack: name,
       name: address.slice('container/'.length),
@@ -53,13 +56,18 @@ export function findContainer(reader: KernelReader, wanted: string, stack: strin
     return matches[0];
   }
   if (matches.length > 1) {
-    throw new TsboxError('TSB2003', `several stacks have a container ${name}: ${matches.map((m) => m.stack).join(', ')}`, {
-      hint: `write container/${matches[0]?.stack}:${name}, or give --stack`,
-    });
+    throw new TsboxError(
+      'TSB2003',
+      `several stacks have a container ${name}: ${matches.map((m) => m.stack).join(', ')}`,
+      {
+        hint: `write container/${matches[0]?.stack}:${name}, or give --stack`,
+      },
+    );
   }
   const known = all.map((c) => `container/${c.stack}:${c.name}`);
   throw new TsboxError('TSB2003', `no container ${name}${inStack === undefined ? '' : ` in stack ${inStack}`}`, {
-    hint: known.length === 0 ? 'no container exists; apply a stack first' : `there are: ${known.slice(0, 8).join(', ')}`,
+    hint:
+      known.length === 0 ? 'no container exists; apply a stack first' : `there are: ${known.slice(0, 8).join(', ')}`,
   });
 }
 

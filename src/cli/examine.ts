@@ -35,7 +35,14 @@ const NEEDED: Readonly<Record<string, string>> = {
 const ESSENTIAL = new Set(['SYS_ADMIN', 'SETUID', 'SETGID', 'SETPCAP']);
 
 export function examine(reader: KernelReader): Finding[] {
-  return [kernelFinding(), cgroupFinding(reader), ...knobFindings(reader), ...namespaceFindings(reader), ...capabilityFindings(reader), ...featureFindings(reader)];
+  return [
+    kernelFinding(),
+    cgroupFinding(reader),
+    ...knobFindings(reader),
+    ...namespaceFindings(reader),
+    ...capabilityFindings(reader),
+    ...featureFindings(reader),
+  ];
 }
 
 function kernelFinding(): Finding {
@@ -53,7 +60,13 @@ function kernelFinding(): Finding {
 function cgroupFinding(reader: KernelReader): Finding {
   const { layout } = reader;
   if (layout.primary === undefined) {
-    return { what: 'cgroups', status: 'missing', detail: 'no hierarchy is mounted', essential: true, remedy: 'mount -t cgroup2 none /sys/fs/cgroup' };
+    return {
+      what: 'cgroups',
+      status: 'missing',
+      detail: 'no hierarchy is mounted',
+      essential: true,
+      remedy: 'mount -t cgroup2 none /sys/fs/cgroup',
+    };
   }
   const where = layout.hierarchies.map((h) => `${h.name} (v${h.version}) on ${h.mount}`).join(', ');
   return { what: 'cgroups', status: 'ok', detail: `${layout.mode}: ${where}`, essential: true };
@@ -64,7 +77,12 @@ function knobFindings(reader: KernelReader): Finding[] {
     const access = knobAccess(reader.layout, knob);
     return access === undefined
       ? { what: knob.name, status: 'limited' as const, detail: whyMissing(reader.layout, knob), essential: false }
-      : { what: knob.name, status: 'ok' as const, detail: `${access.files.files.join(', ')} in ${access.hierarchy.name}`, essential: false };
+      : {
+          what: knob.name,
+          status: 'ok' as const,
+          detail: `${access.files.files.join(', ')} in ${access.hierarchy.name}`,
+          essential: false,
+        };
   });
 }
 
@@ -74,11 +92,23 @@ function namespaceFindings(reader: KernelReader): Finding[] {
     const link = links[i];
     return typeof link === 'string'
       ? { what: `${row.type} namespaces`, status: 'ok', detail: row.doc, essential: false }
-      : { what: `${row.type} namespaces`, status: 'missing', detail: 'not in this kernel', essential: row.type === 'mnt' || row.type === 'pid', remedy: 'use host for this type' };
+      : {
+          what: `${row.type} namespaces`,
+          status: 'missing',
+          detail: 'not in this kernel',
+          essential: row.type === 'mnt' || row.type === 'pid',
+          remedy: 'use host for this type',
+        };
   });
   const bound = reader.readFiles(['/proc/sys/user/max_user_namespaces'])[0];
   if (typeof bound === 'string' && bound.trim() === '0') {
-    findings.push({ what: 'user namespaces', status: 'limited', detail: 'user.max_user_namespaces is 0', essential: false, remedy: 'sysctl user.max_user_namespaces=10000' });
+    findings.push({
+      what: 'user namespaces',
+      status: 'limited',
+      detail: 'user.max_user_namespaces is 0',
+      essential: false,
+      remedy: 'sysctl user.max_user_namespaces=10000',
+    });
   }
   return findings;
 }
@@ -89,7 +119,13 @@ function capabilityFindings(reader: KernelReader): Finding[] {
     const held = ((reader.capabilities >> BigInt(bit)) & 1n) === 1n;
     return held
       ? { what: `CAP_${name}`, status: 'ok', detail: use, essential: ESSENTIAL.has(name) }
-      : { what: `CAP_${name}`, status: ESSENTIAL.has(name) ? 'missing' : 'limited', detail: `not held; needed for ${use}`, essential: ESSENTIAL.has(name), remedy: 'run as root with this capability' };
+      : {
+          what: `CAP_${name}`,
+          status: ESSENTIAL.has(name) ? 'missing' : 'limited',
+          detail: `not held; needed for ${use}`,
+          essential: ESSENTIAL.has(name),
+          remedy: 'run as root with this capability',
+        };
   });
 }
 
@@ -105,21 +141,47 @@ function featureFindings(reader: KernelReader): Finding[] {
   const id = reader.namespaceIds(['/proc/self/ns/mnt'])[0];
   findings.push(
     typeof id === 'string'
-      ? { what: 'NS_GET_ID', status: 'ok', detail: 'namespaces are told apart by an id that is never used again', essential: false }
-      : { what: 'NS_GET_ID', status: 'limited', detail: 'not in this kernel (6.18 has it): a pinned namespace is told by its pin and inode', essential: false },
+      ? {
+          what: 'NS_GET_ID',
+          status: 'ok',
+          detail: 'namespaces are told apart by an id that is never used again',
+          essential: false,
+        }
+      : {
+          what: 'NS_GET_ID',
+          status: 'limited',
+          detail: 'not in this kernel (6.18 has it): a pinned namespace is told by its pin and inode',
+          essential: false,
+        },
   );
   const primary = reader.layout.primary;
   if (primary?.version === 2) {
     const programs = reader.devicePrograms([primary.mount])[0];
     findings.push(
       Array.isArray(programs)
-        ? { what: 'device programs', status: 'ok', detail: 'BPF on cgroup v2: set, replaced at once and read back', essential: false }
-        : { what: 'device programs', status: 'limited', detail: `cannot be queried (errno ${programs === undefined ? 0 : -programs})`, essential: false, remedy: 'needs CAP_SYS_ADMIN or CAP_BPF, and CONFIG_CGROUP_BPF' },
+        ? {
+            what: 'device programs',
+            status: 'ok',
+            detail: 'BPF on cgroup v2: set, replaced at once and read back',
+            essential: false,
+          }
+        : {
+            what: 'device programs',
+            status: 'limited',
+            detail: `cannot be queried (errno ${programs === undefined ? 0 : -programs})`,
+            essential: false,
+            remedy: 'needs CAP_SYS_ADMIN or CAP_BPF, and CONFIG_CGROUP_BPF',
+          },
     );
   }
   const noexec = reader.readFiles(['/proc/sys/vm/memfd_noexec'])[0];
   if (typeof noexec === 'string' && noexec.trim() === '2') {
-    findings.push({ what: 'executable memfd', status: 'limited', detail: 'vm.memfd_noexec is 2: the supervisor runs from its file instead', essential: false });
+    findings.push({
+      what: 'executable memfd',
+      status: 'limited',
+      detail: 'vm.memfd_noexec is 2: the supervisor runs from its file instead',
+      essential: false,
+    });
   }
   return findings;
 }

@@ -33,7 +33,12 @@ export function readLog(path: string): LogText {
 const POLL = 200;
 
 /** Prints further lines until `running` says no more; a rotation is followed into the new file. */
-export async function followLog(path: string, from: LogText['position'], print: (line: string) => void, running: () => boolean): Promise<void> {
+export async function followLog(
+  path: string,
+  from: LogText['position'],
+  print: (line: string) => void,
+  running: () => boolean,
+): Promise<void> {
   let { inode, offset } = from;
   let rest = '';
   for (;;) {

@@ -45,7 +45,9 @@ async function main(argv: readonly string[]): Promise<number> {
     out(usage());
     return EXIT.ok;
   }
-  const load = Object.hasOwn(COMMANDS, name === '--version' ? 'version' : name) ? COMMANDS[name === '--version' ? 'version' : name] : undefined;
+  const load = Object.hasOwn(COMMANDS, name === '--version' ? 'version' : name)
+    ? COMMANDS[name === '--version' ? 'version' : name]
+    : undefined;
   if (load === undefined) {
     err(`error[TSB2001]: no such command: ${JSON.stringify(name)}\n\n${usage()}`);
     return EXIT.error;

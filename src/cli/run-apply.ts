@@ -17,7 +17,12 @@ export interface ApplySettings {
   readonly parallelism: number;
 }
 
-export async function runApply(args: Arguments, name: string, stack: Stack | undefined, settings: ApplySettings): Promise<number> {
+export async function runApply(
+  args: Arguments,
+  name: string,
+  stack: Stack | undefined,
+  settings: ApplySettings,
+): Promise<number> {
   const { openKernel } = await import('../kernel/kernel.ts');
   const { checkStack, makePlan } = await import('../planner/index.ts');
   const { executionContext } = await import('../executor/context.ts');
@@ -33,7 +38,13 @@ export async function runApply(args: Arguments, name: string, stack: Stack | und
   const lock = await lockStack(context, numberOption(args, 'lock-timeout', 0, 0, 86_400) * 1000);
   try {
     const { plan } = await makePlan(kernel, name, stack, options);
-    return await applyLocked(args, plan, settings, context, async () => (await makePlan(kernel, name, stack, options)).plan);
+    return await applyLocked(
+      args,
+      plan,
+      settings,
+      context,
+      async () => (await makePlan(kernel, name, stack, options)).plan,
+    );
   } finally {
     lock.release();
   }
@@ -55,7 +66,11 @@ async function applyLocked(
   const what = settings.destroy ? 'destroy' : 'apply';
   if (empty) {
     // Records that lag behind the kernel are brought up to date all the same.
-    await applyPlan(context, plan, { parallelism: settings.parallelism, interrupted: () => false, onEvent: () => undefined });
+    await applyPlan(context, plan, {
+      parallelism: settings.parallelism,
+      interrupted: () => false,
+      onEvent: () => undefined,
+    });
     if (!quiet && !json) {
       out(settings.destroy ? 'Nothing to destroy.\n' : 'No changes. Your infrastructure matches the configuration.\n');
     }
@@ -117,7 +132,9 @@ async function report(
   } else {
     const complete = result.failed.length === 0 && pending.length === 0;
     const verb = settings.destroy ? 'Destroy' : 'Apply';
-    const sentence = settings.destroy ? `${destroyed} destroyed.` : `${added} added, ${changed} changed, ${destroyed} destroyed.`;
+    const sentence = settings.destroy
+      ? `${destroyed} destroyed.`
+      : `${added} added, ${changed} changed, ${destroyed} destroyed.`;
     out(`${verb} ${complete ? 'complete' : 'incomplete'}! Resources: ${sentence}\n`);
   }
   if (interrupted && pending.length > 0) {
@@ -132,15 +149,25 @@ async function report(
 }
 
 /** Reads everything back: after an apply the plan is empty, or that is an error of its own. */
-async function verify(args: Arguments, plan: Plan, settings: ApplySettings, again: () => Promise<Plan>, stack: Stack | undefined): Promise<number> {
+async function verify(
+  args: Arguments,
+  plan: Plan,
+  settings: ApplySettings,
+  again: () => Promise<Plan>,
+  stack: Stack | undefined,
+): Promise<number> {
   const { isEmpty } = await import('../planner/plan.ts');
   const after = await again();
   if (!isEmpty(after)) {
     const { renderPlan } = await import('../report/plan-text.ts');
     const { PLAIN } = await import('../report/palette.ts');
-    const error = new TsboxError('TSB3003', `after the ${settings.destroy ? 'destroy' : 'apply'} the kernel still differs from what is declared`, {
-      hint: 'something changed at the same moment, or this kernel did not take a value as written; see the plan above',
-    });
+    const error = new TsboxError(
+      'TSB3003',
+      `after the ${settings.destroy ? 'destroy' : 'apply'} the kernel still differs from what is declared`,
+      {
+        hint: 'something changed at the same moment, or this kernel did not take a value as written; see the plan above',
+      },
+    );
     err(renderPlan(after, PLAIN));
     await printError(error);
     return EXIT.partial;
@@ -148,26 +175,39 @@ async function verify(args: Arguments, plan: Plan, settings: ApplySettings, agai
   const json = args.flags.json === true;
   if (!settings.destroy && !json && args.flags.quiet !== true) {
     const attributes = plan.changes.reduce((n, c) => n + c.attributes.length, 0);
-    out(`Verified: read back ${after.changes.length} ${after.changes.length === 1 ? 'resource' : 'resources'}, ${attributes} changed attributes as declared.\n`);
+    out(
+      `Verified: read back ${after.changes.length} ${after.changes.length === 1 ? 'resource' : 'resources'}, ${attributes} changed attributes as declared.\n`,
+    );
   }
   return settings.destroy ? EXIT.ok : printOutputs(args, stack, again, json, after);
 }
 
 /** Outputs, with references to live values filled in. */
-async function printOutputs(args: Arguments, stack: Stack | undefined, again: () => Promise<Plan>, json: boolean, known?: Plan): Promise<number> {
+async function printOutputs(
+  args: Arguments,
+  stack: Stack | undefined,
+  again: () => Promise<Plan>,
+  json: boolean,
+  known?: Plan,
+): Promise<number> {
   if (stack === undefined || stack.outputs.size === 0 || args.flags.quiet === true) {
     return EXIT.ok;
   }
   const plan = known ?? (await again());
   const facts = new Map(plan.changes.map((c) => [c.address, c.facts]));
   const filled = [...stack.outputs].map(([name, output]) => {
-    const value = output.value.replace(/\$\{(container|cgroup|namespace)\.([A-Za-z0-9_./-]+?)\.([a-z_]+)\}/g, (whole, kind: string, target: string, fact: string) => {
-      return facts.get(`${kind}/${target}`)?.[fact] ?? whole;
-    });
+    const value = output.value.replace(
+      /\$\{(container|cgroup|namespace)\.([A-Za-z0-9_./-]+?)\.([a-z_]+)\}/g,
+      (whole, kind: string, target: string, fact: string) => {
+        return facts.get(`${kind}/${target}`)?.[fact] ?? whole;
+      },
+    );
     return { name, value: output.sensitive ? '(sensitive value)' : value };
   });
   if (json) {
-    out(`${JSON.stringify({ '@level': 'info', '@message': 'Outputs', '@module': 'tsbox.ui', '@timestamp': new Date().toISOString(), type: 'outputs', outputs: Object.fromEntries(filled.map((o) => [o.name, { value: o.value, sensitive: o.value === '(sensitive value)' }])) })}\n`);
+    out(
+      `${JSON.stringify({ '@level': 'info', '@message': 'Outputs', '@module': 'tsbox.ui', '@timestamp': new Date().toISOString(), type: 'outputs', outputs: Object.fromEntries(filled.map((o) => [o.name, { value: o.value, sensitive: o.value === '(sensitive value)' }])) })}\n`,
+    );
   } else {
     out(`\nOutputs:\n\n${filled.map((o) => `${o.name} = ${o.value}`).join('\n')}\n`);
   }

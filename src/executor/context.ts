@@ -29,7 +29,13 @@ export function executionContext(kernel: Kernel, stackName: string, stack: Stack
     kernel,
     stackName,
     stack,
-    cache: { directories: new Set(), programs: new Map(), supervisors: undefined, mayHaveOrphans: true, mountinfo: undefined },
+    cache: {
+      directories: new Set(),
+      programs: new Map(),
+      supervisors: undefined,
+      mayHaveOrphans: true,
+      mountinfo: undefined,
+    },
   };
 }
 
@@ -40,7 +46,10 @@ export function primaryDirectory(context: ExecutionContext, path: string): strin
 }
 
 /** Directories of a cgroup in every hierarchy, with the hierarchy. */
-export function allDirectories(context: ExecutionContext, path: string): Array<{ dir: string; version: 1 | 2; name: string; mount: string; controllers: readonly string[] }> {
+export function allDirectories(
+  context: ExecutionContext,
+  path: string,
+): Array<{ dir: string; version: 1 | 2; name: string; mount: string; controllers: readonly string[] }> {
   const { kernel, stackName } = context;
   return kernel.layout.hierarchies.map((h) => ({
     dir: directoryIn(h.mount, kernel.settings.cgroupRoot, stackName, path),

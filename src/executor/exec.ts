@@ -25,9 +25,13 @@ export function execSpec(kernel: Kernel, stack: string, entry: ScopeEntry, optio
   if (run === undefined) {
     throw new TsboxError('TSB2004', 'the container is not running');
   }
-  const frozen = kernel.readFiles([`${directoryIn(kernel.layout.primary?.mount ?? '', kernel.settings.cgroupRoot, stack, entry.path)}/cgroup.events`])[0];
+  const frozen = kernel.readFiles([
+    `${directoryIn(kernel.layout.primary?.mount ?? '', kernel.settings.cgroupRoot, stack, entry.path)}/cgroup.events`,
+  ])[0];
   if (typeof frozen === 'string' && frozen.includes('frozen 1')) {
-    throw new TsboxError('TSB2004', 'the container is frozen: a process that joins it would never start', { hint: 'thaw it first' });
+    throw new TsboxError('TSB2004', 'the container is frozen: a process that joins it would never start', {
+      hint: 'thaw it first',
+    });
   }
   const [statusText] = kernel.readFiles([`/proc/${run.pid}/status`]);
   if (typeof statusText !== 'string') {
@@ -45,18 +49,33 @@ export function execSpec(kernel: Kernel, stack: string, entry: ScopeEntry, optio
   const bounding = BigInt(`0x${status.get('CapBnd') ?? '0'}`);
   const account = accountFrom(entry, options.user);
   const applied = entry.label?.applied ?? {};
-  const env = typeof applied['env'] === 'object' && !Array.isArray(applied['env']) ? (applied['env'] as Record<string, string>) : {};
+  const env =
+    typeof applied['env'] === 'object' && !Array.isArray(applied['env'])
+      ? (applied['env'] as Record<string, string>)
+      : {};
   const names = CAPABILITIES.filter((_, bit) => ((bounding >> BigInt(bit)) & 1n) === 1n);
   const workdir = options.workdir ?? (typeof applied['working_dir'] === 'string' ? applied['working_dir'] : '/');
   const ambient = account.uid === 0 ? 0n : bounding;
   return {
     mode: 'exec',
     title: `tsbox: exec ${stack}/${entry.path}`,
-    cgroup: kernel.layout.primary?.version === 2 ? directoryIn(kernel.layout.primary.mount, kernel.settings.cgroupRoot, stack, entry.path) : '',
+    cgroup:
+      kernel.layout.primary?.version === 2
+        ? directoryIn(kernel.layout.primary.mount, kernel.settings.cgroupRoot, stack, entry.path)
+        : '',
     cgroupProcs: kernel.layout.hierarchies
       .filter((h) => h.version === 1)
       .map((h) => `${directoryIn(h.mount, kernel.settings.cgroupRoot, stack, entry.path)}/cgroup.procs`),
-    namespaces: { create: [], join, uidMap: '', gidMap: '', setgroups: 'allow', timeOffsets: '', hostname: '', domainname: '' },
+    namespaces: {
+      create: [],
+      join,
+      uidMap: '',
+      gidMap: '',
+      setgroups: 'allow',
+      timeOffsets: '',
+      hostname: '',
+      domainname: '',
+    },
     process: {
       argv: options.argv,
       env: [
@@ -74,7 +93,11 @@ export function execSpec(kernel: Kernel, stack: string, entry: ScopeEntry, optio
       noNewPrivs: status.get('NoNewPrivs') === '1',
       seccomp:
         status.get('Seccomp') === '2'
-          ? seccompFilter({ profile: 'default', arch: process.arch === 'arm64' ? 'aarch64' : 'x86_64', capabilities: new Set<string>(names) })
+          ? seccompFilter({
+              profile: 'default',
+              arch: process.arch === 'arm64' ? 'aarch64' : 'x86_64',
+              capabilities: new Set<string>(names),
+            })
           : new Uint8Array(0),
     },
     tty: options.tty,
@@ -92,6 +115,9 @@ function accountFrom(entry: ScopeEntry, wanted: string | undefined): { uid: numb
   return {
     uid: Number(match[1]),
     gid: Number(match[2] ?? match[1]),
-    groups: (match[3] ?? '').split(',').filter((g) => g !== '').map(Number),
+    groups: (match[3] ?? '')
+      .split(',')
+      .filter((g) => g !== '')
+      .map(Number),
   };
 }

@@ -71,8 +71,7 @@ export async function applyPlan(context: ExecutionContext, plan: Plan, options: 
       }
     }
   };
-  const next = (): Node | undefined =>
-    [...pending.values()].find((n) => [...n.waitsFor].every((k) => finished.has(k)));
+  const next = (): Node | undefined => [...pending.values()].find((n) => [...n.waitsFor].every((k) => finished.has(k)));
 
   for (;;) {
     settle();
@@ -192,4 +191,3 @@ async function finish(context: ExecutionContext, plan: Plan, complete: boolean):
     context.kernel.setXattr(primaryDirectory(context, ''), STACK_XATTR, plan.declared.join('\n'));
   }
 }
-

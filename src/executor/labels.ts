@@ -11,7 +11,11 @@ export function readLabel(context: ExecutionContext, path: string): Label | unde
 }
 
 /** Writes a label, keeping what the draft does not mention (namespaces and mounts recorded at the start). */
-export function writeLabel(context: ExecutionContext, path: string, draft: Partial<LabelDraft> & Pick<LabelDraft, 'address'>): void {
+export function writeLabel(
+  context: ExecutionContext,
+  path: string,
+  draft: Partial<LabelDraft> & Pick<LabelDraft, 'address'>,
+): void {
   const dir = primaryDirectory(context, path);
   const stat = context.kernel.stats([dir])[0];
   if (typeof stat !== 'object') {

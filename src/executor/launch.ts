@@ -22,16 +22,25 @@ export function launchFacts(context: ExecutionContext, stack: Stack, spec: Conta
   const { kernel } = context;
   const account = accountOf(spec);
   if ('missing' in account) {
-    throw new TsboxError('TSB1004', `no ${account.missing} in the container's /etc`, { address: containerAddress(spec.name) });
+    throw new TsboxError('TSB1004', `no ${account.missing} in the container's /etc`, {
+      address: containerAddress(spec.name),
+    });
   }
   const devices = containerDevices(spec.devices, stack, containerAddress(spec.name), () => undefined);
-  const named = spec.devices === null ? [] : typeof spec.devices === 'string' ? (stack.devices.get(spec.devices) ?? []) : spec.devices;
+  const named =
+    spec.devices === null
+      ? []
+      : typeof spec.devices === 'string'
+        ? (stack.devices.get(spec.devices) ?? [])
+        : spec.devices;
   const nodes = named.flatMap((rule) => {
     const numbers = rule.allow && rule.path !== undefined ? deviceAt(rule.path) : undefined;
     return numbers === undefined || rule.path === undefined ? [] : [{ path: rule.path, ...numbers }];
   });
   context.cache.mountinfo ??= String(kernel.readFiles(['/proc/self/mountinfo'])[0]);
-  const needsScope = NAMESPACE_TYPES.some((t) => spec.namespaces[t].kind !== 'new' && spec.namespaces[t].kind !== 'host');
+  const needsScope = NAMESPACE_TYPES.some(
+    (t) => spec.namespaces[t].kind !== 'new' && spec.namespaces[t].kind !== 'host',
+  );
   const { join, create } = resolveNamespaces(context, spec, needsScope);
   return {
     account,
@@ -45,12 +54,17 @@ export function launchFacts(context: ExecutionContext, stack: Stack, spec: Conta
   };
 }
 
-function resolveNamespaces(context: ExecutionContext, spec: ContainerSpec, needsScope: boolean): { join: JoinNamespace[]; create: NamespaceType[] } {
+function resolveNamespaces(
+  context: ExecutionContext,
+  spec: ContainerSpec,
+  needsScope: boolean,
+): { join: JoinNamespace[]; create: NamespaceType[] } {
   const { kernel, stackName } = context;
   const address = containerAddress(spec.name);
   // Inodes of its last run, when it is being restarted.
   const restarted = readLabel(context, leafPath(spec))?.namespaces;
-  const scope: StackScope | undefined = needsScope || restarted !== undefined ? readScope(kernel, stackName) : undefined;
+  const scope: StackScope | undefined =
+    needsScope || restarted !== undefined ? readScope(kernel, stackName) : undefined;
   const join: JoinNamespace[] = [];
   const create = new Set(newTypes(spec));
   for (const type of JOIN_ORDER) {

@@ -16,7 +16,8 @@ export async function removeStackRoot(context: ExecutionContext): Promise<void> 
   }
   const rootParts = kernel.settings.cgroupRoot.split('/').filter((p) => p !== '');
   const v2 = kernel.layout.hierarchies.find((h) => h.version === 2);
-  const enabled = v2 === undefined ? '' : readOrEmpty(kernel.getXattrs([`${v2.mount}${kernel.settings.cgroupRoot}`], ENABLED_XATTR));
+  const enabled =
+    v2 === undefined ? '' : readOrEmpty(kernel.getXattrs([`${v2.mount}${kernel.settings.cgroupRoot}`], ENABLED_XATTR));
   for (const { mount, version } of ordered) {
     const levels = rootParts.map((_, i) => `${mount}/${rootParts.slice(0, rootParts.length - i).join('/')}`);
     const results = kernel.removeDirs(levels);

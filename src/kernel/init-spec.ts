@@ -324,7 +324,9 @@ class Writer {
 
   str(value: string): this {
     if (value.includes('\0')) {
-      throw new TsboxError('TSB3002', `a NUL byte cannot be handed to the kernel, in ${JSON.stringify(value)}`, { subject: value });
+      throw new TsboxError('TSB3002', `a NUL byte cannot be handed to the kernel, in ${JSON.stringify(value)}`, {
+        subject: value,
+      });
     }
     const size = Buffer.byteLength(value, 'utf8');
     this.u32(size);
@@ -382,7 +384,11 @@ function rootFields(op: RootOp): RootFields {
     case 'root-overlay':
       return { source: op.upper, extra: op.work, list: op.lower, flags: flagBits(op) };
     case 'bind':
-      return { source: op.source, target: op.target, flags: flagBits(op) | (op.recursive ? RECURSIVE : 0) | CREATE[op.create] };
+      return {
+        source: op.source,
+        target: op.target,
+        flags: flagBits(op) | (op.recursive ? RECURSIVE : 0) | CREATE[op.create],
+      };
     case 'mount':
       return { target: op.target, extra: op.fstype, list: op.options, flags: flagBits(op) | CREATE[op.create] };
     case 'mkdir':
@@ -392,7 +398,14 @@ function rootFields(op: RootOp): RootFields {
     case 'mknod':
       return { target: op.target, type: op.type, major: op.major, minor: op.minor, mode: op.mode };
     case 'bind-device':
-      return { source: op.source, target: op.target, type: op.type, major: op.major, minor: op.minor, flags: CREATE.file };
+      return {
+        source: op.source,
+        target: op.target,
+        type: op.type,
+        major: op.major,
+        minor: op.minor,
+        flags: CREATE.file,
+      };
     case 'mask':
     case 'readonly':
       return { target: op.target };
@@ -428,7 +441,12 @@ function encodeNamespaces(w: Writer, ns: NamespaceSetup): void {
   for (const join of ns.join) {
     w.record(TAG.nsJoin, (r) => r.u32(NAMESPACE_TYPES.indexOf(join.type)).str(join.path).str(join.startTime));
   }
-  w.record(TAG.nsMaps, (r) => r.str(ns.uidMap).str(ns.gidMap).u32(ns.setgroups === 'deny' ? 1 : 0));
+  w.record(TAG.nsMaps, (r) =>
+    r
+      .str(ns.uidMap)
+      .str(ns.gidMap)
+      .u32(ns.setgroups === 'deny' ? 1 : 0),
+  );
   w.record(TAG.nsTime, (r) => r.str(ns.timeOffsets));
   w.record(TAG.nsUts, (r) => r.str(ns.hostname).str(ns.domainname));
   w.record(TAG.nsLoopback, (r) => r.u32(ns.loopback === false ? 0 : 1));
@@ -524,9 +542,15 @@ export function parseReport(text: string): InitReport {
   return { ok: false, step: 'report', errno: 0, path: text.trim() };
 }
 
-const RUN_STATES: readonly string[] = ['starting', 'running', 'backoff', 'stopping', 'stopped', 'exited', 'failed'] satisfies ReadonlyArray<
-  RunState['state']
->;
+const RUN_STATES: readonly string[] = [
+  'starting',
+  'running',
+  'backoff',
+  'stopping',
+  'stopped',
+  'exited',
+  'failed',
+] satisfies ReadonlyArray<RunState['state']>;
 
 /** The text of the run xattr; the supervisor writes the same. */
 export function runStateText(s: RunState): string {
@@ -547,5 +571,15 @@ export function parseRunState(text: string): RunState | undefined {
   if (!starts.every((start) => start !== undefined && /^\d*$/.test(start))) return undefined;
   const [pid = 0, supervisor = 0, exit = 0, signal = 0, restarts = 0, sinceMs = 0] = numbers;
   const [startTime = '', supervisorStartTime = ''] = starts;
-  return { state: state as RunState['state'], pid, startTime, supervisor, supervisorStartTime, exit, signal, restarts, sinceMs };
+  return {
+    state: state as RunState['state'],
+    pid,
+    startTime,
+    supervisor,
+    supervisorStartTime,
+    exit,
+    signal,
+    restarts,
+    sinceMs,
+  };
 }

@@ -162,25 +162,43 @@ export class Kernel extends LinuxReader {
    * @throws TsboxError TSB3002 with step, errno and path when it reports a failure
    */
   async runInit(spec: InitSpec, cgroup: string, timeoutMs: number, wait = false): Promise<ReadonlyMap<string, string>> {
-    const result = await this.native.spawn({ init: initPath(), spec: encodeInitSpec(spec), cgroup, stdio: 'null', timeoutMs, wait });
+    const result = await this.native.spawn({
+      init: initPath(),
+      spec: encodeInitSpec(spec),
+      cgroup,
+      stdio: 'null',
+      timeoutMs,
+      wait,
+    });
     const report = parseReport(result.report);
     if (report.ok) {
       return new Map(Object.entries(report.fields));
     }
     const name = report.errno > 0 ? errnoName(report.errno) : '';
     const what = report.step === '' ? 'the init process ended without a report' : report.step;
-    throw new TsboxError('TSB3002', `${what}${report.path === '' ? '' : ` ${report.path}`}${name === '' ? '' : `: ${name}`}`, {
-      syscall: report.step,
-      errno: report.errno,
-      errnoCode: name,
-      subject: report.path,
-      hint: launchHint(report.step, name),
-    });
+    throw new TsboxError(
+      'TSB3002',
+      `${what}${report.path === '' ? '' : ` ${report.path}`}${name === '' ? '' : `: ${name}`}`,
+      {
+        syscall: report.step,
+        errno: report.errno,
+        errnoCode: name,
+        subject: report.path,
+        hint: launchHint(report.step, name),
+      },
+    );
   }
 
   /** Runs a command in a container with our own stdio; resolves with its exit code. */
   runInteractive(spec: InitSpec): Promise<SpawnResult> {
-    return this.native.spawn({ init: initPath(), spec: encodeInitSpec(spec), cgroup: '', stdio: 'inherit', timeoutMs: 0, wait: true });
+    return this.native.spawn({
+      init: initPath(),
+      spec: encodeInitSpec(spec),
+      cgroup: '',
+      stdio: 'inherit',
+      timeoutMs: 0,
+      wait: true,
+    });
   }
 
   // The run directory is an ordinary tmpfs: node's own calls serve.

@@ -31,7 +31,17 @@ export interface CgroupLayout {
 const V1_PRIMARY = ['freezer', 'pids', 'memory'];
 
 /** v1 mount options that are not controllers. */
-const V1_OPTIONS = new Set(['rw', 'ro', 'xattr', 'clone_children', 'noprefix', 'all', 'none', 'release_agent', 'favordynmods']);
+const V1_OPTIONS = new Set([
+  'rw',
+  'ro',
+  'xattr',
+  'clone_children',
+  'noprefix',
+  'all',
+  'none',
+  'release_agent',
+  'favordynmods',
+]);
 
 /**
  * Builds the layout.
@@ -44,7 +54,9 @@ export function cgroupLayout(mountinfo: string, controllersOf: (mount: string) =
   let v2: Hierarchy | undefined;
   for (const m of parseMountInfo(mountinfo)) {
     if (m.fstype === 'cgroup2' && v2 === undefined) {
-      const controllers = controllersOf(m.target).split(/\s+/).filter((c) => c !== '');
+      const controllers = controllersOf(m.target)
+        .split(/\s+/)
+        .filter((c) => c !== '');
       v2 = { mount: m.target, version: 2, controllers, name: 'unified' };
     } else if (m.fstype === 'cgroup') {
       const controllers = m.superOptions.filter((o) => !V1_OPTIONS.has(o) && !o.includes('='));
@@ -55,7 +67,8 @@ export function cgroupLayout(mountinfo: string, controllersOf: (mount: string) =
       }
     }
   }
-  const mode = v2 === undefined ? (hierarchies.length > 0 ? 'v1' : 'none') : hierarchies.length > 0 ? 'hybrid' : 'unified';
+  const mode =
+    v2 === undefined ? (hierarchies.length > 0 ? 'v1' : 'none') : hierarchies.length > 0 ? 'hybrid' : 'unified';
   if (v2 !== undefined) {
     hierarchies.unshift(v2);
   }
@@ -65,7 +78,6 @@ export function cgroupLayout(mountinfo: string, controllersOf: (mount: string) =
       byController.set(c, h);
     }
   }
-  const primary =
-    v2 ?? V1_PRIMARY.map((c) => byController.get(c)).find((h) => h !== undefined) ?? hierarchies[0];
+  const primary = v2 ?? V1_PRIMARY.map((c) => byController.get(c)).find((h) => h !== undefined) ?? hierarchies[0];
   return { mode, hierarchies, primary, byController };
 }

@@ -31,4 +31,3 @@ function absolute(value: string | undefined, fallback: string, name: string): st
   }
   return `/${parts.join('/')}`;
 }
-

@@ -16,14 +16,21 @@ export function addReplacements(drafts: Map<Address, Draft>, declared: ReadonlyM
       sharers.set(owner, [...(sharers.get(owner) ?? []), d.address]);
     }
   }
-  const queue = [...drafts.values()].filter((d) => d.action === 'create' || d.action === 'replace').map((d) => d.address);
+  const queue = [...drafts.values()]
+    .filter((d) => d.action === 'create' || d.action === 'replace')
+    .map((d) => d.address);
   const mortal = [...drafts.values()].filter((d) => d.action === 'restart').map((d) => d.address);
   const mark = (owner: Address, sharer: Address): void => {
     const draft = drafts.get(sharer);
     if (draft === undefined || draft.action === 'create' || draft.action === 'replace') {
       return;
     }
-    const verb = drafts.get(owner)?.action === 'create' ? 'made' : drafts.get(owner)?.action === 'restart' ? 'restarted' : 'replaced';
+    const verb =
+      drafts.get(owner)?.action === 'create'
+        ? 'made'
+        : drafts.get(owner)?.action === 'restart'
+          ? 'restarted'
+          : 'replaced';
     drafts.set(sharer, {
       ...draft,
       action: 'replace',

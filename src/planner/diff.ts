@@ -21,7 +21,8 @@ export function diffAttributes(table: AttributeTable, declared: Declared, observ
     const after = declared.desired[name];
     const applied = observed.applied?.[name];
     const before = observed.live[name];
-    const differs = after === undefined ? droppedDiffers(attribute, applied, before) : !satisfies(attribute, after, before);
+    const differs =
+      after === undefined ? droppedDiffers(attribute, applied, before) : !satisfies(attribute, after, before);
     if (differs) {
       changes.push({
         name,
@@ -64,7 +65,17 @@ export function creationAttributes(table: AttributeTable, declared: Declared): A
     const after = declared.desired[attribute.name];
     return after === undefined
       ? []
-      : [{ name: attribute.name, before: undefined, after, applied: undefined, cause: 'new', mode: attribute.change, reason: undefined }];
+      : [
+          {
+            name: attribute.name,
+            before: undefined,
+            after,
+            applied: undefined,
+            cause: 'new',
+            mode: attribute.change,
+            reason: undefined,
+          },
+        ];
   });
 }
 

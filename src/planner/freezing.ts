@@ -37,7 +37,10 @@ export function splitFreezing(
       ...draft,
       action: draft.action === 'no-op' ? 'update' : draft.action,
       reasons: thaws && staysFrozen ? [...draft.reasons, `thawed while ${below.join(', ')} starts`] : draft.reasons,
-      steps: [...(thaws ? [{ op: 'freeze', path, frozen: false } as const] : []), ...draft.steps.filter((s) => !freezes(s))],
+      steps: [
+        ...(thaws ? [{ op: 'freeze', path, frozen: false } as const] : []),
+        ...draft.steps.filter((s) => !freezes(s)),
+      ],
       lateSteps: staysFrozen ? [freeze] : [],
       startsBelow: below,
     });

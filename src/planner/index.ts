@@ -32,12 +32,20 @@ export interface Planned {
  * @param stack the stack, or undefined with a name when only what exists is to be removed
  * @throws TsboxErrors with everything this kernel cannot do of what is asked
  */
-export async function makePlan(reader: KernelReader, name: string, stack: Stack | undefined, options: PlanOptions): Promise<Planned> {
+export async function makePlan(
+  reader: KernelReader,
+  name: string,
+  stack: Stack | undefined,
+  options: PlanOptions,
+): Promise<Planned> {
   const wanted = options.destroy ? undefined : stack;
-  const { declaredByKind, problems } = wanted === undefined ? { declaredByKind: KINDS.map(() => []), problems: [] } : declareAll(reader, wanted);
+  const { declaredByKind, problems } =
+    wanted === undefined ? { declaredByKind: KINDS.map(() => []), problems: [] } : declareAll(reader, wanted);
   const declared = new Map(declaredByKind.flat().map((d) => [d.address, d]));
   const scope = readScope(reader, name);
-  const observations = await Promise.all(KINDS.map((kind, i) => kind.observe(reader, scope, declaredByKind[i] ?? [], wanted)));
+  const observations = await Promise.all(
+    KINDS.map((kind, i) => kind.observe(reader, scope, declaredByKind[i] ?? [], wanted)),
+  );
   const observed = new Map(observations.flat().map((o) => [o.address, o]));
   const context: StepContext = { stack: wanted, reader, scope, observed };
 
@@ -54,7 +62,9 @@ export async function makePlan(reader: KernelReader, name: string, stack: Stack 
     }
   }
   addReplacements(drafts, declared);
-  const withSteps = new Map([...drafts].map(([address, draft]) => [address, { ...draft, steps: stepsOf(draft, declared, observed, context) }]));
+  const withSteps = new Map(
+    [...drafts].map(([address, draft]) => [address, { ...draft, steps: stepsOf(draft, declared, observed, context) }]),
+  );
   const split = splitFreezing(withSteps, observed);
   const ordered = orderChanges(split, declared, scope);
   const selected = selectTargets(ordered, options.targets, declared);
@@ -94,7 +104,14 @@ function declareAll(reader: KernelReader, stack: Stack): { declaredByKind: Decla
 function draftDeclared(declared: Declared, observed: Observed | undefined, scope: StackScope): Draft {
   const { address, kind } = declared;
   const table = kindOf(address).attributes;
-  const base = { address, kind, reasons: [] as string[], at: declared.at, facts: observed?.facts ?? {}, unreadable: observed?.unreadable ?? [] };
+  const base = {
+    address,
+    kind,
+    reasons: [] as string[],
+    at: declared.at,
+    facts: observed?.facts ?? {},
+    unreadable: observed?.unreadable ?? [],
+  };
   if (observed === undefined || !observed.exists) {
     return {
       ...base,
@@ -129,7 +146,17 @@ function draftRemoval(observed: Observed): Draft {
   const attributes = Object.entries(observed.live).flatMap(([name, before]) =>
     before === undefined
       ? []
-      : [{ name, before, after: undefined, applied: observed.applied?.[name], cause: 'config' as const, mode: 'replace' as const, reason: undefined }],
+      : [
+          {
+            name,
+            before,
+            after: undefined,
+            applied: observed.applied?.[name],
+            cause: 'config' as const,
+            mode: 'replace' as const,
+            reason: undefined,
+          },
+        ],
   );
   return {
     address: observed.address,
@@ -181,5 +208,16 @@ function stepsOf(
 function forceRestart(draft: Draft): Draft['attributes'] {
   return draft.attributes.some((a) => a.mode === 'restart')
     ? draft.attributes
-    : [...draft.attributes, { name: 'state', before: 'running', after: 'running', applied: 'running', cause: 'drift', mode: 'restart', reason: undefined }];
+    : [
+        ...draft.attributes,
+        {
+          name: 'state',
+          before: 'running',
+          after: 'running',
+          applied: 'running',
+          cause: 'drift',
+          mode: 'restart',
+          reason: undefined,
+        },
+      ];
 }

@@ -6,11 +6,20 @@ import type { Split } from './freezing.ts';
 import type { PlannedChange } from './plan.ts';
 
 /** Gives each change the changes it waits for, and sorts them so that a reader sees causes before effects. */
-export function orderChanges(drafts: ReadonlyMap<Address, Split>, declared: ReadonlyMap<Address, Declared>, scope: StackScope): PlannedChange[] {
-  const active = new Set([...drafts.values()].filter((d) => d.steps.length + d.lateSteps.length > 0).map((d) => d.address));
+export function orderChanges(
+  drafts: ReadonlyMap<Address, Split>,
+  declared: ReadonlyMap<Address, Declared>,
+  scope: StackScope,
+): PlannedChange[] {
+  const active = new Set(
+    [...drafts.values()].filter((d) => d.steps.length + d.lateSteps.length > 0).map((d) => d.address),
+  );
   const changes = [...drafts.values()].map((draft): PlannedChange => {
     const { startsBelow, refresh: _refresh, ...change } = draft;
-    const after = draft.action === 'delete' ? removalOrder(draft.address, drafts, scope) : [...(declared.get(draft.address)?.needs ?? [])];
+    const after =
+      draft.action === 'delete'
+        ? removalOrder(draft.address, drafts, scope)
+        : [...(declared.get(draft.address)?.needs ?? [])];
     return {
       ...change,
       after: after.filter((a) => active.has(a) && a !== draft.address),
@@ -45,7 +54,9 @@ function sort(changes: readonly PlannedChange[]): PlannedChange[] {
     }
     if (path.includes(change.address)) {
       const circle = [...path.slice(path.indexOf(change.address)), change.address];
-      throw new TsboxError('TSB1005', `these depend on each other in a circle: ${circle.join(' -> ')}`, { at: change.at });
+      throw new TsboxError('TSB1005', `these depend on each other in a circle: ${circle.join(' -> ')}`, {
+        at: change.at,
+      });
     }
     for (const before of [...change.after].sort()) {
       const other = byAddress.get(before);

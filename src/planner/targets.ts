@@ -9,7 +9,11 @@ export interface Selected {
 }
 
 /** Keeps the targets, what lies below a targeted cgroup, and what those changes wait for. */
-export function selectTargets(changes: readonly PlannedChange[], targets: readonly string[], declared: ReadonlyMap<Address, Declared>): Selected {
+export function selectTargets(
+  changes: readonly PlannedChange[],
+  targets: readonly string[],
+  declared: ReadonlyMap<Address, Declared>,
+): Selected {
   if (targets.length === 0) {
     return { changes, complete: true };
   }

@@ -27,7 +27,15 @@ function itemsOf(change: PlannedChange): DriftItem[] {
   const table = kindOf(change.address).attributes;
   const items: DriftItem[] = [];
   if (change.missing) {
-    items.push({ ...base, class: 'missing', attribute: '', declared: null, live: null, lastApplied: null, text: 'it is gone' });
+    items.push({
+      ...base,
+      class: 'missing',
+      attribute: '',
+      declared: null,
+      live: null,
+      lastApplied: null,
+      text: 'it is gone',
+    });
   }
   for (const a of change.attributes) {
     if (a.cause !== 'drift' && a.cause !== 'both') {
@@ -35,7 +43,9 @@ function itemsOf(change: PlannedChange): DriftItem[] {
     }
     const attribute = table.get(a.name);
     const human = [humanValue(a.applied, attribute?.unit), humanValue(a.before, attribute?.unit)];
-    const note = human.some((h) => h !== undefined) ? ` (${human[0] ?? showValue(a.applied, attribute?.list)} -> ${human[1] ?? showValue(a.before, attribute?.list)})` : '';
+    const note = human.some((h) => h !== undefined)
+      ? ` (${human[0] ?? showValue(a.applied, attribute?.list)} -> ${human[1] ?? showValue(a.before, attribute?.list)})`
+      : '';
     items.push({
       ...base,
       class: a.name === 'state' ? 'stopped' : a.name === 'supervisor' ? 'supervision' : 'changed',
@@ -47,7 +57,15 @@ function itemsOf(change: PlannedChange): DriftItem[] {
     });
   }
   for (const extra of change.extras) {
-    items.push({ ...base, class: 'unmanaged', attribute: extra.what, declared: null, live: extra.text, lastApplied: null, text: extra.text });
+    items.push({
+      ...base,
+      class: 'unmanaged',
+      attribute: extra.what,
+      declared: null,
+      live: extra.text,
+      lastApplied: null,
+      text: extra.text,
+    });
   }
   return items;
 }

@@ -78,21 +78,41 @@ export function renderPlanJson(plan: Plan, version: string): string {
   lines.push(
     line('change_summary', `Plan: ${s.add} to add, ${s.change} to change, ${s.destroy} to destroy.`, {
       changes: { add: s.add, change: s.change, import: 0, remove: s.destroy, forget: 0, operation: 'plan' },
-      tsbox: { in_place: s.inPlace, restarted: s.restarted, replaced: s.replaced, drift: s.drift, drift_resources: s.driftResources, complete: plan.complete, unreadable: plan.unreadable },
+      tsbox: {
+        in_place: s.inPlace,
+        restarted: s.restarted,
+        replaced: s.replaced,
+        drift: s.drift,
+        drift_resources: s.driftResources,
+        complete: plan.complete,
+        unreadable: plan.unreadable,
+      },
     }),
   );
   return `${lines.join('\n')}\n`;
 }
 
 /** A line of the same stream while an apply runs. */
-export function hookJson(type: 'apply_start' | 'apply_complete' | 'apply_errored' | 'apply_skipped', change: PlannedChange, seconds: number, extra: Readonly<Record<string, unknown>> = {}): string {
+export function hookJson(
+  type: 'apply_start' | 'apply_complete' | 'apply_errored' | 'apply_skipped',
+  change: PlannedChange,
+  seconds: number,
+  extra: Readonly<Record<string, unknown>> = {},
+): string {
   return line(type, `${change.address}: ${type.replace('apply_', '')}`, {
     hook: { resource: resourceJson(change), action: ACTION[change.action], elapsed_seconds: seconds, ...extra },
   });
 }
 
-export function diagnosticJson(severity: 'error' | 'warning', summary: string, detail: string, address: string | undefined): string {
-  return line('diagnostic', summary, { diagnostic: { severity, summary, detail, ...(address === undefined ? {} : { address }) } });
+export function diagnosticJson(
+  severity: 'error' | 'warning',
+  summary: string,
+  detail: string,
+  address: string | undefined,
+): string {
+  return line('diagnostic', summary, {
+    diagnostic: { severity, summary, detail, ...(address === undefined ? {} : { address }) },
+  });
 }
 
 export function summaryJson(operation: 'apply' | 'destroy', add: number, change: number, remove: number): string {

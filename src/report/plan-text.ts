@@ -25,7 +25,17 @@ const WORD: Readonly<Record<Action, string>> = {
 };
 
 /** Attributes that follow from the resource's existence: of no interest while it is made or removed. */
-const IMPLIED = new Set(['state', 'supervisor', 'hierarchies', 'placement', 'pin', 'keeper', 'cgroup', 'masked_paths', 'readonly_paths']);
+const IMPLIED = new Set([
+  'state',
+  'supervisor',
+  'hierarchies',
+  'placement',
+  'pin',
+  'keeper',
+  'cgroup',
+  'masked_paths',
+  'readonly_paths',
+]);
 
 const ADDRESS_WIDTH = 32;
 const NAME_WIDTH = 16;
@@ -76,14 +86,21 @@ export function summaryLine(plan: Plan): string {
 /** What that sentence does not tell. */
 export function detailLine(plan: Plan): string {
   const s = summarise(plan);
-  const drift = s.drift === 0 ? 'none' : `${s.drift} ${s.drift === 1 ? 'item' : 'items'} in ${s.driftResources} ${s.driftResources === 1 ? 'resource' : 'resources'}`;
+  const drift =
+    s.drift === 0
+      ? 'none'
+      : `${s.drift} ${s.drift === 1 ? 'item' : 'items'} in ${s.driftResources} ${s.driftResources === 1 ? 'resource' : 'resources'}`;
   return `In place: ${s.inPlace}. Restarted: ${s.restarted}. Replaced: ${s.replaced}. Drift: ${drift}.`;
 }
 
 function notRead(plan: Plan): string[] {
   const shown = plan.unreadable.slice(0, 20).map((u) => `  ? ${escapeControls(u)}`);
   const rest = plan.unreadable.length - shown.length;
-  return ['Could not be read with these privileges, so not compared:', ...shown, ...(rest > 0 ? [`  ? and ${rest} more`] : [])];
+  return [
+    'Could not be read with these privileges, so not compared:',
+    ...shown,
+    ...(rest > 0 ? [`  ? and ${rest} more`] : []),
+  ];
 }
 
 export function renderChange(change: PlannedChange, palette: Palette): string[] {
@@ -111,20 +128,29 @@ export function renderChange(change: PlannedChange, palette: Palette): string[] 
 }
 
 function isNothing(value: Value | undefined): boolean {
-  return value === undefined || (typeof value !== 'string' && (isList(value) ? value.length === 0 : Object.keys(value).length === 0));
+  return (
+    value === undefined ||
+    (typeof value !== 'string' && (isList(value) ? value.length === 0 : Object.keys(value).length === 0))
+  );
 }
 
 function renderAttribute(change: AttributeChange, attribute: Attribute | undefined, palette: Palette): string[] {
   const name = change.name.padEnd(NAME_WIDTH);
   if (change.cause === 'new') {
     const human = humanValue(change.after, attribute?.unit);
-    return [palette.add(`      + ${name}  ${showValue(change.after, attribute?.list)}`) + palette.dim(human === undefined ? '' : `   # ${human}`)];
+    return [
+      palette.add(`      + ${name}  ${showValue(change.after, attribute?.list)}`) +
+        palette.dim(human === undefined ? '' : `   # ${human}`),
+    ];
   }
   const comments = commentsOf(change, attribute);
   const tail = comments.length === 0 ? '' : `   # ${comments.join('; ')}`;
   const items = itemDiff(change, attribute);
   if (items !== undefined) {
-    return [palette.change(`      ~ ${name}`) + palette.dim(tail), ...items.map((i) => (i.startsWith('+') ? palette.add : palette.remove)(`          ${i}`))];
+    return [
+      palette.change(`      ~ ${name}`) + palette.dim(tail),
+      ...items.map((i) => (i.startsWith('+') ? palette.add : palette.remove)(`          ${i}`)),
+    ];
   }
   const after = change.after ?? attribute?.default;
   const arrow = `${showValue(change.before, attribute?.list)} -> ${showValue(after, attribute?.list)}`;
@@ -183,4 +209,3 @@ function itemDiff(change: AttributeChange, attribute: Attribute | undefined): st
         ];
   });
 }
-

@@ -74,7 +74,12 @@ export interface ResourceKind {
   /** The declared resources of this kind. Consults the reader for facts (device numbers, accounts); problems are reported, not thrown. */
   declare(stack: Stack, reader: KernelReader, report: (problem: Problem) => void): Declared[];
   /** Live state of declared and owned resources of this kind, in one batch. */
-  observe(reader: KernelReader, scope: StackScope, declared: readonly Declared[], stack: Stack | undefined): Promise<Observed[]>;
+  observe(
+    reader: KernelReader,
+    scope: StackScope,
+    declared: readonly Declared[],
+    stack: Stack | undefined,
+  ): Promise<Observed[]>;
   /** Steps that make it. */
   create(declared: Declared, context: StepContext): Step[];
   /** Steps that change it in place or restart it. */

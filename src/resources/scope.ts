@@ -86,7 +86,16 @@ export function readScope(reader: KernelReader, stack: string): StackScope {
       }
     }
   }
-  return { stack, directory, exists: true, entries, byAddress, namespaces, known: readKnown(reader, directory), unreadable };
+  return {
+    stack,
+    directory,
+    exists: true,
+    entries,
+    byAddress,
+    namespaces,
+    known: readKnown(reader, directory),
+    unreadable,
+  };
 }
 
 function readKnown(reader: KernelReader, directory: string): Set<string> {

@@ -2,9 +2,37 @@
 import { meant, show, valueSchema, ValueError } from './values.ts';
 
 export const SIGNALS: Readonly<Record<string, number>> = {
-  HUP: 1, INT: 2, QUIT: 3, ILL: 4, TRAP: 5, ABRT: 6, BUS: 7, FPE: 8, KILL: 9, USR1: 10, SEGV: 11, USR2: 12, PIPE: 13,
-  ALRM: 14, TERM: 15, STKFLT: 16, CHLD: 17, CONT: 18, STOP: 19, TSTP: 20, TTIN: 21, TTOU: 22, URG: 23, XCPU: 24,
-  XFSZ: 25, VTALRM: 26, PROF: 27, WINCH: 28, IO: 29, PWR: 30, SYS: 31,
+  HUP: 1,
+  INT: 2,
+  QUIT: 3,
+  ILL: 4,
+  TRAP: 5,
+  ABRT: 6,
+  BUS: 7,
+  FPE: 8,
+  KILL: 9,
+  USR1: 10,
+  SEGV: 11,
+  USR2: 12,
+  PIPE: 13,
+  ALRM: 14,
+  TERM: 15,
+  STKFLT: 16,
+  CHLD: 17,
+  CONT: 18,
+  STOP: 19,
+  TSTP: 20,
+  TTIN: 21,
+  TTOU: 22,
+  URG: 23,
+  XCPU: 24,
+  XFSZ: 25,
+  VTALRM: 26,
+  PROF: 27,
+  WINCH: 28,
+  IO: 29,
+  PWR: 30,
+  SYS: 31,
 };
 
 /** First and last real-time signal as the C library counts them. */
@@ -26,7 +54,8 @@ export function parseSignal(input: unknown): number {
   }
   const name = input.toUpperCase().replace(/^SIG/, '');
   const realTime = /^RT(MIN|MAX)(?:([+-])(\d{1,2}))?$/.exec(name);
-  const number = realTime === null ? (Object.hasOwn(SIGNALS, name) ? SIGNALS[name] : undefined) : realTimeNumber(realTime);
+  const number =
+    realTime === null ? (Object.hasOwn(SIGNALS, name) ? SIGNALS[name] : undefined) : realTimeNumber(realTime);
   if (number === undefined || number > RTMAX || (realTime !== null && number < RTMIN)) {
     throw new ValueError(`${show(input)} is not a signal`, EXPECTED, meant(name, Object.keys(SIGNALS)));
   }

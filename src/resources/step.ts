@@ -26,7 +26,12 @@ export type Step =
     }
   | { readonly op: 'freeze'; readonly path: string; readonly frozen: boolean }
   /** Replace the device filter without an unfiltered moment. */
-  | { readonly op: 'devices'; readonly path: string; readonly rules: readonly DeviceRule[]; readonly canonical: readonly string[] }
+  | {
+      readonly op: 'devices';
+      readonly path: string;
+      readonly rules: readonly DeviceRule[];
+      readonly canonical: readonly string[];
+    }
   /** Take the filter off. */
   | { readonly op: 'devices-clear'; readonly path: string }
   /** Record what was applied. */
@@ -37,12 +42,23 @@ export type Step =
   | { readonly op: 'evict'; readonly path: string; readonly pids: readonly number[] }
   /** Move a container's processes back into its cgroup. */
   | { readonly op: 'enter'; readonly path: string; readonly pids: readonly number[] }
-  | { readonly op: 'namespace-make'; readonly name: string; readonly type: NamespaceType; readonly applied: Readonly<Record<string, Value>>; readonly settings: NamespaceSettings }
+  | {
+      readonly op: 'namespace-make';
+      readonly name: string;
+      readonly type: NamespaceType;
+      readonly applied: Readonly<Record<string, Value>>;
+      readonly settings: NamespaceSettings;
+    }
   | { readonly op: 'namespace-repin'; readonly name: string; readonly type: NamespaceType; readonly from: string }
   | { readonly op: 'namespace-remove'; readonly name: string }
   | { readonly op: 'namespace-label'; readonly name: string; readonly applied: Readonly<Record<string, Value>> }
   /** Set host and domain name in a live uts namespace. */
-  | { readonly op: 'uts'; readonly target: UtsTarget; readonly hostname: string | null; readonly domainname: string | null }
+  | {
+      readonly op: 'uts';
+      readonly target: UtsTarget;
+      readonly hostname: string | null;
+      readonly domainname: string | null;
+    }
   /** Start a container's supervisor and process. */
   | { readonly op: 'start'; readonly container: string }
   /** Put a supervisor back on a running container. */
@@ -55,8 +71,7 @@ export type Step =
   | { readonly op: 'await-completed'; readonly container: string };
 
 export type UtsTarget =
-  | { readonly kind: 'container'; readonly path: string }
-  | { readonly kind: 'namespace'; readonly name: string };
+  { readonly kind: 'container'; readonly path: string } | { readonly kind: 'namespace'; readonly name: string };
 
 export interface NamespaceSettings {
   readonly uidMap: string;

@@ -96,7 +96,10 @@ function durationIn(unit: 'ms' | 'us', input: unknown): number {
   }
   const factor = NS_PER[unit] as bigint;
   if (ns % factor !== 0n) {
-    throw new ValueError(`${show(input)} is finer than 1 ${unit}`, `a whole number of ${unit === 'ms' ? 'milliseconds' : 'microseconds'}`);
+    throw new ValueError(
+      `${show(input)} is finer than 1 ${unit}`,
+      `a whole number of ${unit === 'ms' ? 'milliseconds' : 'microseconds'}`,
+    );
   }
   return wholeNumber(Number(ns / factor), 'duration', DURATION_EXPECTED, input);
 }
@@ -118,7 +121,13 @@ export function formatDuration(ms: number): string {
   }
   let rest = Math.round(ms);
   let text = '';
-  for (const [unit, size] of [['d', 86_400_000], ['h', 3_600_000], ['m', 60_000], ['s', 1000], ['ms', 1]] as const) {
+  for (const [unit, size] of [
+    ['d', 86_400_000],
+    ['h', 3_600_000],
+    ['m', 60_000],
+    ['s', 1000],
+    ['ms', 1],
+  ] as const) {
     const count = Math.floor(rest / size);
     rest -= count * size;
     text += count > 0 ? `${count}${unit}` : '';
@@ -162,7 +171,10 @@ export function parseCpuAmount(input: unknown): number {
   }
   const cores = match === null ? (input as number) : match[2] === '%' ? Number(match[1]) / 100 : Number(match[1]);
   if (!Number.isFinite(cores) || cores <= 0 || cores > 65_536) {
-    throw new ValueError(`${show(input)} is not an amount of CPU: it must be more than 0 and at most 65536 cores`, CPU_EXPECTED);
+    throw new ValueError(
+      `${show(input)} is not an amount of CPU: it must be more than 0 and at most 65536 cores`,
+      CPU_EXPECTED,
+    );
   }
   return cores;
 }
@@ -257,9 +269,18 @@ function plainDecimal(value: number): string {
   return /^-?\d+(\.\d+)?$/.test(text) ? text : '';
 }
 
-export const bytesSchema = valueSchema(parseBytes, { type: ['string', 'integer'], examples: ['512KiB', '1.5GiB', '64M'] });
-export const durationSchema = valueSchema(parseDuration, { type: ['string', 'number'], examples: ['10s', '1m30s', '500ms'] });
-export const microsecondsSchema = valueSchema(parseMicroseconds, { type: ['string', 'number'], examples: ['100ms', '50us'] });
+export const bytesSchema = valueSchema(parseBytes, {
+  type: ['string', 'integer'],
+  examples: ['512KiB', '1.5GiB', '64M'],
+});
+export const durationSchema = valueSchema(parseDuration, {
+  type: ['string', 'number'],
+  examples: ['10s', '1m30s', '500ms'],
+});
+export const microsecondsSchema = valueSchema(parseMicroseconds, {
+  type: ['string', 'number'],
+  examples: ['100ms', '50us'],
+});
 export const offsetSchema = valueSchema(parseOffset, { type: ['string', 'number'], examples: [3600, '-1h'] });
 export const cpuAmountSchema = valueSchema(parseCpuAmount, { type: ['string', 'number'], examples: ['150%', 1.5] });
 export const idSchema = valueSchema(parseId, { type: 'integer', minimum: 0, maximum: 4_294_967_294 });

@@ -67,26 +67,38 @@ export function buildItems(root: MapTree, partial: boolean, problems: TsboxError
       const spec = parsed(building, namespaceSchema, tree, path);
       return spec === undefined ? undefined : { name: id, ...spec };
     }),
-    devices: section(building, 'devices', 'device set', (_, tree, path) => parsed(building, deviceRulesSchema, tree, path)),
+    devices: section(building, 'devices', 'device set', (_, tree, path) =>
+      parsed(building, deviceRulesSchema, tree, path),
+    ),
     containers: section(building, 'containers', 'container', (id, tree, path) => container(building, id, tree, path)),
     outputs: section(building, 'outputs', 'output', (_, tree, path) => {
       const output = parsed(building, outputSchema, tree, path);
       const value = child(tree, 'value') ?? tree;
-      return output === undefined ? undefined : { ...output, sensitive: output.sensitive || (value.kind === 'scalar' && value.sensitive) };
+      return output === undefined
+        ? undefined
+        : { ...output, sensitive: output.sensitive || (value.kind === 'scalar' && value.sensitive) };
     }),
     paths: building.paths,
   };
 }
 
 function report(building: Building, path: Path, part: 'key' | 'value', { message, expected }: NameProblem): void {
-  building.problems.push(new TsboxError('TSB1003', message, { ...located(placeOf(building.root, path, part)), expected }));
+  building.problems.push(
+    new TsboxError('TSB1003', message, { ...located(placeOf(building.root, path, part)), expected }),
+  );
 }
 
 /**
  * The value of a tree. Where it has errors they are told, and what is left without the fields that have them is
  * returned, so that references in the others are still checked; `required` stands in for fields that must be there.
  */
-function parsed<T>(building: Building, schema: z.ZodType<T>, tree: Tree, path: Path, required: Readonly<Record<string, unknown>> = {}): T | undefined {
+function parsed<T>(
+  building: Building,
+  schema: z.ZodType<T>,
+  tree: Tree,
+  path: Path,
+  required: Readonly<Record<string, unknown>> = {},
+): T | undefined {
   if (tree.kind === 'scalar' && tree.broken) {
     return undefined;
   }
@@ -147,7 +159,12 @@ function topLevel(building: Building): string {
     if (tree === undefined) {
       const expected = { tsbox: 'tsbox: 1, the version of the language', name: "name: NAME, the stack's name" }[key];
       if (expected !== undefined && !building.partial) {
-        problems.push(new TsboxError('TSB1003', `'${key}' is missing`, { ...located({ ...root.place, end: root.place.start }), expected }));
+        problems.push(
+          new TsboxError('TSB1003', `'${key}' is missing`, {
+            ...located({ ...root.place, end: root.place.start }),
+            expected,
+          }),
+        );
       }
       continue;
     }
@@ -169,13 +186,21 @@ function sectionMap(building: Building, path: Path, what: string): MapTree | und
   if (tree === undefined || tree.kind === 'map' || (tree.kind === 'scalar' && (tree.broken || tree.value === null))) {
     return tree?.kind === 'map' ? tree : undefined;
   }
-  report(building, path, 'key', { message: `'${String(path.at(-1))}' is not a map`, expected: `a map from names to ${what}` });
+  report(building, path, 'key', {
+    message: `'${String(path.at(-1))}' is not a map`,
+    expected: `a map from names to ${what}`,
+  });
   return undefined;
 }
 
 type Kind = 'namespace' | 'device set' | 'container' | 'output';
 
-function section<T>(building: Building, key: keyof typeof SECTIONS, kind: Kind, make: (name: string, tree: Tree, path: Path) => T | undefined): Map<string, T> {
+function section<T>(
+  building: Building,
+  key: keyof typeof SECTIONS,
+  kind: Kind,
+  make: (name: string, tree: Tree, path: Path) => T | undefined,
+): Map<string, T> {
   const items = new Map<string, T>();
   for (const [name, { tree }] of sectionMap(building, [key], `${kind}s`)?.entries ?? []) {
     const path = [key, name];
@@ -202,10 +227,18 @@ function cgroupsBelow(building: Building, path: Path, parent: string, out: Map<s
     if (wrong !== undefined) {
       report(building, here, 'key', wrong);
     }
-    const fields = tree.kind === 'scalar' && tree.value === null && !tree.broken ? mapTree(tree.place, new Map()) : tree;
-    const input = parsed(building, cgroupSchema, withoutChildren(fields), here) as ({ devices?: DeviceUse; optional?: boolean } & Record<string, unknown>) | undefined;
+    const fields =
+      tree.kind === 'scalar' && tree.value === null && !tree.broken ? mapTree(tree.place, new Map()) : tree;
+    const input = parsed(building, cgroupSchema, withoutChildren(fields), here) as
+      ({ devices?: DeviceUse; optional?: boolean } & Record<string, unknown>) | undefined;
     if (input !== undefined) {
-      out.set(address, { path: address, name, knobs: collectKnobs(input), devices: input.devices ?? null, optional: input.optional ?? false });
+      out.set(address, {
+        path: address,
+        name,
+        knobs: collectKnobs(input),
+        devices: input.devices ?? null,
+        optional: input.optional ?? false,
+      });
     }
     cgroupsBelow(building, [...here, 'children'], address, out);
   }

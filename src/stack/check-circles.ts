@@ -80,7 +80,11 @@ function tell(checking: Checking, circle: readonly Edge[]): void {
     report(checking, 'TSB1005', address, path, `container '${first.from}' waits for itself`, 'other containers');
     return;
   }
-  const words = shortened(circle.map((edge) => `${edge.from} → ${edge.to}: ${edge.paths.map((p) => reason(checking, edge.from, p)).join(', ')}`));
+  const words = shortened(
+    circle.map(
+      (edge) => `${edge.from} → ${edge.to}: ${edge.paths.map((p) => reason(checking, edge.from, p)).join(', ')}`,
+    ),
+  );
   const names = shortened([first.from, ...circle.map((edge) => edge.to)]);
   const message = `containers wait for each other in a circle: ${names.join(' → ')}\n${words.join('\n')}`;
   report(checking, 'TSB1005', address, path, message, undefined, 'remove one of these references');

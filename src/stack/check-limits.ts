@@ -43,7 +43,12 @@ function parentOf(path: string): string | null {
   return slash < 0 ? null : path.slice(0, slash);
 }
 
-function compare(checking: Checking, address: string, knobs: Readonly<Record<string, string>>, parent: string | null): void {
+function compare(
+  checking: Checking,
+  address: string,
+  knobs: Readonly<Record<string, string>>,
+  parent: string | null,
+): void {
   for (const { knob, amount, show } of HARD_LIMITS) {
     const own = knobs[knob];
     const value = own === undefined ? NaN : amount(own);

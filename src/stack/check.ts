@@ -57,9 +57,15 @@ export function report(checking: Checking, ...told: Told): void {
   reportAt(checking, told[2][0] === 'depends_on' ? 'key' : 'value', ...told);
 }
 
-function reportAt(checking: Checking, part: 'key' | 'value', ...[code, address, path, message, expected, hint]: Told): void {
+function reportAt(
+  checking: Checking,
+  part: 'key' | 'value',
+  ...[code, address, path, message, expected, hint]: Told
+): void {
   const full = [...(checking.items.paths.get(address) ?? []), ...path];
-  checking.problems.push(new TsboxError(code, message, { ...located(placeOf(checking.root, full, part)), address, expected, hint }));
+  checking.problems.push(
+    new TsboxError(code, message, { ...located(placeOf(checking.root, full, part)), address, expected, hint }),
+  );
 }
 
 /** The item's tree. */
@@ -84,8 +90,19 @@ function exists(checking: Checking, kind: string, name: string, address: string,
     const near = suggest(name, names) ?? names.find((other) => other.split('/').at(-1) === name);
     const what = kind === 'devices' ? 'device set' : kind;
     const shown = names.slice(0, 12).join(', ') + (names.length > 12 ? ', …' : '');
-    const expected = names.length === 0 ? `a ${what} declared under ${section}, which declares none` : `a ${what} declared under ${section}: ${shown}`;
-    report(checking, 'TSB1004', address, path, `no ${what} '${name}' is declared`, expected, near === undefined ? undefined : `did you mean "${near}"?`);
+    const expected =
+      names.length === 0
+        ? `a ${what} declared under ${section}, which declares none`
+        : `a ${what} declared under ${section}: ${shown}`;
+    report(
+      checking,
+      'TSB1004',
+      address,
+      path,
+      `no ${what} '${name}' is declared`,
+      expected,
+      near === undefined ? undefined : `did you mean "${near}"?`,
+    );
   }
   return false;
 }
@@ -126,7 +143,14 @@ function namespaceReference(checking: Checking, container: ContainerSpec, type: 
   const path = ['namespaces', type];
   if (use.kind === 'container' && (use.stack === null || use.stack === checking.items.name)) {
     if (use.name === container.name) {
-      report(checking, 'TSB1005', address, path, `container '${use.name}' cannot share its own ${type} namespace`, 'new, or another container');
+      report(
+        checking,
+        'TSB1005',
+        address,
+        path,
+        `container '${use.name}' cannot share its own ${type} namespace`,
+        'new, or another container',
+      );
     } else {
       exists(checking, 'container', use.name, address, path, 'containers');
     }
@@ -137,13 +161,29 @@ function namespaceReference(checking: Checking, container: ContainerSpec, type: 
   const spec = checking.items.namespaces.get(use.name);
   if (spec !== undefined && spec.type !== type) {
     const others = [...checking.items.namespaces.values()].filter((n) => n.type === type).map((n) => n.name);
-    const expected = others.length === 0 ? `a ${type} namespace; none is declared` : `a ${type} namespace: ${others.join(', ')}`;
+    const expected =
+      others.length === 0 ? `a ${type} namespace; none is declared` : `a ${type} namespace: ${others.join(', ')}`;
     const where = lineOf(checking, `namespace/${use.name}`, ['type']);
-    report(checking, 'TSB1004', address, path, `'${use.name}' is a namespace of type ${spec.type} (${where}), not ${type}`, expected);
+    report(
+      checking,
+      'TSB1004',
+      address,
+      path,
+      `'${use.name}' is a namespace of type ${spec.type} (${where}), not ${type}`,
+      expected,
+    );
   } else if (spec === undefined && !checking.items.paths.has(`namespace/${use.name}`)) {
     const sameName = checking.items.paths.has(`container/${use.name}`);
     if (sameName && !checking.partial) {
-      report(checking, 'TSB1004', address, path, `no namespace '${use.name}' is declared`, 'a declared namespace', `for that of the container write container/${use.name}`);
+      report(
+        checking,
+        'TSB1004',
+        address,
+        path,
+        `no namespace '${use.name}' is declared`,
+        'a declared namespace',
+        `for that of the container write container/${use.name}`,
+      );
     } else {
       exists(checking, 'namespace', use.name, address, path, 'namespaces');
     }
@@ -156,7 +196,15 @@ function collisions(checking: Checking): void {
     const path = cgroup === null ? name : `${cgroup}/${name}`;
     if (checking.items.paths.has(`cgroup/${path}`)) {
       const where = lineOf(checking, `cgroup/${path}`, []);
-      report(checking, 'TSB1003', `container/${name}`, [], `container '${name}' would have the cgroup '${path}', which is declared too (${where})`, 'another name for one of the two', `to run it inside that cgroup write cgroup: ${path} and give the container another name`);
+      report(
+        checking,
+        'TSB1003',
+        `container/${name}`,
+        [],
+        `container '${name}' would have the cgroup '${path}', which is declared too (${where})`,
+        'another name for one of the two',
+        `to run it inside that cgroup write cgroup: ${path} and give the container another name`,
+      );
     }
   }
 }
@@ -169,7 +217,15 @@ function outputReferences(checking: Checking): void {
       if (known === undefined || !known.includes(attribute)) {
         const expected = Object.entries(REFERENCES).map(([k, names]) => `\${${k}.NAME.${names.join('|')}}`);
         const hint = known === undefined ? meant(kind, Object.keys(REFERENCES)) : meant(attribute, known);
-        report(checking, 'TSB1004', `output/${name}`, path, `'${text}' is nothing an output can show`, expected.join(', '), hint);
+        report(
+          checking,
+          'TSB1004',
+          `output/${name}`,
+          path,
+          `'${text}' is nothing an output can show`,
+          expected.join(', '),
+          hint,
+        );
       } else {
         exists(checking, kind, target, `output/${name}`, path, `${kind}s`);
       }

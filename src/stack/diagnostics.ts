@@ -22,7 +22,9 @@ function visible(character: string): string {
   if (character === '\t') {
     return ' ';
   }
-  return UNSAFE.test(character) ? `<U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}>` : character;
+  return UNSAFE.test(character)
+    ? `<U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}>`
+    : character;
 }
 
 /** Columns a terminal gives a character: 2 for East Asian wide ones and emoji, 0 for combining marks. */
@@ -32,7 +34,12 @@ function columnsOf(text: string): number {
     if (/\p{Mn}|\p{Me}/u.test(character)) {
       continue;
     }
-    width += /[\u1100-\u115F\u2E80-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6]|\p{Emoji_Presentation}|[\u{20000}-\u{3FFFD}]/u.test(character) ? 2 : 1;
+    width +=
+      /[\u1100-\u115F\u2E80-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6]|\p{Emoji_Presentation}|[\u{20000}-\u{3FFFD}]/u.test(
+        character,
+      )
+        ? 2
+        : 1;
   }
   return width;
 }
@@ -71,7 +78,9 @@ export function renderErrors(errors: readonly TsboxError[], limit = 50): string 
 
 /** Our own messages may have several lines; what they quote is escaped. */
 function messageLines(text: string): string {
-  const lines = text.split('\n').map((line) => escapeText(line.length > LINE_LIMIT ? `${line.slice(0, LINE_LIMIT)}…` : line));
+  const lines = text
+    .split('\n')
+    .map((line) => escapeText(line.length > LINE_LIMIT ? `${line.slice(0, LINE_LIMIT)}…` : line));
   return lines.join('\n     ');
 }
 
@@ -89,7 +98,12 @@ function excerpt(at: SourceSpan | undefined, sourceLine: string | undefined): st
     return [where];
   }
   const { text, indent, width } = marked(sourceLine, at.column - 1, at.length);
-  return [where, `${gutter} |`, `${String(at.line).padStart(gutter.length)} | ${text}`.trimEnd(), `${gutter} | ${' '.repeat(indent)}${'^'.repeat(width)}`];
+  return [
+    where,
+    `${gutter} |`,
+    `${String(at.line).padStart(gutter.length)} | ${text}`.trimEnd(),
+    `${gutter} | ${' '.repeat(indent)}${'^'.repeat(width)}`,
+  ];
 }
 
 /** The line as shown, cut around the mark, with the mark's first column and width. */

@@ -51,7 +51,12 @@ export function loadFiles(names: readonly string[], problems: TsboxError[]): Loa
       loadOne(loading, { name, path, includedAt: undefined, parent: undefined });
     }
   }
-  return { tree: loading.tree, files: loading.files, directory: dirname(resolve(names[0] ?? '.')), partial: loading.partial };
+  return {
+    tree: loading.tree,
+    files: loading.files,
+    directory: dirname(resolve(names[0] ?? '.')),
+    partial: loading.partial,
+  };
 }
 
 function realPath(path: string, name: string, loading: Loading, at: Place | undefined): string | undefined {
@@ -61,7 +66,9 @@ function realPath(path: string, name: string, loading: Loading, at: Place | unde
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
     const reason = code === 'ENOENT' ? 'there is no such file' : code;
     const info = { errnoCode: code, subject: name, ...located(at) };
-    loading.problems.push(new TsboxError(at === undefined ? 'TSB1001' : 'TSB1008', `cannot read '${name}': ${reason}`, info));
+    loading.problems.push(
+      new TsboxError(at === undefined ? 'TSB1001' : 'TSB1008', `cannot read '${name}': ${reason}`, info),
+    );
     loading.partial = true;
     return undefined;
   }
@@ -74,7 +81,12 @@ function loadOne(loading: Loading, link: Link): void {
   loading.seen.add(link.path);
   if (loading.seen.size > COUNT_LIMIT) {
     if (loading.seen.size === COUNT_LIMIT + 1) {
-      loading.problems.push(new TsboxError('TSB1007', `the stack has more than ${COUNT_LIMIT} files`, { ...located(link.includedAt), expected: `at most ${COUNT_LIMIT}` }));
+      loading.problems.push(
+        new TsboxError('TSB1007', `the stack has more than ${COUNT_LIMIT} files`, {
+          ...located(link.includedAt),
+          expected: `at most ${COUNT_LIMIT}`,
+        }),
+      );
     }
     return;
   }
@@ -109,7 +121,9 @@ function readSource(loading: Loading, link: Link): SourceFile | undefined {
 function includesOf(tree: MapTree): { readonly text: string; readonly place: Place }[] {
   const value = tree.entries.get('include')?.tree;
   const items: readonly Tree[] = value?.kind === 'list' ? value.items : value === undefined ? [] : [value];
-  return items.flatMap((item) => (item.kind === 'scalar' && typeof item.value === 'string' ? [{ text: item.value, place: item.place }] : []));
+  return items.flatMap((item) =>
+    item.kind === 'scalar' && typeof item.value === 'string' ? [{ text: item.value, place: item.place }] : [],
+  );
 }
 
 function include(loading: Loading, from: Link, item: { readonly text: string; readonly place: Place }): void {
@@ -122,7 +136,10 @@ function include(loading: Loading, from: Link, item: { readonly text: string; re
     return;
   }
   if (item.text.includes('${')) {
-    refuse(`'${item.text}' cannot be included`, 'a path without variables: files are read before variables have values');
+    refuse(
+      `'${item.text}' cannot be included`,
+      'a path without variables: files are read before variables have values',
+    );
     return;
   }
   const name = join(dirname(from.name), item.text);
@@ -132,14 +149,21 @@ function include(loading: Loading, from: Link, item: { readonly text: string; re
   }
   const inside = relative(loading.boundary, path);
   if (inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
-    refuse(`'${item.text}' lies outside the directory of the stack`, 'a file below the directory of the file given with -f', 'give it with a -f of its own');
+    refuse(
+      `'${item.text}' lies outside the directory of the stack`,
+      'a file below the directory of the file given with -f',
+      'give it with a -f of its own',
+    );
     return;
   }
   const chain: string[] = [];
   for (let link: Link | undefined = from; link !== undefined; link = link.parent) {
     chain.unshift(link.name);
     if (link.path === path) {
-      refuse(`files include each other in a circle: ${[...chain, name].join(' → ')}`, 'a file that does not include itself');
+      refuse(
+        `files include each other in a circle: ${[...chain, name].join(' → ')}`,
+        'a file that does not include itself',
+      );
       return;
     }
   }

@@ -44,9 +44,20 @@ export function loadStack(files: readonly string[], options: LoadOptions): Stack
   const warnings: Warning[] = [];
   checkItems({ root, items, partial: loaded.partial, problems, warnings });
   if (problems.length > 0) {
-    throw new TsboxErrors(sorted(problems.map((error) => masked(error, variables)), loaded.files));
+    throw new TsboxErrors(
+      sorted(
+        problems.map((error) => masked(error, variables)),
+        loaded.files,
+      ),
+    );
   }
-  return stackOf(root, items, variables, loaded, warnings.map((w) => ({ ...w, message: mask(w.message, variables) })));
+  return stackOf(
+    root,
+    items,
+    variables,
+    loaded,
+    warnings.map((w) => ({ ...w, message: mask(w.message, variables) })),
+  );
 }
 
 /** Variables put into every section but their own; outputs keep references to resources. */
@@ -56,7 +67,10 @@ function filledIn(root: MapTree, variables: ReadonlyMap<string, Variable>, probl
   const entries = new Map<string, Entry>();
   for (const [key, entry] of root.entries) {
     const asIs = key === 'variables' || key === 'include' || key.startsWith('x-');
-    entries.set(key, asIs ? entry : { key: entry.key, tree: interpolate(key === 'outputs' ? outputs : values, entry.tree) });
+    entries.set(
+      key,
+      asIs ? entry : { key: entry.key, tree: interpolate(key === 'outputs' ? outputs : values, entry.tree) },
+    );
   }
   return mapTree(root.place, entries);
 }
@@ -69,7 +83,9 @@ function stackOf(
   warnings: readonly Warning[],
 ): Stack {
   const { paths, ...rest } = items;
-  const values = [...variables].flatMap(([name, { value, sensitive }]) => (value === undefined || value === null ? [] : [[name, { value, sensitive }] as const]));
+  const values = [...variables].flatMap(([name, { value, sensitive }]) =>
+    value === undefined || value === null ? [] : [[name, { value, sensitive }] as const],
+  );
   return {
     ...rest,
     files: loaded.files,
@@ -87,14 +103,20 @@ function stackOf(
 /** Errors in the order of the files and their lines, those without a place first; one per place and message. */
 function sorted(problems: readonly TsboxError[], files: readonly string[]): TsboxError[] {
   const seen = new Set<string>();
-  const rank = (error: TsboxError): number => (error.info.at === undefined ? -1 : files.indexOf(error.info.at.file) + 1 || files.length + 1);
+  const rank = (error: TsboxError): number =>
+    error.info.at === undefined ? -1 : files.indexOf(error.info.at.file) + 1 || files.length + 1;
   return problems
     .filter((error) => {
       const { at } = error.info;
       const key = `${at?.file}:${at?.line}:${at?.column}:${error.message}`;
       return !seen.has(key) && seen.add(key) !== undefined;
     })
-    .sort((a, b) => rank(a) - rank(b) || (a.info.at?.line ?? 0) - (b.info.at?.line ?? 0) || (a.info.at?.column ?? 0) - (b.info.at?.column ?? 0));
+    .sort(
+      (a, b) =>
+        rank(a) - rank(b) ||
+        (a.info.at?.line ?? 0) - (b.info.at?.line ?? 0) ||
+        (a.info.at?.column ?? 0) - (b.info.at?.column ?? 0),
+    );
 }
 
 /** What a sensitive variable holds does not appear in messages. Short values would take ordinary words with them. */
@@ -103,7 +125,10 @@ function mask(text: string, variables: ReadonlyMap<string, Variable>): string {
   for (const { value, sensitive } of variables.values()) {
     const secret = sensitive && value !== undefined && value !== null ? String(value) : '';
     if (secret.length > 0) {
-      masked = secret.length > 3 ? masked.replaceAll(secret, '(sensitive)') : masked.replaceAll(`'${secret}'`, "'(sensitive)'");
+      masked =
+        secret.length > 3
+          ? masked.replaceAll(secret, '(sensitive)')
+          : masked.replaceAll(`'${secret}'`, "'(sensitive)'");
     }
   }
   return masked;
@@ -114,8 +139,13 @@ function masked(error: TsboxError, variables: ReadonlyMap<string, Variable>): Ts
     return error;
   }
   const { expected, hint, ...info } = error.info;
-  const clean = (text: string | undefined): string | undefined => (text === undefined ? undefined : mask(text, variables));
-  return new TsboxError(error.code, mask(error.message, variables), { ...info, expected: clean(expected), hint: clean(hint) });
+  const clean = (text: string | undefined): string | undefined =>
+    text === undefined ? undefined : mask(text, variables);
+  return new TsboxError(error.code, mask(error.message, variables), {
+    ...info,
+    expected: clean(expected),
+    hint: clean(hint),
+  });
 }
 
 /** Values of sensitive variables, for whoever shows text that may contain them. */

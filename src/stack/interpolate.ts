@@ -32,7 +32,11 @@ export interface Interpolation {
   budget: number;
 }
 
-export function interpolation(variables: ReadonlyMap<string, Variable>, problems: TsboxError[], keepReferences: boolean): Interpolation {
+export function interpolation(
+  variables: ReadonlyMap<string, Variable>,
+  problems: TsboxError[],
+  keepReferences: boolean,
+): Interpolation {
   return { variables, problems, done: new Map(), keepReferences, budget: TOTAL_LENGTH };
 }
 
@@ -95,7 +99,10 @@ function fill(state: Interpolation, tree: ScalarTree, text: string, level: numbe
     }
     const end = closing(text, dollar + 2);
     if (end < 0) {
-      return fail(state, tree, text.slice(dollar), "a '${' is not closed", { expected: '${NAME}', hint: 'for the two characters themselves write $${' });
+      return fail(state, tree, text.slice(dollar), "a '${' is not closed", {
+        expected: '${NAME}',
+        hint: 'for the two characters themselves write $${',
+      });
     }
     const whole = text.slice(dollar, end + 1);
     const part = expression(state, tree, whole, level);
@@ -109,7 +116,10 @@ function fill(state: Interpolation, tree: ScalarTree, text: string, level: numbe
     const added = String(part.value);
     state.budget -= added.length;
     if (out.length + added.length > VALUE_LENGTH || state.budget < 0) {
-      return fail(state, tree, whole, 'the variables make this value too long', { expected: `at most ${VALUE_LENGTH} characters in a value and ${TOTAL_LENGTH} in all`, code: 'TSB1007' });
+      return fail(state, tree, whole, 'the variables make this value too long', {
+        expected: `at most ${VALUE_LENGTH} characters in a value and ${TOTAL_LENGTH} in all`,
+        code: 'TSB1007',
+      });
     }
     out += added;
     at = end + 1;
@@ -138,15 +148,23 @@ function expression(state: Interpolation, tree: ScalarTree, whole: string, level
     if (state.keepReferences) {
       return { value: whole, sensitive: false };
     }
-    return fail(state, tree, whole, `'${whole}' is known only after apply`, { expected: 'a variable; only outputs can refer to what runs' });
+    return fail(state, tree, whole, `'${whole}' is known only after apply`, {
+      expected: 'a variable; only outputs can refer to what runs',
+    });
   }
   if (match === null || !VARIABLE_NAME.test(name)) {
-    return fail(state, tree, whole, `'${whole}' is not a variable`, { expected: '${NAME}, ${NAME:-DEFAULT} or ${NAME:?MESSAGE}', hint: `for the text itself write $${whole}` });
+    return fail(state, tree, whole, `'${whole}' is not a variable`, {
+      expected: '${NAME}, ${NAME:-DEFAULT} or ${NAME:?MESSAGE}',
+      hint: `for the text itself write $${whole}`,
+    });
   }
   const variable = state.variables.get(name);
   if (variable === undefined) {
     const near = state.problems.length > GUESSES ? undefined : suggest(name, state.variables.keys());
-    const hint = near === undefined ? `declare it under variables; for the text itself write $${whole}` : `did you mean "${near}"?`;
+    const hint =
+      near === undefined
+        ? `declare it under variables; for the text itself write $${whole}`
+        : `did you mean "${near}"?`;
     return fail(state, tree, whole, `no variable '${name}' is declared`, { hint });
   }
   if (variable.value === null) {
@@ -158,13 +176,23 @@ function expression(state: Interpolation, tree: ScalarTree, whole: string, level
   }
   if (match[2] === '-') {
     if (level >= NESTING) {
-      return fail(state, tree, whole, `defaults are more than ${NESTING} levels deep here`, { expected: `at most ${NESTING} levels`, code: 'TSB1007' });
+      return fail(state, tree, whole, `defaults are more than ${NESTING} levels deep here`, {
+        expected: `at most ${NESTING} levels`,
+        code: 'TSB1007',
+      });
     }
     const fallback = fill(state, tree, match[3] ?? '', level + 1);
-    return fallback === FAILED ? FAILED : { value: typedDefault(fallback.value, variable.type), sensitive: fallback.sensitive || variable.sensitive };
+    return fallback === FAILED
+      ? FAILED
+      : { value: typedDefault(fallback.value, variable.type), sensitive: fallback.sensitive || variable.sensitive };
   }
-  const message = match[2] === '?' && match[3] !== '' ? `the variable '${name}' has no value: ${match[3]}` : `the variable '${name}' has no value`;
-  return fail(state, tree, whole, message, { hint: `give it with --var ${name}=VALUE, or a default where it is declared` });
+  const message =
+    match[2] === '?' && match[3] !== ''
+      ? `the variable '${name}' has no value: ${match[3]}`
+      : `the variable '${name}' has no value`;
+  return fail(state, tree, whole, message, {
+    hint: `give it with --var ${name}=VALUE, or a default where it is declared`,
+  });
 }
 
 /** A default is text in the file: made a number or a boolean where the variable is one. */
@@ -172,7 +200,8 @@ function typedDefault(value: VariableValue, type: VariableType): VariableValue {
   if (typeof value === 'string' && type === 'boolean' && (value === 'true' || value === 'false')) {
     return value === 'true';
   }
-  const numeric = (type === 'integer' || type === 'number') && typeof value === 'string' && /^-?\d{1,15}(\.\d{1,9})?$/.test(value);
+  const numeric =
+    (type === 'integer' || type === 'number') && typeof value === 'string' && /^-?\d{1,15}(\.\d{1,9})?$/.test(value);
   return numeric ? Number(value) : value;
 }
 

@@ -42,7 +42,12 @@ interface Ground {
  * Errors for the issues of a value that stands at `base` in the tree. What was told about already (a broken value) has
  * none, and a value made of a sensitive variable is not shown.
  */
-export function translateIssues(issues: readonly Issue[], schema: z.ZodType, root: Tree, base: readonly PropertyKey[]): Fault[] {
+export function translateIssues(
+  issues: readonly Issue[],
+  schema: z.ZodType,
+  root: Tree,
+  base: readonly PropertyKey[],
+): Fault[] {
   const ground = { schema, root, base };
   const found = issues.flatMap((issue) => findings(issue, ground, []));
   // A misspelt key is one mistake, not an unknown key and a missing one.
@@ -59,9 +64,15 @@ function errorOf(finding: Finding, { root, base }: Ground): TsboxError | undefin
     return undefined;
   }
   const secret = value?.kind === 'scalar' && value.sensitive;
-  const message = secret ? `the value of '${nameOf(path)}', made of a sensitive variable, does not fit` : finding.message;
+  const message = secret
+    ? `the value of '${nameOf(path)}', made of a sensitive variable, does not fit`
+    : finding.message;
   const { expected, hint } = finding;
-  return new TsboxError('TSB1003', message, { ...located(placeOf(root, path, finding.at)), expected, hint: secret ? undefined : hint });
+  return new TsboxError('TSB1003', message, {
+    ...located(placeOf(root, path, finding.at)),
+    expected,
+    hint: secret ? undefined : hint,
+  });
 }
 
 function at(tree: Tree | undefined, path: readonly PropertyKey[]): Tree | undefined {
@@ -87,7 +98,9 @@ function findings(issue: Issue, ground: Ground, prefix: readonly PropertyKey[]):
     case 'invalid_union':
       return unionFindings(issue, ground, path);
     case 'invalid_key':
-      return issue.issues.flatMap((inner) => findings(inner, ground, path)).map((finding) => ({ ...finding, path, at: 'key' as const }));
+      return issue.issues
+        .flatMap((inner) => findings(inner, ground, path))
+        .map((finding) => ({ ...finding, path, at: 'key' as const }));
     case 'custom': {
       const { expected, hint, at: part } = (issue.params ?? {}) as { expected?: string; hint?: string; at?: 'key' };
       if (value === undefined && issue.path.length > 0 && part !== 'key') {
@@ -98,7 +111,13 @@ function findings(issue: Issue, ground: Ground, prefix: readonly PropertyKey[]):
     case 'invalid_type':
       return [rebased(wrongShape(full, value, shapesAt(schema, path)))];
     case 'invalid_value':
-      return [rebased(value === undefined ? missing(full, issue.values.join(', ')) : wrongWord(full, value, issue.values.map(String)))];
+      return [
+        rebased(
+          value === undefined
+            ? missing(full, issue.values.join(', '))
+            : wrongWord(full, value, issue.values.map(String)),
+        ),
+      ];
     case 'too_small':
     case 'too_big':
       return [rebased(sized(issue, full, value))];
@@ -119,7 +138,12 @@ function missing(path: readonly PropertyKey[], expected?: string): Finding {
 const LISTED = 12;
 
 /** `path` leads to the map from the root, `within` from where the schema starts. */
-export function unknownKey(key: string, known: readonly string[], path: readonly PropertyKey[], within = path): Finding {
+export function unknownKey(
+  key: string,
+  known: readonly string[],
+  path: readonly PropertyKey[],
+  within = path,
+): Finding {
   const near = suggest(key, known) ?? synonym(key, known);
   const owner = path.length === 0 ? '' : ` in '${nameOf(path)}'`;
   const listed = known.length > 0 && (near === undefined || known.length <= LISTED);
@@ -140,10 +164,22 @@ function wrongShape(path: readonly PropertyKey[], value: Tree | undefined, shape
   }
   const found = value.kind === 'scalar' ? value.value : value.kind === 'list' ? [] : {};
   if (found === null) {
-    return { path, at: 'value', message: `'${nameOf(path)}' is empty`, expected, hint: 'give it a value, or remove the key' };
+    return {
+      path,
+      at: 'value',
+      message: `'${nameOf(path)}' is empty`,
+      expected,
+      hint: 'give it a value, or remove the key',
+    };
   }
   const shown = value.kind === 'scalar' ? show(found) : `a ${value.kind}`;
-  return { path, at: 'value', message: `'${nameOf(path)}' cannot be ${shown}`, expected, hint: shapeHint(found, shapes) };
+  return {
+    path,
+    at: 'value',
+    message: `'${nameOf(path)}' cannot be ${shown}`,
+    expected,
+    hint: shapeHint(found, shapes),
+  };
 }
 
 function shapeHint(found: unknown, shapes: readonly Shape[]): string | undefined {
@@ -159,25 +195,55 @@ function shapeHint(found: unknown, shapes: readonly Shape[]): string | undefined
 function wrongWord(path: readonly PropertyKey[], value: Tree, words: readonly string[]): Finding {
   const found = value.kind === 'scalar' ? value.value : undefined;
   if (found === null) {
-    return { path, at: 'value', message: `'${nameOf(path)}' is empty`, expected: words.join(', '), hint: 'give it a value, or remove the key' };
+    return {
+      path,
+      at: 'value',
+      message: `'${nameOf(path)}' is empty`,
+      expected: words.join(', '),
+      hint: 'give it a value, or remove the key',
+    };
   }
   const near = typeof found === 'string' ? (suggest(found, words) ?? synonym(found, words)) : undefined;
   const shown = value.kind === 'scalar' ? show(found) : `a ${value.kind}`;
-  return { path, at: 'value', message: `'${nameOf(path)}' cannot be ${shown}`, expected: words.join(', '), hint: near === undefined ? undefined : `did you mean "${near}"?` };
+  return {
+    path,
+    at: 'value',
+    message: `'${nameOf(path)}' cannot be ${shown}`,
+    expected: words.join(', '),
+    hint: near === undefined ? undefined : `did you mean "${near}"?`,
+  };
 }
 
-function sized(issue: Issue & { readonly code: 'too_small' | 'too_big' }, path: readonly PropertyKey[], value: Tree | undefined): Finding {
+function sized(
+  issue: Issue & { readonly code: 'too_small' | 'too_big' },
+  path: readonly PropertyKey[],
+  value: Tree | undefined,
+): Finding {
   const bound = issue.code === 'too_small' ? issue.minimum : issue.maximum;
   const words = issue.code === 'too_small' ? 'at least' : 'at most';
   const unit = issue.origin === 'array' ? ' items' : issue.origin === 'string' ? ' characters' : '';
   const empty = issue.code === 'too_small' && (unit === ' items' || unit === ' characters') && Number(bound) === 1;
-  const size = value?.kind === 'list' ? ` has ${value.items.length} items` : value?.kind === 'scalar' && unit === '' ? ` cannot be ${show(value.value)}` : ` is too ${issue.code === 'too_small' ? 'short' : 'long'}`;
+  const size =
+    value?.kind === 'list'
+      ? ` has ${value.items.length} items`
+      : value?.kind === 'scalar' && unit === ''
+        ? ` cannot be ${show(value.value)}`
+        : ` is too ${issue.code === 'too_small' ? 'short' : 'long'}`;
   const message = empty ? `'${nameOf(path)}' is empty` : `'${nameOf(path)}'${size}`;
-  return { path, at: 'value', message, expected: `${words} ${bound}${Number(bound) === 1 ? unit.replace(/s$/, '') : unit}` };
+  return {
+    path,
+    at: 'value',
+    message,
+    expected: `${words} ${bound}${Number(bound) === 1 ? unit.replace(/s$/, '') : unit}`,
+  };
 }
 
 /** The issues of the branch that was meant: the one for this shape of value, and of several the one that got furthest. */
-function unionFindings(issue: Issue & { readonly code: 'invalid_union' }, ground: Ground, path: readonly PropertyKey[]): Finding[] {
+function unionFindings(
+  issue: Issue & { readonly code: 'invalid_union' },
+  ground: Ground,
+  path: readonly PropertyKey[],
+): Finding[] {
   const { schema, root, base } = ground;
   const full = [...base, ...path];
   const value = at(root, full);
@@ -199,5 +265,7 @@ function unionFindings(issue: Issue & { readonly code: 'invalid_union' }, ground
     return best.flatMap((inner) => findings(inner, ground, path));
   }
   const custom = issue.errors.flat().find((inner) => inner.code === 'custom' && inner.path.length === 0);
-  return custom === undefined || shape === 'empty' ? [rebased(wrongShape(full, value, shapes))] : findings(custom, ground, path);
+  return custom === undefined || shape === 'empty'
+    ? [rebased(wrongShape(full, value, shapes))]
+    : findings(custom, ground, path);
 }

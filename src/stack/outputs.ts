@@ -33,7 +33,9 @@ export function referencesIn(value: string): readonly Reference[] {
 
 /** The output as people see it: each reference answered, `$$` made `$`. */
 export function fillOutput(value: string, answer: (reference: Reference) => string): string {
-  return value.replace(PARTS, (text, inside: string | undefined) => (inside === undefined ? '$' : answer(reference(text, inside))));
+  return value.replace(PARTS, (text, inside: string | undefined) =>
+    inside === undefined ? '$' : answer(reference(text, inside)),
+  );
 }
 
 /** Text that fillOutput gives back as it is. */

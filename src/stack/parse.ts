@@ -21,7 +21,9 @@ const UNSAFE_IN_NAMES = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}]/u;
 /** Cannot be written as UTF-8, so not given to the kernel either. */
 const LONE_SURROGATE = /\p{Cs}/u;
 
-const TAGS: ReadonlySet<string> = new Set(['str', 'int', 'float', 'bool', 'null', 'map', 'seq'].map((t) => `tag:yaml.org,2002:${t}`));
+const TAGS: ReadonlySet<string> = new Set(
+  ['str', 'int', 'float', 'bool', 'null', 'map', 'seq'].map((t) => `tag:yaml.org,2002:${t}`),
+);
 
 interface Parsing {
   readonly file: SourceFile;
@@ -42,13 +44,20 @@ export function parseFile(file: SourceFile, problems: TsboxError[]): MapTree | u
   }
   const content = document.contents as Node | null;
   if (content === null || (isScalar(content) && content.value === null)) {
-    problems.push(new TsboxError('TSB1003', `'${file.name}' is empty`, { ...located({ file, start: 0, end: 0 }), expected: 'a stack, beginning with tsbox: 1' }));
+    problems.push(
+      new TsboxError('TSB1003', `'${file.name}' is empty`, {
+        ...located({ file, start: 0, end: 0 }),
+        expected: 'a stack, beginning with tsbox: 1',
+      }),
+    );
     return undefined;
   }
   const parsing: Parsing = { file, problems, anchors: new Map(), trees: new Map(), open: new Set(), stopped: false };
   const tree = convert(parsing, content, 1);
   if (tree !== undefined && tree.kind !== 'map') {
-    problem(parsing, 'TSB1003', content, `a stack is a map, not a ${tree.kind === 'list' ? 'list' : 'single value'}`, { expected: 'tsbox: 1 and the sections of a stack' });
+    problem(parsing, 'TSB1003', content, `a stack is a map, not a ${tree.kind === 'list' ? 'list' : 'single value'}`, {
+      expected: 'tsbox: 1 and the sections of a stack',
+    });
     return undefined;
   }
   return parsing.stopped ? undefined : tree;
@@ -63,10 +72,22 @@ function placeOfNode(file: SourceFile, node: Node): Place {
 function placeOfTag(file: SourceFile, node: Node): Place {
   const place = placeOfNode(file, node);
   const match = /![^\s]*(?=\s+(?:&\S+\s+)?$|$)/.exec(file.text.slice(Math.max(0, place.start - 200), place.start));
-  return match === null ? place : { file, start: Math.max(0, place.start - 200) + match.index, end: Math.max(0, place.start - 200) + match.index + match[0].length };
+  return match === null
+    ? place
+    : {
+        file,
+        start: Math.max(0, place.start - 200) + match.index,
+        end: Math.max(0, place.start - 200) + match.index + match[0].length,
+      };
 }
 
-function problem(parsing: Parsing, code: TsboxError['code'], at: Node | Place, message: string, info: TsboxErrorInfo = {}): void {
+function problem(
+  parsing: Parsing,
+  code: TsboxError['code'],
+  at: Node | Place,
+  message: string,
+  info: TsboxErrorInfo = {},
+): void {
   const place = 'file' in at ? at : placeOfNode(parsing.file, at);
   parsing.problems.push(new TsboxError(code, message, { ...located(place), ...info }));
 }
@@ -85,7 +106,13 @@ function convert(parsing: Parsing, node: Node | null, level: number): Tree | und
   const tag = (node as { tag?: string }).tag;
   if (tag !== undefined && !TAGS.has(tag)) {
     const hint = tag.startsWith('tag:yaml.org,2002:') ? undefined : 'remove the tag';
-    problem(parsing, 'TSB1002', placeOfTag(parsing.file, node), `the tag ${tag.replace('tag:yaml.org,2002:', '!!')} means nothing here`, { expected: 'plain YAML 1.2 values', hint });
+    problem(
+      parsing,
+      'TSB1002',
+      placeOfTag(parsing.file, node),
+      `the tag ${tag.replace('tag:yaml.org,2002:', '!!')} means nothing here`,
+      { expected: 'plain YAML 1.2 values', hint },
+    );
     return undefined;
   }
   if (!isScalar(node) && level > DEPTH_LIMIT) {
@@ -93,7 +120,11 @@ function convert(parsing: Parsing, node: Node | null, level: number): Tree | und
     return undefined;
   }
   parsing.open.add(node);
-  const tree = isMap(node) ? convertMap(parsing, node, level) : isSeq(node) ? convertList(parsing, node, level) : convertScalar(parsing, node as YamlScalar);
+  const tree = isMap(node)
+    ? convertMap(parsing, node, level)
+    : isSeq(node)
+      ? convertList(parsing, node, level)
+      : convertScalar(parsing, node as YamlScalar);
   parsing.open.delete(node);
   if (anchor !== undefined && tree !== undefined) {
     parsing.trees.set(node, tree);
@@ -111,7 +142,10 @@ function limited(parsing: Parsing, node: Node, tree: Tree | undefined): Tree | u
   if (tree !== undefined && tree.size > VALUE_LIMIT && !parsing.stopped) {
     const place = placeOfNode(parsing.file, node);
     const expected = `at most ${VALUE_LIMIT} values in one file`;
-    stop(parsing, new TsboxError('TSB1007', 'the aliases in this make too many values', { ...located(place), expected }));
+    stop(
+      parsing,
+      new TsboxError('TSB1007', 'the aliases in this make too many values', { ...located(place), expected }),
+    );
   }
   return parsing.stopped ? undefined : tree;
 }
@@ -119,7 +153,9 @@ function limited(parsing: Parsing, node: Node, tree: Tree | undefined): Tree | u
 function followAlias(parsing: Parsing, alias: Alias, level: number): Tree | undefined {
   const target = parsing.anchors.get(alias.source);
   if (target === undefined) {
-    problem(parsing, 'TSB1002', alias, `no anchor &${alias.source} stands before this alias`, { expected: `&${alias.source} on an earlier value` });
+    problem(parsing, 'TSB1002', alias, `no anchor &${alias.source} stands before this alias`, {
+      expected: `&${alias.source} on an earlier value`,
+    });
     return undefined;
   }
   if (parsing.open.has(target)) {
@@ -139,7 +175,9 @@ function convertScalar(parsing: Parsing, node: YamlScalar): Tree | undefined {
   const place = placeOfNode(parsing.file, node);
   if (typeof value === 'string') {
     if (value.includes('\0') || LONE_SURROGATE.test(value)) {
-      const what = value.includes('\0') ? 'a NUL character, which ends text in the kernel' : 'half of a UTF-16 pair, which is no character';
+      const what = value.includes('\0')
+        ? 'a NUL character, which ends text in the kernel'
+        : 'half of a UTF-16 pair, which is no character';
       problem(parsing, 'TSB1003', node, `the text contains ${what}`, { expected: 'text without it' });
       return undefined;
     }
@@ -147,7 +185,9 @@ function convertScalar(parsing: Parsing, node: YamlScalar): Tree | undefined {
   }
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) {
-      problem(parsing, 'TSB1003', node, `${node.source ?? value} is not a number that means anything here`, { expected: "a finite number; for no limit write 'max'" });
+      problem(parsing, 'TSB1003', node, `${node.source ?? value} is not a number that means anything here`, {
+        expected: "a finite number; for no limit write 'max'",
+      });
       return undefined;
     }
     return scalarTree(place, value, node.source);
@@ -159,7 +199,12 @@ function convertList(parsing: Parsing, node: YAMLSeq, level: number): Tree {
   const items: Tree[] = [];
   for (const item of node.items as (Node | null)[]) {
     const tree = convert(parsing, item, level + 1);
-    items.push(tree ?? (item === null ? scalarTree(placeOfNode(parsing.file, node), null) : brokenTree(placeOfNode(parsing.file, item))));
+    items.push(
+      tree ??
+        (item === null
+          ? scalarTree(placeOfNode(parsing.file, node), null)
+          : brokenTree(placeOfNode(parsing.file, item))),
+    );
   }
   return listTree(placeOfNode(parsing.file, node), items);
 }
@@ -177,10 +222,14 @@ function convertMap(parsing: Parsing, node: YAMLMap, level: number): Tree {
     const first = lines.get(key.text);
     if (first !== undefined) {
       const { at } = located(first);
-      problem(parsing, 'TSB1002', key.place, `the key '${key.text}' is given twice in one map`, { expected: `one '${key.text}'; the first is on line ${at?.line ?? 0}` });
+      problem(parsing, 'TSB1002', key.place, `the key '${key.text}' is given twice in one map`, {
+        expected: `one '${key.text}'; the first is on line ${at?.line ?? 0}`,
+      });
     }
     lines.set(key.text, first ?? key.place);
-    const tree = convert(parsing, pair.value, level + 1) ?? (pair.value === null ? scalarTree(key.place, null) : brokenTree(key.place));
+    const tree =
+      convert(parsing, pair.value, level + 1) ??
+      (pair.value === null ? scalarTree(key.place, null) : brokenTree(key.place));
     if (first !== undefined) {
       continue;
     }
@@ -216,7 +265,9 @@ function mergeInto(parsing: Parsing, entries: Map<string, Entry>, source: Entry)
   const broken = (tree: Tree): boolean => tree.kind === 'scalar' && tree.broken;
   const anyBroken = source.tree.kind === 'list' ? source.tree.items.some(broken) : broken(source.tree);
   if (!anyBroken && !mergeAliases(entries, source.tree)) {
-    problem(parsing, 'TSB1003', source.key, '<< takes the keys of maps', { expected: 'an alias of a map, or a list of them' });
+    problem(parsing, 'TSB1003', source.key, '<< takes the keys of maps', {
+      expected: 'an alias of a map, or a list of them',
+    });
   }
 }
 
@@ -230,7 +281,9 @@ function keyOf(parsing: Parsing, map: YAMLMap, node: Node | null): Key | undefin
   const scalar = isScalar(node) ? node : undefined;
   const text = typeof scalar?.value === 'string' ? scalar.value : (scalar?.source ?? '');
   if (scalar === undefined || (scalar.value === null && text === '')) {
-    problem(parsing, 'TSB1003', node ?? map, isAlias(node) ? 'an alias cannot be a key' : 'a key must be text', { expected: 'a name before the colon' });
+    problem(parsing, 'TSB1003', node ?? map, isAlias(node) ? 'an alias cannot be a key' : 'a key must be text', {
+      expected: 'a name before the colon',
+    });
     return undefined;
   }
   const anchor = (scalar as { anchor?: string }).anchor;
@@ -239,11 +292,15 @@ function keyOf(parsing: Parsing, map: YAMLMap, node: Node | null): Key | undefin
     parsing.trees.set(scalar, scalarTree(placeOfNode(parsing.file, scalar), text));
   }
   if (FORBIDDEN_KEYS.has(text)) {
-    problem(parsing, 'TSB1003', scalar, `'${text}' cannot be a key`, { expected: `any other name: ${[...FORBIDDEN_KEYS].join(', ')} are refused everywhere` });
+    problem(parsing, 'TSB1003', scalar, `'${text}' cannot be a key`, {
+      expected: `any other name: ${[...FORBIDDEN_KEYS].join(', ')} are refused everywhere`,
+    });
     return undefined;
   }
   if (UNSAFE_IN_NAMES.test(text) || LONE_SURROGATE.test(text)) {
-    problem(parsing, 'TSB1003', scalar, `the key '${text}' contains a control or formatting character`, { expected: 'visible characters' });
+    problem(parsing, 'TSB1003', scalar, `the key '${text}' contains a control or formatting character`, {
+      expected: 'visible characters',
+    });
     return undefined;
   }
   return { text, place: placeOfNode(parsing.file, scalar), merge: text === '<<' && scalar.type === 'PLAIN' };

@@ -7,7 +7,11 @@ import type { Tree } from './tree.ts';
  * Place of the value at a path, or of its key. Where the path leads to nothing, the key of the nearest parent that is
  * there (its value, for an item of a list); undefined only without a tree.
  */
-export function placeOf(tree: Tree | undefined, path: readonly PropertyKey[], part: 'key' | 'value' = 'value'): Place | undefined {
+export function placeOf(
+  tree: Tree | undefined,
+  path: readonly PropertyKey[],
+  part: 'key' | 'value' = 'value',
+): Place | undefined {
   let here = tree;
   let key: Place | undefined;
   for (const step of path) {

@@ -25,7 +25,10 @@ function definition(schema: z.ZodType): Definition {
 /** The schema without optional, default, lazy and transforms around it. */
 export function bare(schema: z.ZodType): z.ZodType {
   const def = definition(schema);
-  const inner = def.innerType ?? def.getter?.() ?? (def.type === 'pipe' && definition(def.in as z.ZodType).type !== 'unknown' ? def.in : undefined);
+  const inner =
+    def.innerType ??
+    def.getter?.() ??
+    (def.type === 'pipe' && definition(def.in as z.ZodType).type !== 'unknown' ? def.in : undefined);
   return inner === undefined ? schema : bare(inner);
 }
 
@@ -79,10 +82,21 @@ export function shapesOf(schema: z.ZodType): readonly Shape[] {
   }
 }
 
-const JSON_SHAPES: Readonly<Record<string, Shape>> = { string: 'text', integer: 'number', number: 'number', boolean: 'boolean', array: 'list', object: 'map' };
+const JSON_SHAPES: Readonly<Record<string, Shape>> = {
+  string: 'text',
+  integer: 'number',
+  number: 'number',
+  boolean: 'boolean',
+  array: 'list',
+  object: 'map',
+};
 
 function metaShapes(meta: unknown): readonly Shape[] {
-  const { type, enum: values, const: only } = (meta ?? {}) as { type?: string | string[]; enum?: unknown[]; const?: unknown };
+  const {
+    type,
+    enum: values,
+    const: only,
+  } = (meta ?? {}) as { type?: string | string[]; enum?: unknown[]; const?: unknown };
   if (type === undefined) {
     return values === undefined && only === undefined ? [] : (values ?? [only]).map(shapeOf);
   }
@@ -96,10 +110,23 @@ export function shapeOf(value: unknown): Shape {
   if (Array.isArray(value)) {
     return 'list';
   }
-  return typeof value === 'object' ? 'map' : typeof value === 'number' ? 'number' : typeof value === 'boolean' ? 'boolean' : 'text';
+  return typeof value === 'object'
+    ? 'map'
+    : typeof value === 'number'
+      ? 'number'
+      : typeof value === 'boolean'
+        ? 'boolean'
+        : 'text';
 }
 
-const SHAPE_WORDS: Readonly<Record<Shape, string>> = { map: 'a map', list: 'a list', text: 'text', number: 'a number', boolean: 'true or false', empty: 'nothing' };
+const SHAPE_WORDS: Readonly<Record<Shape, string>> = {
+  map: 'a map',
+  list: 'a list',
+  text: 'text',
+  number: 'a number',
+  boolean: 'true or false',
+  empty: 'nothing',
+};
 
 /** 'text or a map'. */
 export function shapeWords(shapes: readonly Shape[]): string {

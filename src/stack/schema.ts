@@ -14,8 +14,13 @@ export const LANGUAGE = 1;
 const languageSchema = valueSchema(
   (input) => {
     if (input !== LANGUAGE) {
-      const message = input === undefined ? "'tsbox' is missing" : `${show(input)} is not a version of the stack language`;
-      throw new ValueError(message, `tsbox: ${LANGUAGE}`, typeof input === 'number' && input > LANGUAGE ? 'this stack wants a newer tsbox' : undefined);
+      const message =
+        input === undefined ? "'tsbox' is missing" : `${show(input)} is not a version of the stack language`;
+      throw new ValueError(
+        message,
+        `tsbox: ${LANGUAGE}`,
+        typeof input === 'number' && input > LANGUAGE ? 'this stack wants a newer tsbox' : undefined,
+      );
     }
     return input;
   },
@@ -34,14 +39,21 @@ export const outputSchema = z.union([
   valueSchema(
     (input) => {
       if (typeof input !== 'string' && typeof input !== 'number' && typeof input !== 'boolean') {
-        throw new ValueError(`${show(input)} is not an output`, 'text such as ${container.NAME.pid}, or { value, sensitive }');
+        throw new ValueError(
+          `${show(input)} is not an output`,
+          'text such as ${container.NAME.pid}, or { value, sensitive }',
+        );
       }
       return { value: String(input), sensitive: false };
     },
     { type: ['string', 'number', 'boolean'] },
   ),
   z
-    .strictObject({ value: z.union([z.string(), z.number(), z.boolean()]), sensitive: z.boolean().optional(), description: z.string().optional() })
+    .strictObject({
+      value: z.union([z.string(), z.number(), z.boolean()]),
+      sensitive: z.boolean().optional(),
+      description: z.string().optional(),
+    })
     .transform((output) => ({ value: String(output.value), sensitive: output.sensitive ?? false })),
 ]);
 

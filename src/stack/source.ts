@@ -64,7 +64,12 @@ export function spanOf(place: Place): SourceSpan {
   const index = lineIndex(file, start);
   const column = start - (file.lineStarts[index] as number);
   const rest = lineText(file, index + 1).length - column;
-  return { file: file.name, line: index + 1, column: column + 1, length: Math.max(1, Math.min(place.end - start, rest)) };
+  return {
+    file: file.name,
+    line: index + 1,
+    column: column + 1,
+    length: Math.max(1, Math.min(place.end - start, rest)),
+  };
 }
 
 /** `at` and `sourceLine` of an error at the place. */
@@ -83,8 +88,13 @@ export function readBytes(path: string, name: string): Buffer {
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
-    const reason = { ENOENT: 'there is no such file', EACCES: 'permission denied', EISDIR: 'it is a directory' }[code] ?? code;
-    throw new TsboxError('TSB1001', `cannot read '${name}': ${reason}`, { errnoCode: code, subject: name, cause: error });
+    const reason =
+      { ENOENT: 'there is no such file', EACCES: 'permission denied', EISDIR: 'it is a directory' }[code] ?? code;
+    throw new TsboxError('TSB1001', `cannot read '${name}': ${reason}`, {
+      errnoCode: code,
+      subject: name,
+      cause: error,
+    });
   }
   try {
     const stat = fstatSync(fd);
@@ -98,7 +108,10 @@ export function readBytes(path: string, name: string): Buffer {
       read = readSync(fd, buffer, length, buffer.length - length, null);
     }
     if (stat.size > FILE_LIMIT || length > FILE_LIMIT) {
-      throw new TsboxError('TSB1007', `'${name}' has ${stat.size} bytes`, { subject: name, expected: `at most ${FILE_LIMIT} bytes in one file` });
+      throw new TsboxError('TSB1007', `'${name}' has ${stat.size} bytes`, {
+        subject: name,
+        expected: `at most ${FILE_LIMIT} bytes in one file`,
+      });
     }
     return buffer.subarray(0, length);
   } finally {
@@ -123,10 +136,14 @@ export function decode(bytes: Buffer, name: string): string {
   const text = new TextDecoder('utf-8').decode(bytes.subarray(start, end < 0 ? undefined : end));
   const column = Math.max(0, text.indexOf('\ufffd'));
   const offset = start + Buffer.byteLength(text.slice(0, column));
-  throw new TsboxError('TSB1001', `'${name}' is not UTF-8 text: byte 0x${(bytes[offset] ?? 0).toString(16).padStart(2, '0')} at offset ${offset}`, {
-    at: { file: name, line, column: column + 1, length: 1 },
-    sourceLine: text.slice(0, 1000),
-    expected: 'UTF-8',
-    hint: utf16 ? 'the file begins like UTF-16: save it as UTF-8' : undefined,
-  });
+  throw new TsboxError(
+    'TSB1001',
+    `'${name}' is not UTF-8 text: byte 0x${(bytes[offset] ?? 0).toString(16).padStart(2, '0')} at offset ${offset}`,
+    {
+      at: { file: name, line, column: column + 1, length: 1 },
+      sourceLine: text.slice(0, 1000),
+      expected: 'UTF-8',
+      hint: utf16 ? 'the file begins like UTF-16: save it as UTF-8' : undefined,
+    },
+  );
 }

@@ -18,7 +18,19 @@ const SYNONYMS: Readonly<Record<string, string>> = {
 };
 
 /** Keys of the language that this version does not have. */
-const LATER: ReadonlySet<string> = new Set(['healthcheck', 'mounts', 'volumes', 'networks', 'image', 'replicas', 'sysctls', 'rlimits', 'io', 'hugetlb', 'swap']);
+const LATER: ReadonlySet<string> = new Set([
+  'healthcheck',
+  'mounts',
+  'volumes',
+  'networks',
+  'image',
+  'replicas',
+  'sysctls',
+  'rlimits',
+  'io',
+  'hugetlb',
+  'swap',
+]);
 
 /** The known word that means the same elsewhere. */
 export function synonym(word: string, known: readonly string[]): string | undefined {

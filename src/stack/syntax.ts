@@ -23,7 +23,14 @@ export function composeFile(file: SourceFile, problems: TsboxError[]): Document.
   if (tokens === null) {
     return null;
   }
-  const composer = new Composer({ version: '1.2', schema: 'core', uniqueKeys: false, resolveKnownTags: false, prettyErrors: false, logLevel: 'silent' });
+  const composer = new Composer({
+    version: '1.2',
+    schema: 'core',
+    uniqueKeys: false,
+    resolveKnownTags: false,
+    prettyErrors: false,
+    logLevel: 'silent',
+  });
   let document: Document.Parsed | null = null;
   for (const found of composer.compose(tokens, true, file.text.length)) {
     if (document !== null) {
@@ -69,7 +76,10 @@ function boundedTokens(file: SourceFile, problems: TsboxError[]): CstToken[] | n
 }
 
 export function tooDeep(at: Parameters<typeof located>[0]): TsboxError {
-  return new TsboxError('TSB1007', `maps and lists are more than ${DEPTH_LIMIT} levels deep here`, { ...located(at), expected: `at most ${DEPTH_LIMIT} levels` });
+  return new TsboxError('TSB1007', `maps and lists are more than ${DEPTH_LIMIT} levels deep here`, {
+    ...located(at),
+    expected: `at most ${DEPTH_LIMIT} levels`,
+  });
 }
 
 function tooLong(at: Parameters<typeof located>[0]): TsboxError {
@@ -85,7 +95,12 @@ function syntaxErrors(file: SourceFile, document: Document.Parsed, problems: Tsb
   const { yaml } = document.directives;
   if (yaml.explicit === true && yaml.version !== '1.2') {
     const start = Math.max(0, file.text.indexOf('%YAML'));
-    problems.push(new TsboxError('TSB1002', `YAML ${yaml.version} is not read`, { ...located({ file, start, end: start + 9 }), expected: 'YAML 1.2, which needs no %YAML line' }));
+    problems.push(
+      new TsboxError('TSB1002', `YAML ${yaml.version} is not read`, {
+        ...located({ file, start, end: start + 9 }),
+        expected: 'YAML 1.2, which needs no %YAML line',
+      }),
+    );
     return true;
   }
   const lines = new Set<number>();
@@ -111,7 +126,9 @@ function wording(error: YAMLParseError): string {
   };
   const open = /^Flow (sequence|map) in block collection/.exec(error.message);
   if (open !== null) {
-    return open[1] === 'map' ? 'a map in braces does not end before this' : 'a list in brackets does not end before this';
+    return open[1] === 'map'
+      ? 'a map in braces does not end before this'
+      : 'a list in brackets does not end before this';
   }
   const text = known[error.code] ?? error.message;
   return text.charAt(0).toLowerCase() + text.slice(1).replace(/\.$/, '');
@@ -122,7 +139,7 @@ function remedy(error: YAMLParseError, line: string): { expected?: string; hint?
     case 'TAB_AS_INDENT':
       return { expected: 'spaces' };
     case 'BLOCK_AS_IMPLICIT_KEY':
-      return { hint: "put the value in quotes, or the inner map on lines of its own" };
+      return { hint: 'put the value in quotes, or the inner map on lines of its own' };
     case 'BAD_SCALAR_START':
       return { hint: 'put the value in quotes' };
     case 'BAD_INDENT':

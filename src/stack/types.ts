@@ -17,7 +17,9 @@ export interface Stack {
   readonly files: readonly string[];
   /** Directory of the first file: relative paths in the stack are resolved against the directory of the file they stand in. */
   readonly directory: string;
-  readonly variables: Readonly<Record<string, { readonly value: string | number | boolean; readonly sensitive: boolean }>>;
+  readonly variables: Readonly<
+    Record<string, { readonly value: string | number | boolean; readonly sensitive: boolean }>
+  >;
   /** By full path ('tenants/api'), parents before children; children are lifted out of the nested form. */
   readonly cgroups: ReadonlyMap<string, CgroupSpec>;
   readonly namespaces: ReadonlyMap<string, NamespaceSpec>;

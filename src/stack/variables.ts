@@ -42,7 +42,10 @@ const scalar = valueSchema(
 export const variableSchema = z.strictObject({
   type: z.enum(TYPES).optional(),
   default: scalar.optional(),
-  env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'an environment variable is named by letters, digits and _').optional(),
+  env: z
+    .string()
+    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'an environment variable is named by letters, digits and _')
+    .optional(),
   sensitive: z.boolean().optional(),
   description: z.string().optional(),
   min: z.number().optional(),
@@ -52,17 +55,30 @@ export const variableSchema = z.strictObject({
 type Declaration = z.output<typeof variableSchema>;
 
 /** Values of all declared variables; errors are added to `problems`. */
-export function resolveVariables(root: MapTree, sources: VariableSources, problems: TsboxError[]): Map<string, Variable> {
+export function resolveVariables(
+  root: MapTree,
+  sources: VariableSources,
+  problems: TsboxError[],
+): Map<string, Variable> {
   const section = child(root, 'variables');
   const variables = new Map<string, Variable>();
   if (section?.kind === 'map') {
     for (const [name, { key, tree }] of section.entries) {
       if (!VARIABLE_NAME.test(name)) {
-        problems.push(new TsboxError('TSB1003', `'${name}' cannot name a variable`, { ...located(key), expected: "1 to 63 letters, digits and '_', not beginning with a digit" }));
+        problems.push(
+          new TsboxError('TSB1003', `'${name}' cannot name a variable`, {
+            ...located(key),
+            expected: "1 to 63 letters, digits and '_', not beginning with a digit",
+          }),
+        );
       }
       const parsed = variableSchema.safeParse(toData(tree));
       if (parsed.success) {
-        variables.set(name, { type: typeOf(parsed.data), value: valueOf(root, name, parsed.data, sources, problems), sensitive: parsed.data.sensitive ?? false });
+        variables.set(name, {
+          type: typeOf(parsed.data),
+          value: valueOf(root, name, parsed.data, sources, problems),
+          sensitive: parsed.data.sensitive ?? false,
+        });
       } else {
         for (const { error } of translateIssues(parsed.error.issues, variableSchema, root, ['variables', name])) {
           problems.push(...(error === undefined ? [] : [error]));
@@ -81,14 +97,25 @@ export function resolveVariables(root: MapTree, sources: VariableSources, proble
   return variables;
 }
 
-function valueOf(root: MapTree, name: string, declared: Declaration, sources: VariableSources, problems: TsboxError[]): VariableValue | undefined | null {
+function valueOf(
+  root: MapTree,
+  name: string,
+  declared: Declaration,
+  sources: VariableSources,
+  problems: TsboxError[],
+): VariableValue | undefined | null {
   const given = Object.hasOwn(sources.variables, name) ? sources.variables[name] : undefined;
   const fromEnv = declared.env === undefined ? undefined : sources.env[declared.env];
   const value = given ?? fromEnv ?? declared.default;
   if (value === undefined) {
     return undefined;
   }
-  const source = given !== undefined ? 'from the command line' : fromEnv !== undefined ? `from ${declared.env} in the environment` : 'by default';
+  const source =
+    given !== undefined
+      ? 'from the command line'
+      : fromEnv !== undefined
+        ? `from ${declared.env} in the environment`
+        : 'by default';
   try {
     return checked(declared, value);
   } catch (error) {
@@ -98,7 +125,11 @@ function valueOf(root: MapTree, name: string, declared: Declaration, sources: Va
     const path = ['variables', name, ...(source === 'by default' ? ['default'] : [])];
     const what = declared.sensitive === true ? 'a value' : show(value);
     problems.push(
-      new TsboxError('TSB1006', `the variable '${name}' has ${what} ${source}, which ${error.message}`, { ...located(placeOf(root, path)), expected: error.expected, hint: error.hint }),
+      new TsboxError('TSB1006', `the variable '${name}' has ${what} ${source}, which ${error.message}`, {
+        ...located(placeOf(root, path)),
+        expected: error.expected,
+        hint: error.hint,
+      }),
     );
     return null;
   }
@@ -116,7 +147,11 @@ function checked(declared: Declaration, given: VariableValue): VariableValue {
   }
   if (declared.enum !== undefined && !declared.enum.some((allowed) => typed(type, allowed) === value)) {
     const near = declared.sensitive === true ? undefined : suggest(String(value), declared.enum.map(String));
-    throw new ValueError('is not one of its values', declared.enum.join(', '), near === undefined ? undefined : `did you mean "${near}"?`);
+    throw new ValueError(
+      'is not one of its values',
+      declared.enum.join(', '),
+      near === undefined ? undefined : `did you mean "${near}"?`,
+    );
   }
   return value;
 }
@@ -125,7 +160,13 @@ function typeOf({ type, default: value }: Declaration): VariableType {
   if (type !== undefined || value === undefined) {
     return type ?? 'string';
   }
-  return typeof value === 'number' ? (Number.isInteger(value) ? 'integer' : 'number') : typeof value === 'boolean' ? 'boolean' : 'string';
+  return typeof value === 'number'
+    ? Number.isInteger(value)
+      ? 'integer'
+      : 'number'
+    : typeof value === 'boolean'
+      ? 'boolean'
+      : 'string';
 }
 
 function typed(type: VariableType, value: VariableValue): VariableValue {
@@ -138,9 +179,13 @@ function typed(type: VariableType, value: VariableValue): VariableValue {
     case 'integer':
     case 'number': {
       const number = typeof value === 'string' && /^[+-]?\d{1,17}(\.\d{1,17})?$/.test(value) ? Number(value) : value;
-      const right = typeof number === 'number' && Number.isFinite(number) && (type === 'number' || Number.isSafeInteger(number));
+      const right =
+        typeof number === 'number' && Number.isFinite(number) && (type === 'number' || Number.isSafeInteger(number));
       if (!right) {
-        throw new ValueError(type === 'integer' ? 'is not an integer' : 'is not a number', type === 'integer' ? 'a whole number' : 'a number');
+        throw new ValueError(
+          type === 'integer' ? 'is not an integer' : 'is not a number',
+          type === 'integer' ? 'a whole number' : 'a number',
+        );
       }
       return number;
     }

@@ -76,7 +76,9 @@ const POINTS = ['cgroup-make', 'devices', 'cgroup-write', 'namespace-make', 'sta
 test('killed at every kind of step, before and after it', async () => {
   await inSandbox(async (box, file) => {
     for (const point of GUEST ? POINTS.filter((p) => p.includes('start') || p.includes('make')) : POINTS) {
-      const killed = await box.run(process.execPath, [CLI, 'apply', '-f', file, '--auto-approve'], { TSBOX_FAULT: point });
+      const killed = await box.run(process.execPath, [CLI, 'apply', '-f', file, '--auto-approve'], {
+        TSBOX_FAULT: point,
+      });
       assert.is(killed.code, -1, `${point}: it was to be killed there: ${killed.stderr}`);
       await converge(box, file, point);
       assert.is((await box.tsbox('destroy', '-f', file, '--auto-approve')).code, 0);
@@ -94,7 +96,10 @@ test('killed at ten random moments', async () => {
   };
   await inSandbox(async (box, file) => {
     for (let i = 0; i < (GUEST ? 3 : 10); i++) {
-      const child = spawn(process.execPath, [CLI, 'apply', '-f', file, '--auto-approve'], { env: box.env, stdio: 'ignore' });
+      const child = spawn(process.execPath, [CLI, 'apply', '-f', file, '--auto-approve'], {
+        env: box.env,
+        stdio: 'ignore',
+      });
       const closed = new Promise((resolve) => child.once('close', resolve));
       const delay = 80 + random() * (GUEST ? 3000 : 250);
       await new Promise((resolve) => setTimeout(resolve, delay));
@@ -108,9 +113,16 @@ test('killed at ten random moments', async () => {
 
 test('a destroy that was killed is finished by the next one', async () => {
   await inSandbox(async (box, file) => {
-    for (const point of ['* stop after', '* cgroup-remove before', '* cgroup-remove after', '* namespace-remove after']) {
+    for (const point of [
+      '* stop after',
+      '* cgroup-remove before',
+      '* cgroup-remove after',
+      '* namespace-remove after',
+    ]) {
       assert.is((await box.tsbox('apply', '-f', file, '--auto-approve')).code, 0);
-      const killed = await box.run(process.execPath, [CLI, 'destroy', '-f', file, '--auto-approve'], { TSBOX_FAULT: point });
+      const killed = await box.run(process.execPath, [CLI, 'destroy', '-f', file, '--auto-approve'], {
+        TSBOX_FAULT: point,
+      });
       assert.is(killed.code, -1, point);
       const finished = await box.tsbox('destroy', '-f', file, '--auto-approve');
       assert.is(finished.code, 0, `${point}: ${finished.stderr}`);
@@ -151,7 +163,11 @@ test('a supervisor killed: the container lives on and gets another', async () =>
   await inSandbox(async (box, file) => {
     assert.is((await box.tsbox('apply', '-f', file, '--auto-approve')).code, 0);
     const pid = (): Promise<number> =>
-      box.tsbox('ps', '--json', '--stack', STACK).then((r) => (JSON.parse(r.stdout) as Array<{ name: string; pid: number }>).find((c) => c.name === 'two')?.pid ?? 0);
+      box
+        .tsbox('ps', '--json', '--stack', STACK)
+        .then(
+          (r) => (JSON.parse(r.stdout) as Array<{ name: string; pid: number }>).find((c) => c.name === 'two')?.pid ?? 0,
+        );
     const was = await pid();
     const stat = readFileSync(`/proc/${was}/stat`, 'utf8');
     process.kill(Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]), 'SIGKILL');
@@ -175,15 +191,24 @@ test('two applies at once: one does it, the other is refused with the holder or 
       const refused = a.code === 6 ? a : b;
       assert.match(refused.stderr, /TSB3004.*locked by process \d+/);
     }
-    const many = await Promise.all(Array.from({ length: 4 }, () => box.tsbox('apply', '-f', file, '--auto-approve', '--lock-timeout', '120')));
-    assert.equal(many.map((m) => m.code), [0, 0, 0, 0], many.map((m) => m.stderr).join());
+    const many = await Promise.all(
+      Array.from({ length: 4 }, () => box.tsbox('apply', '-f', file, '--auto-approve', '--lock-timeout', '120')),
+    );
+    assert.equal(
+      many.map((m) => m.code),
+      [0, 0, 0, 0],
+      many.map((m) => m.stderr).join(),
+    );
     await converge(box, file, 'concurrent applies');
   });
 });
 
 test('SIGINT: what runs finishes, the rest is not started, the next apply goes on', async () => {
   await inSandbox(async (box, file) => {
-    const child = spawn(process.execPath, [CLI, 'apply', '-f', file, '--auto-approve', '--parallelism', '1'], { env: box.env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [CLI, 'apply', '-f', file, '--auto-approve', '--parallelism', '1'], {
+      env: box.env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let stderr = '';
     let asked = false;
     child.stderr.on('data', (d: Buffer) => {

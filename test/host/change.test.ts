@@ -82,8 +82,27 @@ const inPlace: ReadonlyArray<readonly [string, Knobs, () => void]> = [
     },
   ],
   ['hostname', { memory: '128MiB', weight: 800, hostname: 'renamed' }, () => undefined],
-  ['devices', { memory: '128MiB', weight: 800, hostname: 'renamed', devices: '[ { allow: /dev/null rw }, { allow: /dev/full rw } ]' }, () => undefined],
-  ['cgroup.freeze', { memory: '128MiB', weight: 800, hostname: 'renamed', devices: '[ { allow: /dev/null rw }, { allow: /dev/full rw } ]', freeze: true }, () => undefined],
+  [
+    'devices',
+    {
+      memory: '128MiB',
+      weight: 800,
+      hostname: 'renamed',
+      devices: '[ { allow: /dev/null rw }, { allow: /dev/full rw } ]',
+    },
+    () => undefined,
+  ],
+  [
+    'cgroup.freeze',
+    {
+      memory: '128MiB',
+      weight: 800,
+      hostname: 'renamed',
+      devices: '[ { allow: /dev/null rw }, { allow: /dev/full rw } ]',
+      freeze: true,
+    },
+    () => undefined,
+  ],
 ];
 
 for (const [name, knobs, check] of inPlace) {

@@ -11,9 +11,12 @@ import { parseDeviceRule, type DeviceRule } from '../../src/resources/devices/sc
 import { canonicalFromList, v1Transition } from '../../src/resources/devices/v1.ts';
 import { rulesArbitrary } from '../support/device-rules.ts';
 
-const line = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').find((l) => / - cgroup .*\bdevices\b/.test(l));
+const line = readFileSync('/proc/self/mountinfo', 'utf8')
+  .split('\n')
+  .find((l) => / - cgroup .*\bdevices\b/.test(l));
 const mount = line?.split(' ')[4];
-const reason = mount === undefined ? 'no v1 devices hierarchy is mounted' : process.getuid?.() === 0 ? undefined : 'not root';
+const reason =
+  mount === undefined ? 'no v1 devices hierarchy is mounted' : process.getuid?.() === 0 ? undefined : 'not root';
 
 const parse = (text: string): DeviceRule => {
   const rule = parseDeviceRule(text.startsWith('allow '), text.replace(/^\w+ /, ''));

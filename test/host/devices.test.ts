@@ -13,7 +13,10 @@ import { DEFAULT_DEVICE_RULES } from '../../src/resources/devices/defaults.ts';
 import { parseDeviceRule, type DeviceRule } from '../../src/resources/devices/schema.ts';
 
 const addon = resolve('dist/tsbox.node');
-const mount = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').find((l) => / - cgroup2 /.test(l))?.split(' ')[4];
+const mount = readFileSync('/proc/self/mountinfo', 'utf8')
+  .split('\n')
+  .find((l) => / - cgroup2 /.test(l))
+  ?.split(' ')[4];
 const reason = !existsSync(addon)
   ? `${addon} is not built`
   : mount === undefined
@@ -52,7 +55,11 @@ const CASES: ReadonlyArray<readonly [name: string, rules: readonly DeviceRule[],
   ['default rules', DEFAULT_DEVICE_RULES, ['ok', 'ok', 'ok', 'ok']],
   // /dev/null stays writable: the shell sends its errors there.
   ['null and reading zero only', ['allow c 1:3 rw', 'allow c 1:5 r'].map(parse), ['ok', 'ok', 'no', 'no']],
-  ['read and write by two rules', ['allow c 1:3 rw', 'allow c 1:5 r', 'allow c 1:5 w'].map(parse), ['ok', 'ok', 'ok', 'no']],
+  [
+    'read and write by two rules',
+    ['allow c 1:3 rw', 'allow c 1:5 r', 'allow c 1:5 w'].map(parse),
+    ['ok', 'ok', 'ok', 'no'],
+  ],
   ['all but full', ['allow all', 'deny c 1:7 rwm'].map(parse), ['ok', 'ok', 'ok', 'no']],
 ];
 const ATTEMPTS = ['<>/dev/null', '</dev/zero', '<>/dev/zero', '</dev/full'];
@@ -69,7 +76,11 @@ if (reason !== undefined) {
         last = id;
         const [programs] = native.devicePrograms([cgroup]);
         if (!Array.isArray(programs)) throw new Error(`query: errno ${programs}`);
-        assert.equal(programs.map((p) => p.id), [id], `${name}: exactly one program`);
+        assert.equal(
+          programs.map((p) => p.id),
+          [id],
+          `${name}: exactly one program`,
+        );
         const code = programs.map((p) => p.xlated).filter((x): x is Uint8Array => typeof x !== 'number');
         assert.equal(decodePrograms(code), canonicalRules(rules), name);
         assert.equal(opens(cgroup, ATTEMPTS), expected, name);
@@ -82,7 +93,9 @@ if (reason !== undefined) {
 
   test('a replacement is never a moment without a filter', () => {
     inCgroup((cgroup, native) => {
-      const [one, two] = [['allow c 1:3 rw'], ['allow c 1:3 rw', 'allow c 1:5 r']].map((r) => compileRules(r.map(parse)));
+      const [one, two] = [['allow c 1:3 rw'], ['allow c 1:3 rw', 'allow c 1:5 r']].map((r) =>
+        compileRules(r.map(parse)),
+      );
       if (!one || !two) throw new Error('unreachable');
       for (let i = 0; i < 100; i++) {
         native.deviceProgramReplace(cgroup, i % 2 ? one : two, 'tsbox_test');

@@ -1,7 +1,17 @@
 /** The real supervisor on the real kernel, without the addon. Needs root and a cgroup2 mount. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { existsSync, mkdirSync, readFileSync, readdirSync, readlinkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { encodeInitSpec, NAMESPACE_TYPES, parseRunState, policyText } from '../../src/kernel/init-spec.ts';
 import type { InitReport, NamespaceType, RunState } from '../../src/kernel/init-spec.ts';
@@ -44,7 +54,10 @@ function scenario(name: string, body: (scene: Scene) => Promise<void>): void {
 
 function started(report: InitReport): { pid: number; supervisor: number } {
   if (!report.ok) throw new Error(`not started: ${JSON.stringify(report)}`);
-  for (const [pid, start] of [['pid', 'start'], ['supervisor', 'sstart']] as const) {
+  for (const [pid, start] of [
+    ['pid', 'start'],
+    ['supervisor', 'sstart'],
+  ] as const) {
     // A short-lived program, and its supervisor, may be gone by now.
     if (existsSync(`/proc/${report.fields[pid]}`)) assert.match(report.fields[start] ?? '', /^\d+$/);
   }
@@ -67,10 +80,15 @@ const DEFAULT_CAP_TEXT = '00000000a80425fb';
 const hostMounts = (scene: Scene): string[] =>
   readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
-    .filter((line) => /^(\/|\/proc|\/dev|\/sys|\/tmp)$|^\/(proc|dev|sys)\/|^\/usr|^\/bin/.test(line.split(' ')[4] ?? '') || line.includes(scene.name));
+    .filter(
+      (line) =>
+        /^(\/|\/proc|\/dev|\/sys|\/tmp)$|^\/(proc|dev|sys)\/|^\/usr|^\/bin/.test(line.split(' ')[4] ?? '') ||
+        line.includes(scene.name),
+    );
 
 const nsLink = (pid: number | 'self', type: string): string => readlinkSync(`/proc/${pid}/ns/${type}`);
-const statusField = (pid: number, name: string): string => new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '';
+const statusField = (pid: number, name: string): string =>
+  new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '';
 const leaf = (scene: Scene): string => join(scene.cgroup, 'box');
 
 async function state(scene: Scene): Promise<RunState> {
@@ -113,15 +131,23 @@ const untilLogged = (scene: Scene, text: string): Promise<string> =>
 
 scenario('a container has its own namespaces, root, cgroups, capabilities and nothing else', async (scene) => {
   const before = hostMounts(scene);
-  const script = 'cat /proc/self/mountinfo; ls -l /proc/self/fd; hostname; echo keyring; cat /proc/keys; echo up; exec sleep 100';
+  const script =
+    'cat /proc/self/mountinfo; ls -l /proc/self/fd; hostname; echo keyring; cat /proc/keys; echo up; exec sleep 100';
   const r = await init(
     scene,
     supervise(scene, ['sh', '-c', script], {
-      namespaces: namespaces({ create: ['mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup', 'time'], timeOffsets: 'monotonic 1000 0\nboottime 2000 0\n', domainname: 'lan' }),
+      namespaces: namespaces({
+        create: ['mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup', 'time'],
+        timeOffsets: 'monotonic 1000 0\nboottime 2000 0\n',
+        domainname: 'lan',
+      }),
     }),
   );
   const { pid, supervisor } = started(r.report);
-  assert.is(r.text, `ok pid=${pid} start=${startTime(pid)} supervisor=${r.child.pid} sstart=${startTime(supervisor)}\n`);
+  assert.is(
+    r.text,
+    `ok pid=${pid} start=${startTime(pid)} supervisor=${r.child.pid} sstart=${startTime(supervisor)}\n`,
+  );
   for (const type of NAMESPACE_TYPES) {
     if (type === 'user') assert.is(nsLink(pid, type), nsLink('self', type));
     else assert.is.not(nsLink(pid, type), nsLink('self', type), type);
@@ -151,7 +177,10 @@ scenario('a container has its own namespaces, root, cgroups, capabilities and no
 
   const fds = readdirSync(`/proc/${supervisor}/fd`).map((fd) => readlinkSync(`/proc/${supervisor}/fd/${fd}`));
   assert.ok(fds.length <= 20, fds.join(' '));
-  assert.not.ok(fds.some((to) => /spec|socket|memfd/.test(to)), fds.join(' '));
+  assert.not.ok(
+    fds.some((to) => /spec|socket|memfd/.test(to)),
+    fds.join(' '),
+  );
   const rollup = readFileSync(`/proc/${supervisor}/smaps_rollup`, 'utf8');
   const own = [...rollup.matchAll(/^Private_\w+:\s+(\d+) kB/gm)].reduce((sum, m) => sum + Number(m[1]), 0);
   assert.ok(own < 300, `${own} KiB of its own`);
@@ -167,11 +196,17 @@ scenario('a container has its own namespaces, root, cgroups, capabilities and no
 });
 
 scenario('all eight namespaces, with ids mapped', async (scene) => {
-  const script = 'id -u; cat /proc/self/uid_map; touch /tmp/mine && stat -c %u:%g /tmp/mine; cat /proc/self/mountinfo; echo hello > /dev/null && echo wrote; ls -ln /dev/pts; echo up; exec sleep 100';
+  const script =
+    'id -u; cat /proc/self/uid_map; touch /tmp/mine && stat -c %u:%g /tmp/mine; cat /proc/self/mountinfo; echo hello > /dev/null && echo wrote; ls -ln /dev/pts; echo up; exec sleep 100';
   const r = await init(
     scene,
     supervise(scene, ['sh', '-c', script], {
-      namespaces: namespaces({ create: [...NAMESPACE_TYPES], uidMap: '0 100000 65536\n', gidMap: '0 100000 65536\n', timeOffsets: 'boottime 500 0\n' }),
+      namespaces: namespaces({
+        create: [...NAMESPACE_TYPES],
+        uidMap: '0 100000 65536\n',
+        gidMap: '0 100000 65536\n',
+        timeOffsets: 'boottime 500 0\n',
+      }),
       root: rootOps({ bindDevices: true }),
     }),
   );
@@ -190,7 +225,11 @@ scenario('all eight namespaces, with ids mapped', async (scene) => {
       ...execIn(pid, ['sh', '-c', 'id -u; readlink /proc/self/ns/user; readlink /proc/self/ns/time']),
       namespaces: namespaces({
         create: [],
-        join: [...NAMESPACE_TYPES.filter((t) => t !== 'pid'), 'pid' as const].map((type) => ({ type, path: `/proc/${pid}/ns/${type}`, startTime: startTime(pid) })),
+        join: [...NAMESPACE_TYPES.filter((t) => t !== 'pid'), 'pid' as const].map((type) => ({
+          type,
+          path: `/proc/${pid}/ns/${type}`,
+          startTime: startTime(pid),
+        })),
       }),
     },
     'pipe',
@@ -202,16 +241,23 @@ scenario('all eight namespaces, with ids mapped', async (scene) => {
 });
 
 scenario('restarts keep the shareable namespaces and stop at the bound', async (scene) => {
-  const script = 'readlink /proc/self/ns/net /proc/self/ns/uts /proc/self/ns/ipc /proc/self/ns/user /proc/self/ns/time /proc/self/ns/cgroup | tr "\\n" " "; echo; readlink /proc/self/ns/pid >&2; hostname; hostname changed; sleep 0.05; exit 3';
+  const script =
+    'readlink /proc/self/ns/net /proc/self/ns/uts /proc/self/ns/ipc /proc/self/ns/user /proc/self/ns/time /proc/self/ns/cgroup | tr "\\n" " "; echo; readlink /proc/self/ns/pid >&2; hostname; hostname changed; sleep 0.05; exit 3';
   for (const user of [false, true]) {
     rmSync(scene.path('log'), { force: true });
     const r = await init(
       scene,
       supervise(scene, ['sh', '-c', script], {
         policy: policy({ policy: 'on-failure', max: 2 }),
-        namespaces: namespaces({ create: user ? [...NAMESPACE_TYPES] : ['mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup', 'time'], uidMap: user ? '0 100000 65536\n' : '', gidMap: user ? '0 100000 65536\n' : '' }),
+        namespaces: namespaces({
+          create: user ? [...NAMESPACE_TYPES] : ['mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup', 'time'],
+          uidMap: user ? '0 100000 65536\n' : '',
+          gidMap: user ? '0 100000 65536\n' : '',
+        }),
         root: rootOps({ bindDevices: user }),
-        process: processSpec(['sh', '-c', script], { capabilities: { ...NO_CAPS, bounding: 1n << 21n, permitted: 1n << 21n, effective: 1n << 21n } }),
+        process: processSpec(['sh', '-c', script], {
+          capabilities: { ...NO_CAPS, bounding: 1n << 21n, permitted: 1n << 21n, effective: 1n << 21n },
+        }),
       }),
     );
     started(r.report);
@@ -241,7 +287,14 @@ scenario('restart policies', async (scene) => {
   ];
   for (const [script, p, restarts] of outcomes) {
     // The sub-shell is not the namespace's pid 1, which could not kill itself.
-    const r = await init(scene, supervise(scene, ['sh', '-c', script], { policy: policy(p), namespaces: namespaces({ create: ['mnt'] }), root: [{ op: 'none' }] }));
+    const r = await init(
+      scene,
+      supervise(scene, ['sh', '-c', script], {
+        policy: policy(p),
+        namespaces: namespaces({ create: ['mnt'] }),
+        root: [{ op: 'none' }],
+      }),
+    );
     assert.ok(r.report.ok, r.text);
     assert.is(await r.exit, 0);
     const s = await state(scene);
@@ -252,14 +305,19 @@ scenario('restart policies', async (scene) => {
 });
 
 scenario('backoff doubles up to its cap, and stop ends it', async (scene) => {
-  const r = await init(scene, supervise(scene, ['date', '+%s%N'], { policy: policy({ policy: 'always', backoffMs: 50, backoffMaxMs: 200 }) }));
+  const r = await init(
+    scene,
+    supervise(scene, ['date', '+%s%N'], { policy: policy({ policy: 'always', backoffMs: 50, backoffMaxMs: 200 }) }),
+  );
   started(r.report);
   const times = await until('five runs', () => {
     const lines = logged(scene, 'stdout').trim().split('\n');
     return lines.length >= 5 && lines.slice(0, 5).map((ns) => Number(BigInt(ns) / 1000000n));
   });
   const gaps = times.slice(1).map((t, i) => t - (times[i] ?? 0));
-  [50, 100, 200, 200].forEach((delay, i) => assert.ok((gaps[i] ?? 0) >= delay && (gaps[i] ?? 0) < delay + 80, gaps.join(' ')));
+  [50, 100, 200, 200].forEach((delay, i) =>
+    assert.ok((gaps[i] ?? 0) >= delay && (gaps[i] ?? 0) < delay + 80, gaps.join(' ')),
+  );
   await stateIs(scene, 'backoff');
   r.child.kill('SIGTERM');
   assert.is(await r.exit, 0);
@@ -267,7 +325,10 @@ scenario('backoff doubles up to its cap, and stop ends it', async (scene) => {
 });
 
 scenario('stop: with grace, and for one that ignores it', async (scene) => {
-  const polite = await init(scene, supervise(scene, ['sh', '-c', 'trap "echo bye; exit 5" TERM; echo up; while :; do sleep 0.02; done']));
+  const polite = await init(
+    scene,
+    supervise(scene, ['sh', '-c', 'trap "echo bye; exit 5" TERM; echo up; while :; do sleep 0.02; done']),
+  );
   started(polite.report);
   await untilLogged(scene, 'up\n');
   polite.child.kill('SIGTERM');
@@ -277,7 +338,13 @@ scenario('stop: with grace, and for one that ignores it', async (scene) => {
   assert.match(logged(scene, 'stdout'), /bye\n/);
 
   rmSync(scene.path('log'));
-  const deaf = await init(scene, supervise(scene, ['sh', '-c', 'trap "" TERM; sleep 200 & echo up; wait; sleep 100'], { policy: policy({ graceMs: 300, policy: 'always' }), namespaces: namespaces({ create: ['mnt'] }) }));
+  const deaf = await init(
+    scene,
+    supervise(scene, ['sh', '-c', 'trap "" TERM; sleep 200 & echo up; wait; sleep 100'], {
+      policy: policy({ graceMs: 300, policy: 'always' }),
+      namespaces: namespaces({ create: ['mnt'] }),
+    }),
+  );
   started(deaf.report);
   await untilLogged(scene, 'up\n');
   const begin = Date.now();
@@ -339,7 +406,9 @@ scenario('a killed supervisor leaves the container running; another adopts it', 
 });
 
 scenario('an adopted container is restarted in its old namespaces', async (scene) => {
-  const spec = supervise(scene, ['sh', '-c', 'readlink /proc/self/ns/net; sleep 100'], { policy: policy({ policy: 'always', backoffMs: 1 }) });
+  const spec = supervise(scene, ['sh', '-c', 'readlink /proc/self/ns/net; sleep 100'], {
+    policy: policy({ policy: 'always', backoffMs: 1 }),
+  });
   const r = await init(scene, spec);
   const { pid, supervisor } = started(r.report);
   await until('output', () => logged(scene, 'stdout') !== '');
@@ -361,7 +430,20 @@ scenario('an adopted container is restarted in its old namespaces', async (scene
 scenario('exec passes output, exit code, signals and cgroup', async (scene) => {
   const r = await init(scene, supervise(scene, ['sleep', '100']));
   const { pid } = started(r.report);
-  const e = await init(scene, { ...execIn(pid, ['sh', '-c', 'cat; hostname; cat /proc/self/cgroup; readlink /proc/self/ns/pid; ls /proc/self/fd; exit 7']), cgroup: leaf(scene), cgroupProcs: scene.v1.map((d) => `${d}/cgroup.procs`) }, 'pipe', 'from stdin\n');
+  const e = await init(
+    scene,
+    {
+      ...execIn(pid, [
+        'sh',
+        '-c',
+        'cat; hostname; cat /proc/self/cgroup; readlink /proc/self/ns/pid; ls /proc/self/fd; exit 7',
+      ]),
+      cgroup: leaf(scene),
+      cgroupProcs: scene.v1.map((d) => `${d}/cgroup.procs`),
+    },
+    'pipe',
+    'from stdin\n',
+  );
   assert.is(await e.exit, 7, e.text);
   assert.match(e.stdout(), /^from stdin\nbox\n/);
   assert.match(e.stdout(), /0::\/\n/);
@@ -369,7 +451,11 @@ scenario('exec passes output, exit code, signals and cgroup', async (scene) => {
 
   const killed = await init(scene, execIn(pid, ['sh', '-c', 'kill -15 $$']), 'pipe');
   assert.is(await killed.exit, 143);
-  const forwarded = await init(scene, execIn(pid, ['sh', '-c', 'trap "exit 4" TERM; echo ready; while :; do sleep 0.01; done']), 'pipe');
+  const forwarded = await init(
+    scene,
+    execIn(pid, ['sh', '-c', 'trap "exit 4" TERM; echo ready; while :; do sleep 0.01; done']),
+    'pipe',
+  );
   await until('ready', () => forwarded.stdout() === 'ready\n');
   forwarded.child.kill('SIGTERM');
   assert.is(await forwarded.exit, 4);
@@ -381,7 +467,19 @@ scenario('exec passes output, exit code, signals and cgroup', async (scene) => {
 scenario('exec with a terminal of the container', async (scene) => {
   const r = await init(scene, supervise(scene, ['sleep', '100']));
   const { pid } = started(r.report);
-  const e = await init(scene, { ...execIn(pid, ['sh', '-c', 'tty; [ -t 0 ] && [ -t 1 ] && echo yes; stty -a | head -1; read line; echo "got $line"; exit 6']), tty: true }, 'pipe', 'typed\n');
+  const e = await init(
+    scene,
+    {
+      ...execIn(pid, [
+        'sh',
+        '-c',
+        'tty; [ -t 0 ] && [ -t 1 ] && echo yes; stty -a | head -1; read line; echo "got $line"; exit 6',
+      ]),
+      tty: true,
+    },
+    'pipe',
+    'typed\n',
+  );
   assert.is(await e.exit, 6, e.text);
   assert.match(e.stdout(), /^(typed\r\n)?\/dev\/pts\/0\r\nyes\r\n/, e.stdout());
   assert.match(e.stdout(), /got typed\r\n/);
@@ -403,7 +501,8 @@ scenario('pins: each type, and joining it', async (scene) => {
     const keeper = Number(r.report.fields['pid']);
     if (type === 'pid') {
       assert.is(startTime(keeper), r.report.fields['start']);
-      for (const set of ['CapPrm', 'CapEff', 'CapBnd', 'CapInh', 'CapAmb']) assert.is(statusField(keeper, set), '0000000000000000');
+      for (const set of ['CapPrm', 'CapEff', 'CapBnd', 'CapInh', 'CapAmb'])
+        assert.is(statusField(keeper, set), '0000000000000000');
       assert.is(statusField(keeper, 'NoNewPrivs'), '1');
       assert.is(statusField(keeper, 'Uid').split('\t')[0], '65534');
       assert.equal(readdirSync(`/proc/${keeper}/fd`), []);
@@ -450,7 +549,13 @@ scenario('a namespace owned by a pinned user namespace', async (scene) => {
   const c = await init(
     scene,
     supervise(scene, ['sleep', '100'], {
-      namespaces: namespaces({ create: ['mnt', 'pid', 'ipc', 'uts', 'cgroup'], join: [{ type: 'user', path: user, startTime: '' }, { type: 'net', path: net, startTime: '' }] }),
+      namespaces: namespaces({
+        create: ['mnt', 'pid', 'ipc', 'uts', 'cgroup'],
+        join: [
+          { type: 'user', path: user, startTime: '' },
+          { type: 'net', path: net, startTime: '' },
+        ],
+      }),
       root: rootOps({ bindDevices: true }),
     }),
   );
@@ -461,7 +566,11 @@ scenario('a namespace owned by a pinned user namespace', async (scene) => {
 
 scenario('failures name their step, errno and object, and leave nothing', async (scene) => {
   const base = (argv: readonly string[]): ReturnType<typeof supervise> => supervise(scene, argv);
-  const attempt = async (what: string, spec: ReturnType<typeof supervise>, expected: [string, number, string]): Promise<void> => {
+  const attempt = async (
+    what: string,
+    spec: ReturnType<typeof supervise>,
+    expected: [string, number, string],
+  ): Promise<void> => {
     const r = await init(scene, spec);
     assert.equal(failed(r.report), expected, what);
     assert.is(await r.exit, 125);
@@ -470,20 +579,64 @@ scenario('failures name their step, errno and object, and leave nothing', async 
   const sleep_ = ['sleep', '100'];
   await attempt('missing program', base(['no-such-program']), ['exec', ENOENT, 'no-such-program']);
   await attempt('not executable', base(['/etc/passwd']), ['exec', EACCES, '/etc/passwd']);
-  await attempt('missing cwd', { ...base(sleep_), process: processSpec(sleep_, { cwd: '/nowhere' }) }, ['cwd', ENOENT, '/nowhere']);
-  const ops = (extra: Parameters<typeof rootOps>[0]): ReturnType<typeof supervise> => ({ ...base(sleep_), root: rootOps(extra) });
-  await attempt('missing source', ops({ extra: [{ op: 'bind', source: '/nowhere', target: '/mnt', recursive: false, create: 'none' }] }), ['bind', ENOENT, '/nowhere']);
-  await attempt('missing target', ops({ extra: [{ op: 'bind', source: '/etc', target: '/nowhere', recursive: false, create: 'none' }] }), ['bind', ENOENT, '/nowhere']);
-  await attempt('unknown filesystem', ops({ extra: [{ op: 'mount', fstype: 'nofs', target: '/mnt', options: [], create: 'none' }] }), ['mount', ENODEV, '/mnt']);
-  await attempt('bad option', ops({ extra: [{ op: 'mount', fstype: 'tmpfs', target: '/mnt', options: ['size=1m', 'colour=red'], create: 'none' }] }), ['mount', EINVAL, '/mnt option colour=red']);
-  await attempt('not that device', ops({ extra: [{ op: 'bind-device', source: '/dev/zero', target: '/dev/x', type: 'c', major: 1, minor: 3 }] }), ['bind-device', ENODEV, '/dev/zero']);
+  await attempt('missing cwd', { ...base(sleep_), process: processSpec(sleep_, { cwd: '/nowhere' }) }, [
+    'cwd',
+    ENOENT,
+    '/nowhere',
+  ]);
+  const ops = (extra: Parameters<typeof rootOps>[0]): ReturnType<typeof supervise> => ({
+    ...base(sleep_),
+    root: rootOps(extra),
+  });
+  await attempt(
+    'missing source',
+    ops({ extra: [{ op: 'bind', source: '/nowhere', target: '/mnt', recursive: false, create: 'none' }] }),
+    ['bind', ENOENT, '/nowhere'],
+  );
+  await attempt(
+    'missing target',
+    ops({ extra: [{ op: 'bind', source: '/etc', target: '/nowhere', recursive: false, create: 'none' }] }),
+    ['bind', ENOENT, '/nowhere'],
+  );
+  await attempt(
+    'unknown filesystem',
+    ops({ extra: [{ op: 'mount', fstype: 'nofs', target: '/mnt', options: [], create: 'none' }] }),
+    ['mount', ENODEV, '/mnt'],
+  );
+  await attempt(
+    'bad option',
+    ops({
+      extra: [{ op: 'mount', fstype: 'tmpfs', target: '/mnt', options: ['size=1m', 'colour=red'], create: 'none' }],
+    }),
+    ['mount', EINVAL, '/mnt option colour=red'],
+  );
+  await attempt(
+    'not that device',
+    ops({ extra: [{ op: 'bind-device', source: '/dev/zero', target: '/dev/x', type: 'c', major: 1, minor: 3 }] }),
+    ['bind-device', ENODEV, '/dev/zero'],
+  );
   await attempt('a cgroup that is none', { ...base(sleep_), cgroup: '/tmp' }, ['cgroup', EINVAL, '/tmp']);
-  await attempt('a log that cannot be', { ...base(sleep_), log: { path: '/nowhere/log', maxBytes: 0, files: 1 } }, ['log', ENOENT, '/nowhere/log']);
-  const joins = (type: NamespaceType, path: string, start = ''): ReturnType<typeof supervise> => ({ ...base(sleep_), namespaces: namespaces({ create: ['mnt'], join: [{ type, path, startTime: start }] }) });
+  await attempt('a log that cannot be', { ...base(sleep_), log: { path: '/nowhere/log', maxBytes: 0, files: 1 } }, [
+    'log',
+    ENOENT,
+    '/nowhere/log',
+  ]);
+  const joins = (type: NamespaceType, path: string, start = ''): ReturnType<typeof supervise> => ({
+    ...base(sleep_),
+    namespaces: namespaces({ create: ['mnt'], join: [{ type, path, startTime: start }] }),
+  });
   await attempt('wrong type', joins('net', '/proc/self/ns/ipc'), ['join', EINVAL, '/proc/self/ns/ipc']);
   await attempt('not a namespace', joins('net', '/etc/passwd'), ['join', EINVAL, '/etc/passwd']);
-  await attempt('another process by now', joins('net', `/proc/${process.pid}/ns/net`, '1'), ['join', ESRCH, `/proc/${process.pid}/ns/net`]);
-  await attempt('bad id map', { ...base(sleep_), namespaces: namespaces({ create: ['user', 'mnt'], uidMap: 'x\n' }) }, ['uid_map', EINVAL, '/proc/PID/uid_map']).catch((e: Error) => {
+  await attempt('another process by now', joins('net', `/proc/${process.pid}/ns/net`, '1'), [
+    'join',
+    ESRCH,
+    `/proc/${process.pid}/ns/net`,
+  ]);
+  await attempt('bad id map', { ...base(sleep_), namespaces: namespaces({ create: ['user', 'mnt'], uidMap: 'x\n' }) }, [
+    'uid_map',
+    EINVAL,
+    '/proc/PID/uid_map',
+  ]).catch((e: Error) => {
     assert.match(e.message + JSON.stringify((e as { actual?: unknown }).actual ?? ''), /uid_map/);
   });
   assert.is((await state(scene)).state, 'failed');
@@ -499,7 +652,17 @@ scenario('links in the root lead nowhere outside', async (scene) => {
   await run('ln', ['-s', outside, join(root, 'absolute')]);
   await run('ln', ['-s', `../../../../../../../..${outside}`, join(root, 'relative')]);
   await run('ln', ['-s', `${outside}/made`, join(root, 'dangling')]);
-  const bind = (source: string, target: string, create: 'none' | 'dir' | 'file'): { op: 'bind'; source: string; target: string; recursive: boolean; create: 'none' | 'dir' | 'file' } => ({ op: 'bind', source, target, recursive: true, create });
+  const bind = (
+    source: string,
+    target: string,
+    create: 'none' | 'dir' | 'file',
+  ): { op: 'bind'; source: string; target: string; recursive: boolean; create: 'none' | 'dir' | 'file' } => ({
+    op: 'bind',
+    source,
+    target,
+    recursive: true,
+    create,
+  });
   const spec = supervise(scene, ['/bin/sh', '-c', 'exec /bin/sleep 100'], {
     root: [
       { op: 'root-bind', source: root, recursive: false },
@@ -535,9 +698,14 @@ scenario('overlay roots: with a given upper, and with a private one', async (sce
   writeFileSync(join(low2, 'both'), 'two\n');
   writeFileSync(join(low, 'both'), 'one\n');
   const before = hostMounts(scene);
-  for (const [up, wk] of [[upper, work], ['', '']] as const) {
+  for (const [up, wk] of [
+    [upper, work],
+    ['', ''],
+  ] as const) {
     rmSync(scene.path('log'), { force: true });
-    const mounts = ['/bin', '/usr', '/lib', '/lib64'].map((dir) => ({ op: 'bind', source: dir, target: dir, recursive: true, create: 'dir' }) as const);
+    const mounts = ['/bin', '/usr', '/lib', '/lib64'].map(
+      (dir) => ({ op: 'bind', source: dir, target: dir, recursive: true, create: 'dir' }) as const,
+    );
     const r = await init(
       scene,
       supervise(scene, ['/bin/sh', '-c', 'cat /below /both; echo new > /made; echo up; exec sleep 100'], {
@@ -557,26 +725,41 @@ scenario('overlay roots: with a given upper, and with a private one', async (sce
 });
 
 scenario('logs: long lines, no last line feed, rotation, a directory that vanishes', async (scene) => {
-  const long = await init(scene, supervise(scene, ['sh', '-c', 'head -c 10000 /dev/zero | tr "\\0" x; echo; printf end']));
+  const long = await init(
+    scene,
+    supervise(scene, ['sh', '-c', 'head -c 10000 /dev/zero | tr "\\0" x; echo; printf end']),
+  );
   started(long.report);
   assert.is(await long.exit, 0);
   assert.is(logged(scene, 'stdout'), `${'x'.repeat(10000)}\nend\n`);
   assert.is(statSync(scene.path('log')).mode & 0o777, 0o640);
 
   rmSync(scene.path('log'));
-  const spec = supervise(scene, ['sh', '-c', 'seq 1 20000'], { log: { path: scene.path('log'), maxBytes: 100_000, files: 3 } });
+  const spec = supervise(scene, ['sh', '-c', 'seq 1 20000'], {
+    log: { path: scene.path('log'), maxBytes: 100_000, files: 3 },
+  });
   const much = await init(scene, spec);
   started(much.report);
   assert.is(await much.exit, 0);
   const files = readdirSync(scene.dir).filter((f) => f.startsWith('log'));
   assert.equal(files.sort(), ['log', 'log.1', 'log.2']);
   for (const f of files) assert.ok(statSync(scene.path(f)).size <= 100_000, f);
-  const all = ['log.2', 'log.1', 'log'].map((f) => logged(scene, 'stdout', f)).join('').trim().split('\n').map(Number);
+  const all = ['log.2', 'log.1', 'log']
+    .map((f) => logged(scene, 'stdout', f))
+    .join('')
+    .trim()
+    .split('\n')
+    .map(Number);
   assert.is(all.at(-1), 20000);
   all.forEach((n, i) => assert.is(n, (all[0] ?? 0) + i));
 
   mkdirSync(scene.path('logs'));
-  const gone = await init(scene, supervise(scene, ['sh', '-c', 'while :; do seq 1 200; sleep 0.01; done'], { log: { path: scene.path('logs/log'), maxBytes: 20_000, files: 2 } }));
+  const gone = await init(
+    scene,
+    supervise(scene, ['sh', '-c', 'while :; do seq 1 200; sleep 0.01; done'], {
+      log: { path: scene.path('logs/log'), maxBytes: 20_000, files: 2 },
+    }),
+  );
   const { pid } = started(gone.report);
   renameSync(scene.path('logs'), scene.path('elsewhere'));
   rmSync(scene.path('elsewhere'), { recursive: true });
@@ -585,13 +768,28 @@ scenario('logs: long lines, no last line feed, rotation, a directory that vanish
 });
 
 scenario('a user of its own: ids, groups, no capabilities, its own stdout by name', async (scene) => {
-  const spec = supervise(scene, ['sh', '-c', 'id; umask; echo by name > /proc/self/fd/1; pwd; cat /proc/self/status'], {});
-  const r = await init(scene, { ...spec, process: processSpec(spec.process.argv, { uid: 1234, gid: 2345, groups: [10, 20], umask: 0o077, cwd: '/usr', capabilities: NO_CAPS }) });
+  const spec = supervise(
+    scene,
+    ['sh', '-c', 'id; umask; echo by name > /proc/self/fd/1; pwd; cat /proc/self/status'],
+    {},
+  );
+  const r = await init(scene, {
+    ...spec,
+    process: processSpec(spec.process.argv, {
+      uid: 1234,
+      gid: 2345,
+      groups: [10, 20],
+      umask: 0o077,
+      cwd: '/usr',
+      capabilities: NO_CAPS,
+    }),
+  });
   started(r.report);
   await r.exit;
   const out = logged(scene, 'stdout');
   assert.match(out, /uid=1234 gid=2345 groups=2345,10\(\w+\),20\(\w+\)\n0077\nby name\n\/usr\n/);
-  for (const set of ['CapPrm', 'CapEff', 'CapBnd', 'CapInh', 'CapAmb']) assert.match(out, new RegExp(`${set}:\t0000000000000000`));
+  for (const set of ['CapPrm', 'CapEff', 'CapBnd', 'CapInh', 'CapAmb'])
+    assert.match(out, new RegExp(`${set}:\t0000000000000000`));
 });
 
 scenario('ambient capabilities and a seccomp filter', async (scene) => {
@@ -614,15 +812,26 @@ scenario('ambient capabilities and a seccomp filter', async (scene) => {
   });
   for (const noNewPrivs of [true, false]) {
     rmSync(scene.path('log'), { force: true });
-    const spec = supervise(scene, ['sh', '-c', 'grep -E "Cap|Sec|NoNew" /proc/self/status; mkdir /tmp/x || echo refused']);
+    const spec = supervise(scene, [
+      'sh',
+      '-c',
+      'grep -E "Cap|Sec|NoNew" /proc/self/status; mkdir /tmp/x || echo refused',
+    ]);
     const r = await init(scene, {
       ...spec,
-      process: processSpec(spec.process.argv, { uid: 7, gid: 7, noNewPrivs, seccomp: filter, capabilities: { bounding: cap, permitted: cap, effective: cap, inheritable: cap, ambient: cap } }),
+      process: processSpec(spec.process.argv, {
+        uid: 7,
+        gid: 7,
+        noNewPrivs,
+        seccomp: filter,
+        capabilities: { bounding: cap, permitted: cap, effective: cap, inheritable: cap, ambient: cap },
+      }),
     });
     started(r.report);
     await r.exit;
     const out = logged(scene, 'stdout');
-    for (const set of ['CapPrm', 'CapEff', 'CapBnd', 'CapInh', 'CapAmb']) assert.match(out, new RegExp(`${set}:\t0000000000000400`));
+    for (const set of ['CapPrm', 'CapEff', 'CapBnd', 'CapInh', 'CapAmb'])
+      assert.match(out, new RegExp(`${set}:\t0000000000000400`));
     assert.match(out, /Seccomp:\t2/);
     assert.match(out, new RegExp(`NoNewPrivs:\t${noNewPrivs ? 1 : 0}`));
     assert.match(out, /refused/);
@@ -656,14 +865,19 @@ scenario('the supervisor itself moves into its cgroups', async (scene) => {
 });
 
 scenario('a namespace shared with another container survives its restart', async (scene) => {
-  const spec = supervise(scene, ['sh', '-c', 'sleep 0.3; exit 1'], { policy: policy({ policy: 'always', backoffMs: 1 }) });
+  const spec = supervise(scene, ['sh', '-c', 'sleep 0.3; exit 1'], {
+    policy: policy({ policy: 'always', backoffMs: 1 }),
+  });
   const a = await init(scene, spec);
   const { pid } = started(a.report);
   const net = nsLink(pid, 'net');
   const b = await init(
     scene,
     supervise(scene, ['sleep', '100'], {
-      namespaces: namespaces({ create: ['mnt', 'pid', 'ipc', 'uts', 'cgroup'], join: [{ type: 'net', path: `/proc/${pid}/ns/net`, startTime: startTime(pid) }] }),
+      namespaces: namespaces({
+        create: ['mnt', 'pid', 'ipc', 'uts', 'cgroup'],
+        join: [{ type: 'net', path: `/proc/${pid}/ns/net`, startTime: startTime(pid) }],
+      }),
       labelDir: '',
       log: { path: '', maxBytes: 0, files: 1 },
     }),
@@ -681,7 +895,11 @@ scenario('a restart that fails is told in the log and in the state', async (scen
   writeFileSync(script, '#!/bin/sh\nrm "$0"; exit 1\n', { mode: 0o755 });
   const r = await init(
     scene,
-    supervise(scene, [script], { policy: policy({ policy: 'always', backoffMs: 1 }), root: [{ op: 'none' }], namespaces: namespaces({ create: ['mnt', 'pid'] }) }),
+    supervise(scene, [script], {
+      policy: policy({ policy: 'always', backoffMs: 1 }),
+      root: [{ op: 'none' }],
+      namespaces: namespaces({ create: ['mnt', 'pid'] }),
+    }),
   );
   assert.ok(r.report.ok, r.text);
   assert.is(await r.exit, 1);
@@ -701,7 +919,13 @@ scenario('a frozen container can be stopped', async (scene) => {
 });
 
 scenario('output without end does not keep the supervisor from stopping it', async (scene) => {
-  const r = await init(scene, supervise(scene, ['yes'], { log: { path: scene.path('log'), maxBytes: 1_000_000, files: 2 }, policy: policy({ graceMs: 50 }) }));
+  const r = await init(
+    scene,
+    supervise(scene, ['yes'], {
+      log: { path: scene.path('log'), maxBytes: 1_000_000, files: 2 },
+      policy: policy({ graceMs: 50 }),
+    }),
+  );
   const { supervisor } = started(r.report);
   await sleep(500);
   r.child.kill('SIGTERM');
@@ -723,7 +947,17 @@ scenario('a description cut off anywhere is refused whole', async (scene) => {
     copy.writeUInt32LE(value, at);
     return copy;
   };
-  for (const bad of [changed(0, 1), changed(4, 2), changed(8, 6), changed(8, 0), changed(12, whole.length + 1), changed(16, 99), changed(20, 0xffffffff), changed(20, 0), changed(24, 0xfffffff0)]) {
+  for (const bad of [
+    changed(0, 1),
+    changed(4, 2),
+    changed(8, 6),
+    changed(8, 0),
+    changed(12, whole.length + 1),
+    changed(16, 99),
+    changed(20, 0xffffffff),
+    changed(20, 0),
+    changed(24, 0xfffffff0),
+  ]) {
     assert.is(failed((await init(scene, bad)).report)[0], 'spec');
   }
 });

@@ -34,7 +34,10 @@ const UNIFIED = 'umount -R /sys/fs/cgroup\nmount -t cgroup2 none /sys/fs/cgroup'
 if (layout() === 'hybrid') {
   for (const file of ['stacks', 'change', 'drift', 'pod']) {
     test(`pure v1: ${file}`, async () => {
-      const { code, output } = await inView(V1, `${process.execPath} ${join(repository(), 'build/test/host', `${file}.test.mjs`)}`);
+      const { code, output } = await inView(
+        V1,
+        `${process.execPath} ${join(repository(), 'build/test/host', `${file}.test.mjs`)}`,
+      );
       assert.is(code, 0, output);
       assert.match(output, /Total:\s+[1-9]/);
     });
@@ -45,7 +48,10 @@ if (layout() === 'hybrid') {
     try {
       const limited = await inView(UNIFIED, `${process.execPath} ${CLI} plan -f stacks/hello.yaml`, box.env);
       assert.is(limited.code, 1);
-      assert.match(limited.output, /TSB1009.*memory\.max cannot be set: this kernel offers no 'memory' controller in its unified cgroup/);
+      assert.match(
+        limited.output,
+        /TSB1009.*memory\.max cannot be set: this kernel offers no 'memory' controller in its unified cgroup/,
+      );
       assert.match(limited.output, 'stacks/hello.yaml:');
       const optional = box.write(
         'optional.yaml',
@@ -57,7 +63,7 @@ if (layout() === 'hybrid') {
         .join(' && ');
       const { code, output } = await inView(UNIFIED, `sh -ec '${course}'`, box.env);
       assert.is(code, 0, output);
-      assert.match(output, "warning: cgroup/a: memory.max cannot be set");
+      assert.match(output, 'warning: cgroup/a: memory.max cannot be set');
       assert.match(output, 'No changes.');
     } finally {
       await box.cleanup();

@@ -8,9 +8,39 @@ import { assertNoLeaks, snapshot } from '../support/leaks.ts';
 import { CLI, sandbox } from '../support/sandbox.ts';
 
 const CALLS = [
-  'mkdir', 'mkdirat', 'rmdir', 'unlink', 'unlinkat', 'rename', 'renameat', 'renameat2', 'setxattr', 'lsetxattr', 'fsetxattr',
-  'removexattr', 'mount', 'umount2', 'move_mount', 'open_tree', 'fsmount', 'mount_setattr', 'pivot_root', 'kill', 'tkill',
-  'pidfd_send_signal', 'clone3', 'bpf', 'open', 'openat', 'openat2', 'sethostname', 'setdomainname', 'unshare', 'write', 'pwrite64', 'flock',
+  'mkdir',
+  'mkdirat',
+  'rmdir',
+  'unlink',
+  'unlinkat',
+  'rename',
+  'renameat',
+  'renameat2',
+  'setxattr',
+  'lsetxattr',
+  'fsetxattr',
+  'removexattr',
+  'mount',
+  'umount2',
+  'move_mount',
+  'open_tree',
+  'fsmount',
+  'mount_setattr',
+  'pivot_root',
+  'kill',
+  'tkill',
+  'pidfd_send_signal',
+  'clone3',
+  'bpf',
+  'open',
+  'openat',
+  'openat2',
+  'sethostname',
+  'setdomainname',
+  'unshare',
+  'write',
+  'pwrite64',
+  'flock',
 ];
 
 const strace = spawnSync('strace', ['-V']).status === 0;
@@ -23,16 +53,21 @@ if (!strace) {
   const box = await sandbox('purity');
   try {
     const file = join(process.cwd(), 'stacks/tenants.yaml');
-    const commands = [
-      ['plan', '-f', file],
-      ['drift', '-f', file],
-      ['show', '-f', file],
-      ['ps'],
-    ];
+    const commands = [['plan', '-f', file], ['drift', '-f', file], ['show', '-f', file], ['ps']];
     const trace = join(box.dir, 'trace');
     for (const round of ['before the apply', 'after it']) {
       for (const command of commands) {
-        const traced = await box.run('strace', ['-f', '-qq', '-o', trace, '-e', `trace=${CALLS.join(',')}`, process.execPath, CLI, ...command]);
+        const traced = await box.run('strace', [
+          '-f',
+          '-qq',
+          '-o',
+          trace,
+          '-e',
+          `trace=${CALLS.join(',')}`,
+          process.execPath,
+          CLI,
+          ...command,
+        ]);
         assert.ok(traced.code === 0 || traced.code === 2, traced.stderr);
         const guilty = readFileSync(trace, 'utf8')
           .split('\n')
@@ -60,7 +95,9 @@ function isWrite(line: string): boolean {
     case 'open':
     case 'openat':
     case 'openat2':
-      return /O_WRONLY|O_RDWR|O_CREAT|O_TRUNC/.test(line) && !line.includes('"/dev/null"') && !line.includes('"/dev/tty"');
+      return (
+        /O_WRONLY|O_RDWR|O_CREAT|O_TRUNC/.test(line) && !line.includes('"/dev/null"') && !line.includes('"/dev/tty"')
+      );
     case 'write':
     case 'pwrite64':
       // Event descriptors, pipes and memfds of the process itself; a cgroup file could only be written once opened so.

@@ -8,7 +8,9 @@ import { sandbox } from '../support/sandbox.ts';
 
 const STACKS = join(process.cwd(), 'stacks');
 
-for (const name of readdirSync(STACKS).filter((f) => f.endsWith('.yaml')).sort()) {
+for (const name of readdirSync(STACKS)
+  .filter((f) => f.endsWith('.yaml'))
+  .sort()) {
   test(`${name}: the whole way there and back`, async () => {
     const before = await snapshot();
     const box = await sandbox(`stack-${name}`);

@@ -8,12 +8,20 @@ import { decodePrograms } from '../../src/resources/devices/decode.ts';
 import { decide } from '../../src/resources/devices/evaluate.ts';
 import { parseDeviceRule, type DeviceRule } from '../../src/resources/devices/schema.ts';
 import { canonicalFromList, v1Transition } from '../../src/resources/devices/v1.ts';
-import { ACCESSES, V1Kernel, modelAllows, ruleArbitrary, rulesArbitrary, tellingPoints } from '../support/device-rules.ts';
+import {
+  ACCESSES,
+  V1Kernel,
+  modelAllows,
+  ruleArbitrary,
+  rulesArbitrary,
+  tellingPoints,
+} from '../support/device-rules.ts';
 
 const seed = Number(process.env['FC_SEED'] ?? Date.now() % 2 ** 31);
 const runs = Number(process.env['FC_RUNS'] ?? 300);
 console.log(`fast-check seed ${seed} (FC_SEED to repeat, FC_RUNS for more)`);
-const check = <T extends [unknown, ...unknown[]]>(property: fc.IProperty<T>, numRuns = runs): void => fc.assert(property, { seed, numRuns });
+const check = <T extends [unknown, ...unknown[]]>(property: fc.IProperty<T>, numRuns = runs): void =>
+  fc.assert(property, { seed, numRuns });
 
 const parsed = (line: string): DeviceRule => {
   const rule = parseDeviceRule(line.startsWith('allow '), line.replace(/^(allow|deny) /, ''));
@@ -28,7 +36,8 @@ test('a compiled program decides every telling request as the rules do', () => {
       for (const point of tellingPoints(rules)) {
         for (const access of ACCESSES) {
           const found = decide(program, { ...point, access });
-          if (found !== modelAllows(rules, point, access)) throw new Error(`${JSON.stringify(point)} ${access}: ${found}`);
+          if (found !== modelAllows(rules, point, access))
+            throw new Error(`${JSON.stringify(point)} ${access}: ${found}`);
         }
       }
     }),
@@ -52,7 +61,9 @@ test('a compiled program decides random requests as the rules do', () => {
 });
 
 test('decoding what was compiled gives the canonical rules', () => {
-  check(fc.property(rulesArbitrary, (rules) => assert.equal(decodePrograms([compileRules(rules)]), canonicalRules(rules))));
+  check(
+    fc.property(rulesArbitrary, (rules) => assert.equal(decodePrograms([compileRules(rules)]), canonicalRules(rules))),
+  );
 });
 
 test('programs of a cgroup and its ancestors decode to what all of them allow', () => {
@@ -78,7 +89,8 @@ test('canonical lines are rules with the same meaning, and their own canonical f
       const again = lines.map(parsed);
       assert.equal(canonicalRules(again), lines);
       for (const p of tellingPoints(rules)) {
-        for (const access of ['r', 'w', 'm'] as const) assert.is(modelAllows(again, p, access), modelAllows(rules, p, access));
+        for (const access of ['r', 'w', 'm'] as const)
+          assert.is(modelAllows(again, p, access), modelAllows(rules, p, access));
       }
     }),
     Math.ceil(runs / 2),
@@ -98,7 +110,9 @@ test('canonical text is equal exactly when the meaning is', () => {
   );
   let equal = 0;
   const same = (x: readonly DeviceRule[], y: readonly DeviceRule[]): boolean =>
-    tellingPoints([...x, ...y]).every((p) => (['r', 'w', 'm'] as const).every((a) => modelAllows(x, p, a) === modelAllows(y, p, a)));
+    tellingPoints([...x, ...y]).every((p) =>
+      (['r', 'w', 'm'] as const).every((a) => modelAllows(x, p, a) === modelAllows(y, p, a)),
+    );
   const holds = (x: readonly DeviceRule[], y: readonly DeviceRule[]): void => {
     const meaning = same(x, y);
     if (meaning) equal++;
@@ -127,7 +141,10 @@ test('v1 writes lead to the rules and never pass outside old and new', () => {
       const from = kernel.list();
       const result = v1Transition(from, rules);
       if (!result.ok) {
-        assert.ok(canonicalRules(rules).some((l) => l.startsWith('deny') || /:\d+-\d+ /.test(l)), result.inexpressible);
+        assert.ok(
+          canonicalRules(rules).some((l) => l.startsWith('deny') || /:\d+-\d+ /.test(l)),
+          result.inexpressible,
+        );
         return;
       }
       expressed++;

@@ -14,7 +14,12 @@ export function runFilter(filter: Uint8Array, data: SeccompData): number {
   (data.args ?? []).forEach((arg, i) => memory.setBigUint64(16 + 8 * i, BigInt.asUintN(64, arg), true));
   let a = 0;
   for (let pc = 0; pc * 8 < filter.length; pc++) {
-    const [code, jt, jf, k] = [view.getUint16(pc * 8, true), view.getUint8(pc * 8 + 2), view.getUint8(pc * 8 + 3), view.getUint32(pc * 8 + 4, true)];
+    const [code, jt, jf, k] = [
+      view.getUint16(pc * 8, true),
+      view.getUint8(pc * 8 + 2),
+      view.getUint8(pc * 8 + 3),
+      view.getUint32(pc * 8 + 4, true),
+    ];
     if (code === 0x20) a = memory.getUint32(k, true);
     else if (code === 0x06) return k;
     else {

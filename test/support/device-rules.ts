@@ -5,7 +5,10 @@ import type { DeviceAccess, DeviceRule } from '../../src/resources/devices/schem
 export const MAX_MINOR = 0xfffff;
 export const ACCESSES: readonly DeviceAccess[] = ['r', 'w', 'm', 'rw', 'rm', 'wm', 'rwm'];
 const majors = fc.constantFrom<number | '*'>('*', '*', 0, 1, 2, 5, 4095);
-const minors = fc.oneof(fc.constantFrom<number | '*'>('*', '*', 0, 1, 2, 3, 255, MAX_MINOR - 1, MAX_MINOR), fc.integer({ min: 0, max: 6 }));
+const minors = fc.oneof(
+  fc.constantFrom<number | '*'>('*', '*', 0, 1, 2, 3, 255, MAX_MINOR - 1, MAX_MINOR),
+  fc.integer({ min: 0, max: 6 }),
+);
 
 export const ruleArbitrary: fc.Arbitrary<DeviceRule> = fc
   .record({
@@ -41,10 +44,14 @@ export function modelAllows(rules: readonly DeviceRule[], p: Point, access: Devi
 
 /** A point in every region that any of the rules can tell apart, and both sides of every edge. */
 export function tellingPoints(rules: readonly DeviceRule[]): Point[] {
-  const of = (value: number | '*' | undefined): number[] => (typeof value === 'number' ? [value - 1, value, value + 1] : []);
+  const of = (value: number | '*' | undefined): number[] =>
+    typeof value === 'number' ? [value - 1, value, value + 1] : [];
   const majorsSeen = new Set([0, 7, 4095, ...rules.flatMap((r) => of(r.major))]);
   const minorsSeen = new Set([0, 77, MAX_MINOR, ...rules.flatMap((r) => [...of(r.minor), ...of(r.minorEnd)])]);
-  const inside = (max: number) => (n: number): boolean => n >= 0 && n <= max;
+  const inside =
+    (max: number) =>
+    (n: number): boolean =>
+      n >= 0 && n <= max;
   return [...majorsSeen].filter(inside(4095)).flatMap((major) =>
     [...minorsSeen].filter(inside(MAX_MINOR)).flatMap((minor) => [
       { type: 'b' as const, major, minor },
@@ -88,7 +95,9 @@ export class V1Kernel {
   }
 
   allows(p: Point, access: DeviceAccess): boolean {
-    const keys = [`${p.major}:${p.minor}`, `${p.major}:*`, `*:${p.minor}`, '*:*'].map((numbers) => `${p.type} ${numbers}`);
+    const keys = [`${p.major}:${p.minor}`, `${p.major}:*`, `*:${p.minor}`, '*:*'].map(
+      (numbers) => `${p.type} ${numbers}`,
+    );
     const hits = keys.flatMap((key) => this.exceptions.get(key) ?? []);
     if (this.allowByDefault) return !hits.some((set) => [...access].some((bit) => set.has(bit)));
     return hits.some((set) => [...access].every((bit) => set.has(bit)));

@@ -1,6 +1,17 @@
 /** Runs dist/tsbox-init without the addon: it only needs its description on fd 3 and a pipe on fd 4. */
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, rmdirSync, writeFileSync, readdirSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  rmdirSync,
+  writeFileSync,
+  readdirSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -127,11 +138,19 @@ export interface Outcome {
 }
 
 /** Resolves when the report pipe is closed. */
-export async function init(scene: Scene, spec: InitSpec | Uint8Array, stdio: 'ignore' | 'pipe' = 'ignore', stdin?: string): Promise<Outcome> {
+export async function init(
+  scene: Scene,
+  spec: InitSpec | Uint8Array,
+  stdio: 'ignore' | 'pipe' = 'ignore',
+  stdin?: string,
+): Promise<Outcome> {
   const file = scene.path(`spec-${Math.random().toString(36).slice(2)}`);
   writeFileSync(file, spec instanceof Uint8Array ? spec : encodeInitSpec(spec));
   const fd = openSync(file, 'r');
-  const child = spawn(INIT, [], { argv0: 'tsbox'.padEnd(64), stdio: [stdio, stdio, stdio, fd, 'pipe'] as StdioOptions });
+  const child = spawn(INIT, [], {
+    argv0: 'tsbox'.padEnd(64),
+    stdio: [stdio, stdio, stdio, fd, 'pipe'] as StdioOptions,
+  });
   closeSync(fd);
   if (child.pid) scene.track(child.pid);
   let text = '';
@@ -218,9 +237,25 @@ export function rootOps(options: { bindDevices?: boolean; extra?: readonly RootO
   return [
     { op: 'root-bind', source: '/', recursive: false, ro: true },
     { op: 'mount', fstype: 'proc', target: '/proc', options: [], create: 'none', ...safe },
-    { op: 'mount', fstype: 'tmpfs', target: '/dev', options: ['mode=755', 'size=64k'], create: 'none', nosuid: true, noexec: true },
+    {
+      op: 'mount',
+      fstype: 'tmpfs',
+      target: '/dev',
+      options: ['mode=755', 'size=64k'],
+      create: 'none',
+      nosuid: true,
+      noexec: true,
+    },
     ...devices,
-    { op: 'mount', fstype: 'devpts', target: '/dev/pts', options: ['newinstance', 'ptmxmode=0666', 'mode=620', 'gid=5'], create: 'dir', nosuid: true, noexec: true },
+    {
+      op: 'mount',
+      fstype: 'devpts',
+      target: '/dev/pts',
+      options: ['newinstance', 'ptmxmode=0666', 'mode=620', 'gid=5'],
+      create: 'dir',
+      nosuid: true,
+      noexec: true,
+    },
     { op: 'symlink', target: '/dev/ptmx', to: 'pts/ptmx' },
     { op: 'symlink', target: '/dev/fd', to: '/proc/self/fd' },
     { op: 'symlink', target: '/dev/stdout', to: '/proc/self/fd/1' },
@@ -276,7 +311,11 @@ export function supervise(scene: Scene, argv: readonly string[], more: Partial<S
 
 export function execIn(pid: number, argv: readonly string[], more: Partial<ExecSpec> = {}): ExecSpec {
   const start = startTime(pid);
-  const join_ = (['cgroup', 'net', 'ipc', 'uts', 'mnt', 'pid'] as const).map((type) => ({ type, path: `/proc/${pid}/ns/${type}`, startTime: start }));
+  const join_ = (['cgroup', 'net', 'ipc', 'uts', 'mnt', 'pid'] as const).map((type) => ({
+    type,
+    path: `/proc/${pid}/ns/${type}`,
+    startTime: start,
+  }));
   return {
     mode: 'exec',
     title: 'tsbox: exec',
@@ -290,7 +329,14 @@ export function execIn(pid: number, argv: readonly string[], more: Partial<ExecS
 }
 
 export function pin(type: PinSpec['type'], target: string, more: Partial<NamespaceSetup> = {}): PinSpec {
-  return { mode: 'pin', title: 'tsbox: pin', type, target, cgroupProcs: [], namespaces: namespaces({ create: [type], hostname: '', ...more }) };
+  return {
+    mode: 'pin',
+    title: 'tsbox: pin',
+    type,
+    target,
+    cgroupProcs: [],
+    namespaces: namespaces({ create: [type], hostname: '', ...more }),
+  };
 }
 
 const PYTHON = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3';

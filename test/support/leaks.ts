@@ -35,7 +35,9 @@ function processes(): string[] {
         const cgroup = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
         const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
         const ours = cmdline.startsWith('tsbox:') || stat.includes('(tsbox') || cgroup.includes('/tsbox-test-');
-        return ours && fields[0] !== 'Z' ? [`process ${pid} started ${fields[19]}: ${cmdline} in ${cgroup.trim().split('\n').at(-1)}`] : [];
+        return ours && fields[0] !== 'Z'
+          ? [`process ${pid} started ${fields[19]}: ${cmdline} in ${cgroup.trim().split('\n').at(-1)}`]
+          : [];
       } catch {
         return [];
       }
@@ -49,7 +51,12 @@ function mounts(): string[] {
 function cgroups(): string[] {
   const below = (dir: string): string[] =>
     existsSync(dir)
-      ? [`cgroup ${dir}`, ...readdirSync(dir, { withFileTypes: true }).filter((e) => e.isDirectory()).flatMap((e) => below(join(dir, e.name)))]
+      ? [
+          `cgroup ${dir}`,
+          ...readdirSync(dir, { withFileTypes: true })
+            .filter((e) => e.isDirectory())
+            .flatMap((e) => below(join(dir, e.name))),
+        ]
       : [];
   return hierarchies().flatMap(({ mount }) =>
     readdirSync(mount, { withFileTypes: true })
@@ -65,5 +72,8 @@ function netdevs(): string[] {
 function runFiles(): string[] {
   return readdirSync('/run')
     .filter((n) => n.startsWith('tsbox'))
-    .flatMap((n) => [`file /run/${n}`, ...readdirSync(join('/run', n), { recursive: true }).map((f) => `file /run/${n}/${String(f)}`)]);
+    .flatMap((n) => [
+      `file /run/${n}`,
+      ...readdirSync(join('/run', n), { recursive: true }).map((f) => `file /run/${n}/${String(f)}`),
+    ]);
 }

@@ -1,6 +1,16 @@
 /** A place of its own for a real test: cgroup root, run directory, files; and readers that do not go through tsbox. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -79,7 +89,11 @@ export async function sandbox(_name: string): Promise<Sandbox> {
   const run = (command: string, args: readonly string[], extra: NodeJS.ProcessEnv = {}): Promise<Run> =>
     new Promise((resolve, reject) => {
       const began = performance.now();
-      const child = spawn(command, [...args], { env: { ...env, ...extra }, cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] });
+      const child = spawn(command, [...args], {
+        env: { ...env, ...extra },
+        cwd: dir,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
       let stdout = '';
       let stderr = '';
       child.stdout.on('data', (d: Buffer) => (stdout += d.toString()));
@@ -104,7 +118,8 @@ export async function sandbox(_name: string): Promise<Sandbox> {
       const found =
         controller === 'unified'
           ? all.find((h) => h.version === 2)
-          : (all.find((h) => h.version === 1 && h.controllers.includes(controller)) ?? all.find((h) => h.version === 2));
+          : (all.find((h) => h.version === 1 && h.controllers.includes(controller)) ??
+            all.find((h) => h.version === 2));
       if (found === undefined) {
         throw new Error(`no hierarchy for ${controller}`);
       }
@@ -161,7 +176,9 @@ function removeCgroups(root: string): void {
               writeFileSync(join(dir, file), thawed);
             }
           }
-          for (const pid of readFileSync(join(dir, 'cgroup.procs'), 'utf8').split('\n').filter((p) => p !== '')) {
+          for (const pid of readFileSync(join(dir, 'cgroup.procs'), 'utf8')
+            .split('\n')
+            .filter((p) => p !== '')) {
             process.kill(Number(pid), 'SIGKILL');
           }
         } catch {
@@ -182,7 +199,9 @@ function removeCgroups(root: string): void {
 }
 
 function unmountBelow(dir: string): void {
-  const mounts = parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8')).filter((m) => m.target === dir || m.target.startsWith(`${dir}/`));
+  const mounts = parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8')).filter(
+    (m) => m.target === dir || m.target.startsWith(`${dir}/`),
+  );
   for (const m of mounts.reverse()) {
     execFileSync('umount', ['-l', m.target]);
   }

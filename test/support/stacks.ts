@@ -24,13 +24,26 @@ export function withFiles<T>(files: Files, use: (directory: string) => T): T {
 }
 
 /** Loads `names` (by default stack.yaml) of the files. */
-export function load(files: Files | string, names: readonly string[] = ['stack.yaml'], options: Partial<LoadOptions> = {}): Stack {
+export function load(
+  files: Files | string,
+  names: readonly string[] = ['stack.yaml'],
+  options: Partial<LoadOptions> = {},
+): Stack {
   const all = typeof files === 'string' ? { 'stack.yaml': files } : files;
-  return withFiles(all, (directory) => loadStack(names.map((n) => join(directory, n)), { env: {}, ...options }));
+  return withFiles(all, (directory) =>
+    loadStack(
+      names.map((n) => join(directory, n)),
+      { env: {}, ...options },
+    ),
+  );
 }
 
 /** The errors of a stack that cannot be loaded. */
-export function errorsOf(files: Files | string, names?: readonly string[], options?: Partial<LoadOptions>): readonly TsboxError[] {
+export function errorsOf(
+  files: Files | string,
+  names?: readonly string[],
+  options?: Partial<LoadOptions>,
+): readonly TsboxError[] {
   try {
     load(files, names, options);
   } catch (error) {

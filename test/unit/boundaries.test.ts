@@ -60,7 +60,11 @@ function importsOf(path: string, text: string): Import[] {
       const named = clause?.namedBindings;
       const allTypes =
         clause?.isTypeOnly === true ||
-        (clause?.name === undefined && named !== undefined && ts.isNamedImports(named) && named.elements.length > 0 && named.elements.every((e) => e.isTypeOnly));
+        (clause?.name === undefined &&
+          named !== undefined &&
+          ts.isNamedImports(named) &&
+          named.elements.length > 0 &&
+          named.elements.every((e) => e.isTypeOnly));
       add(node.moduleSpecifier, allTypes);
     } else if (ts.isExportDeclaration(node)) {
       add(node.moduleSpecifier, node.isTypeOnly);
@@ -81,7 +85,13 @@ function violation(i: Import): string | undefined {
   if (restricted !== undefined) {
     return i.typeOnly || restricted.layers.includes(layer) ? undefined : `${i.from} loads ${i.to}`;
   }
-  const internal = i.to.startsWith('..') ? (i.to.startsWith('../native/') ? 'native' : undefined) : /\.ts$/.test(i.to) ? layerOf(i.to) : undefined;
+  const internal = i.to.startsWith('..')
+    ? i.to.startsWith('../native/')
+      ? 'native'
+      : undefined
+    : /\.ts$/.test(i.to)
+      ? layerOf(i.to)
+      : undefined;
   if (internal === undefined) {
     return undefined;
   }
@@ -104,7 +114,10 @@ function sources(): Array<{ path: string; text: string }> {
 test('imports point one way', () => {
   const all = sources().flatMap((s) => importsOf(s.path, s.text));
   assert.ok(all.length > 100, 'the imports were found');
-  assert.equal(all.map(violation).filter((v) => v !== undefined), []);
+  assert.equal(
+    all.map(violation).filter((v) => v !== undefined),
+    [],
+  );
 });
 
 test('an injected violation is caught', () => {

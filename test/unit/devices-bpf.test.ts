@@ -13,17 +13,34 @@ const rules = (...lines: string[]): DeviceRule[] =>
   lines.map((line) => parseDeviceRule(line.startsWith('allow '), line.replace(/^\w+ /, '')) as DeviceRule);
 
 type Raw = readonly [code: number, dst: number, src: number, off: number, imm: number];
-const program = (...insns: Raw[]): Uint8Array => encodeInsns(insns.map(([code, dst, src, off, imm]) => ({ code, dst, src, off, imm })));
-const ALLOW: readonly Raw[] = [[0xb7, 0, 0, 0, 1], [0x95, 0, 0, 0, 0]];
-const DENY: readonly Raw[] = [[0xb7, 0, 0, 0, 0], [0x95, 0, 0, 0, 0]];
+const program = (...insns: Raw[]): Uint8Array =>
+  encodeInsns(insns.map(([code, dst, src, off, imm]) => ({ code, dst, src, off, imm })));
+const ALLOW: readonly Raw[] = [
+  [0xb7, 0, 0, 0, 1],
+  [0x95, 0, 0, 0, 0],
+];
+const DENY: readonly Raw[] = [
+  [0xb7, 0, 0, 0, 0],
+  [0x95, 0, 0, 0, 0],
+];
 /** r2 type, r3 access, r4 major, r5 minor: how runc, crun and LXC begin. */
 const PROLOGUE: readonly Raw[] = [
-  [0x61, 2, 1, 0, 0], [0x54, 2, 0, 0, 0xffff], [0x61, 3, 1, 0, 0], [0x74, 3, 0, 0, 16], [0x61, 4, 1, 4, 0], [0x61, 5, 1, 8, 0],
+  [0x61, 2, 1, 0, 0],
+  [0x54, 2, 0, 0, 0xffff],
+  [0x61, 3, 1, 0, 0],
+  [0x74, 3, 0, 0, 16],
+  [0x61, 4, 1, 4, 0],
+  [0x61, 5, 1, 8, 0],
 ];
 /** One rule as they write it: unless the request lies within the access, and type and numbers are these, go on. */
 const rule = (type: number, access: number, major: number, minor: number, allow: boolean): Raw[] => [
-  [0x55, 2, 0, 7, type], [0xbc, 1, 3, 0, 0], [0x54, 1, 0, 0, access], [0x5d, 1, 3, 4, 0],
-  [0x55, 4, 0, 3, major], [0x55, 5, 0, 2, minor], ...(allow ? ALLOW : DENY),
+  [0x55, 2, 0, 7, type],
+  [0xbc, 1, 3, 0, 0],
+  [0x54, 1, 0, 0, access],
+  [0x5d, 1, 3, 4, 0],
+  [0x55, 4, 0, 3, major],
+  [0x55, 5, 0, 2, minor],
+  ...(allow ? ALLOW : DENY),
 ];
 
 test('sizes: a program has no instruction it does not need', () => {
@@ -38,11 +55,20 @@ test('sizes: a program has no instruction it does not need', () => {
 
 test('more than 4096 instructions are refused with the number', () => {
   const many = Array.from({ length: 4000 }, (_, i) => `allow c ${i}:${i * 2} ${i % 2 ? 'r' : 'w'}`);
-  assert.throws(() => compileRules(rules(...many)), (e: unknown) => e instanceof TsboxError && e.code === 'TSB1007' && /\d{4} instructions/.test(e.message));
+  assert.throws(
+    () => compileRules(rules(...many)),
+    (e: unknown) => e instanceof TsboxError && e.code === 'TSB1007' && /\d{4} instructions/.test(e.message),
+  );
 });
 
 test('rules after one another, each ending the program', () => {
-  const theirs = program(...PROLOGUE, ...rule(2, 7, 1, 3, true), ...rule(2, 6, 5, 2, true), ...rule(1, 1, 8, 0, true), ...DENY);
+  const theirs = program(
+    ...PROLOGUE,
+    ...rule(2, 7, 1, 3, true),
+    ...rule(2, 6, 5, 2, true),
+    ...rule(1, 1, 8, 0, true),
+    ...DENY,
+  );
   assert.equal(decodePrograms([theirs]), ['allow b 8:0 m', 'allow c 1:3 rwm', 'allow c 5:2 rw']);
 });
 
@@ -81,7 +107,14 @@ test('what compilers and the verifier make of programs: ranges by subtraction, s
 
 test('signed comparisons and arithmetic on majors', () => {
   // major & 3 == 1 for majors below 8: cut value by value.
-  const theirs = program([0x61, 4, 1, 4, 0], [0x75, 4, 0, 4, 8], [0x57, 4, 0, 0, 3], [0x55, 4, 0, 2, 1], ...ALLOW, ...DENY);
+  const theirs = program(
+    [0x61, 4, 1, 4, 0],
+    [0x75, 4, 0, 4, 8],
+    [0x57, 4, 0, 0, 3],
+    [0x55, 4, 0, 2, 1],
+    ...ALLOW,
+    ...DENY,
+  );
   assert.equal(decodePrograms([theirs]), ['allow b 1:* rwm', 'allow b 5:* rwm', 'allow c 1:* rwm', 'allow c 5:* rwm']);
 });
 

@@ -10,7 +10,11 @@ const rules = (...lines: string[]): DeviceRule[] =>
 test('reading the list', () => {
   assert.equal(canonicalFromList('a *:* rwm\n'), ['allow a *:* rwm']);
   assert.equal(canonicalFromList(''), []);
-  assert.equal(canonicalFromList('c 1:3 rwm\nb *:* m\nc 136:* rw\n'), ['allow b *:* m', 'allow c 136:* rw', 'allow c 1:3 rwm']);
+  assert.equal(canonicalFromList('c 1:3 rwm\nb *:* m\nc 136:* rw\n'), [
+    'allow b *:* m',
+    'allow c 136:* rw',
+    'allow c 1:3 rwm',
+  ]);
   assert.match(canonicalFromList('nonsense').join(), /unreadable/);
 });
 
@@ -19,27 +23,40 @@ test('a request needs one entry with all its bits', () => {
 });
 
 test('the minimal writes, what is new first', () => {
-  assert.equal(v1Transition('c 1:3 rwm\nc 1:5 r\nc 1:7 rw\n', rules('allow c 1:3 rw', 'allow c 1:5 rw', 'allow c 1:7-8 rw')), {
+  assert.equal(
+    v1Transition('c 1:3 rwm\nc 1:5 r\nc 1:7 rw\n', rules('allow c 1:3 rw', 'allow c 1:5 rw', 'allow c 1:7-8 rw')),
+    {
+      ok: true,
+      writes: [
+        { file: 'devices.allow', line: 'c 1:5 w' },
+        { file: 'devices.allow', line: 'c 1:8 rw' },
+        { file: 'devices.deny', line: 'c 1:3 m' },
+      ],
+      denyAllMoment: false,
+    },
+  );
+  assert.equal(v1Transition('c 1:3 rw\nc 1:* rw\n', rules('allow c 1:* rw')), {
     ok: true,
-    writes: [
-      { file: 'devices.allow', line: 'c 1:5 w' },
-      { file: 'devices.allow', line: 'c 1:8 rw' },
-      { file: 'devices.deny', line: 'c 1:3 m' },
-    ],
+    writes: [],
     denyAllMoment: false,
   });
-  assert.equal(v1Transition('c 1:3 rw\nc 1:* rw\n', rules('allow c 1:* rw')), { ok: true, writes: [], denyAllMoment: false });
 });
 
 test('leaving "allow by default" goes through "deny everything", and says so', () => {
   assert.equal(v1Transition('a *:* rwm', rules('allow c 1:3 rw')), {
     ok: true,
-    writes: [{ file: 'devices.deny', line: 'a' }, { file: 'devices.allow', line: 'c 1:3 rw' }],
+    writes: [
+      { file: 'devices.deny', line: 'a' },
+      { file: 'devices.allow', line: 'c 1:3 rw' },
+    ],
     denyAllMoment: true,
   });
   assert.equal(v1Transition('c 1:3 rw', rules('allow all')).ok && v1Transition('c 1:3 rw', rules('allow all')), {
     ok: true,
-    writes: [{ file: 'devices.allow', line: 'b *:* rwm' }, { file: 'devices.allow', line: 'c *:* rwm' }],
+    writes: [
+      { file: 'devices.allow', line: 'b *:* rwm' },
+      { file: 'devices.allow', line: 'c *:* rwm' },
+    ],
     denyAllMoment: false,
   });
 });

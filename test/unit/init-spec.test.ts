@@ -32,7 +32,7 @@ function decode(bytes: Uint8Array): { mode: number; records: Rec[] } {
 /** The strings of a payload that holds nothing else. */
 function strings(payload: Buffer): string[] {
   const out: string[] = [];
-  for (let at = 0; at < payload.length; ) {
+  for (let at = 0; at < payload.length;) {
     const n = payload.readUInt32LE(at);
     out.push(payload.toString('utf8', at + 4, at + 4 + n));
     assert.is(payload[at + 4 + n], 0);
@@ -41,7 +41,8 @@ function strings(payload: Buffer): string[] {
   return out;
 }
 
-const all = (records: readonly Rec[], tag: number): Buffer[] => records.filter((r) => r.tag === tag).map((r) => r.payload);
+const all = (records: readonly Rec[], tag: number): Buffer[] =>
+  records.filter((r) => r.tag === tag).map((r) => r.payload);
 
 const base: SuperviseSpec = {
   mode: 'supervise',
@@ -105,8 +106,14 @@ test('a whole description survives the round trip', () => {
   assert.equal([...(all(records, 16)[0] ?? [])], [5, 0, 0, 0, 6, 0, 0, 0]);
   assert.is(all(records, 17)[0]?.length, 16);
   const ops = all(records, 12);
-  assert.equal(ops.map((op) => op.readUInt32LE(0)), [2, 3, 7, 11]);
-  assert.equal(ops.map((op) => op.readUInt32LE(4)), [2, 1 | 8 | 16 | 64, 0, 0]);
+  assert.equal(
+    ops.map((op) => op.readUInt32LE(0)),
+    [2, 3, 7, 11],
+  );
+  assert.equal(
+    ops.map((op) => op.readUInt32LE(4)),
+    [2, 1 | 8 | 16 | 64, 0, 0],
+  );
   assert.is(ops[2]?.readUInt32LE(8), 0o666);
   assert.is(ops[2]?.readUInt32LE(12), 'c'.charCodeAt(0));
 });
@@ -120,7 +127,10 @@ test('every mode has its number, and lists may be long', () => {
     { mode: 'uts-read', paths: Array.from({ length: 5000 }, (_, i) => `/proc/${i}/ns/uts`) },
     { mode: 'uts-write', path: '/p', hostname: null, domainname: 'x' },
   ];
-  assert.equal(specs.map((s) => decode(encodeInitSpec(s)).mode), [1, 2, 3, 4, 5]);
+  assert.equal(
+    specs.map((s) => decode(encodeInitSpec(s)).mode),
+    [1, 2, 3, 4, 5],
+  );
   assert.is(all(decode(encodeInitSpec(specs[3] as InitSpec)).records, 23).length, 5000);
   const write = decode(encodeInitSpec(specs[4] as InitSpec)).records;
   assert.is(all(write, 24).length, 0);
@@ -159,7 +169,12 @@ test('reports', () => {
   const pinned = parseReport('ok pid=0 start=\n');
   assert.ok(pinned.ok);
   assert.is(pinned.fields['start'], '');
-  assert.equal(parseReport('error step=mount errno=1 path=/proc with blanks errno=3\n'), { ok: false, step: 'mount', errno: 1, path: '/proc with blanks errno=3' });
+  assert.equal(parseReport('error step=mount errno=1 path=/proc with blanks errno=3\n'), {
+    ok: false,
+    step: 'mount',
+    errno: 1,
+    path: '/proc with blanks errno=3',
+  });
   assert.equal(parseReport('error step=spec errno=22 path=\n'), { ok: false, step: 'spec', errno: 22, path: '' });
   for (const broken of ['', 'ok pid=12', 'error step=mo', 'ok pid=1\nok pid=2\n']) {
     const r = parseReport(broken);
@@ -169,13 +184,28 @@ test('reports', () => {
 });
 
 test('run states', () => {
-  const s: RunState = { state: 'running', pid: 5, startTime: '77', supervisor: 4, supervisorStartTime: '76', exit: -1, signal: 0, restarts: 2, sinceMs: 1700000000000 };
+  const s: RunState = {
+    state: 'running',
+    pid: 5,
+    startTime: '77',
+    supervisor: 4,
+    supervisorStartTime: '76',
+    exit: -1,
+    signal: 0,
+    restarts: 2,
+    sinceMs: 1700000000000,
+  };
   assert.equal(parseRunState(runStateText(s)), s);
   const none: RunState = { ...s, state: 'stopped', pid: 0, startTime: '', exit: 137, signal: 9 };
   assert.equal(parseRunState(runStateText(none)), none);
   const text = runStateText(s);
   for (let n = 0; n < text.length - 12; n++) assert.is(parseRunState(text.slice(0, n)), undefined, text.slice(0, n));
-  for (const bad of ['state=dancing', 'state=__proto__', text.replace('pid=5', 'pid=x'), text.replace('start=77', 'start=-7')]) {
+  for (const bad of [
+    'state=dancing',
+    'state=__proto__',
+    text.replace('pid=5', 'pid=x'),
+    text.replace('start=77', 'start=-7'),
+  ]) {
     assert.is(parseRunState(bad), undefined, bad);
   }
 });

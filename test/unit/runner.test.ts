@@ -37,7 +37,8 @@ test('a passing file passes', () => {
 const BROKEN: Readonly<Record<string, string>> = {
   'a failing test': "test('a', () => { throw new Error('x'); }); test.run();",
   'a throwing before hook': "test.before(() => { throw new Error('x'); }); test('a', () => {}); test.run();",
-  'a throwing after.each hook': "test.after.each(() => { throw new Error('x'); }); test('a', () => {}); test('b', () => { throw new Error('y'); }); test.run();",
+  'a throwing after.each hook':
+    "test.after.each(() => { throw new Error('x'); }); test('a', () => {}); test('b', () => { throw new Error('y'); }); test.run();",
   'a forgotten run()': "test('a', () => {});",
   'a file without tests': 'test.run();',
   'an exit in the middle': "test('a', () => {}); test('b', () => process.exit(0)); test.run();",

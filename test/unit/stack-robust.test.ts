@@ -28,7 +28,10 @@ test('a file over 10 MB is refused before it is parsed', () => {
 });
 
 test('what is not UTF-8 is told by byte, line and column', () => {
-  assert.is(told(first(Buffer.from([0x61, 0x3a, 0x0a, 0x62, 0x3a, 0x20, 0xff, 0x0a]))), "TSB1001 2:4 'stack.yaml' is not UTF-8 text: byte 0xff at offset 6");
+  assert.is(
+    told(first(Buffer.from([0x61, 0x3a, 0x0a, 0x62, 0x3a, 0x20, 0xff, 0x0a]))),
+    "TSB1001 2:4 'stack.yaml' is not UTF-8 text: byte 0xff at offset 6",
+  );
   assert.match(first(Buffer.from('\ufefftsbox: 1', 'utf16le')).info.hint ?? '', /UTF-16/);
   assert.is(first(Buffer.from([0x7f, 0x45, 0x4c, 0x46, 0x80, 0, 0])).code, 'TSB1001');
   assert.is(first(Buffer.concat([Buffer.alloc(9_000_000, 'a: 1\n'), Buffer.from([0xc0])])).info.at?.line, 1_800_001);
@@ -60,40 +63,85 @@ test('sixty-four levels are fine', () => {
 });
 
 test('aliases are counted, not written out', () => {
-  const wide = Array.from({ length: 20 }, (_, i) => `x-${i + 1}: &a${i + 1} [ ${Array(20).fill(`*a${i}`).join(', ')} ]`).join('\n');
+  const wide = Array.from(
+    { length: 20 },
+    (_, i) => `x-${i + 1}: &a${i + 1} [ ${Array(20).fill(`*a${i}`).join(', ')} ]`,
+  ).join('\n');
   assert.is(first(stack(`x-0: &a0 [ lol ]\n${wide}\n`)).code, 'TSB1007');
   const deep = Array.from({ length: 70 }, (_, i) => `x-${i + 1}: &a${i + 1} [ *a${i} ]`).join('\n');
   assert.is(first(stack(`x-0: &a0 [ lol ]\n${deep}\n`)).code, 'TSB1007');
-  const merges = Array.from({ length: 40 }, (_, i) => `x-${i + 1}: &a${i + 1} { <<: [ *a${i}, *a${i} ], k${i}: { <<: *a${i}, v: *a${i} } }`).join('\n');
+  const merges = Array.from(
+    { length: 40 },
+    (_, i) => `x-${i + 1}: &a${i + 1} { <<: [ *a${i}, *a${i} ], k${i}: { <<: *a${i}, v: *a${i} } }`,
+  ).join('\n');
   assert.is(first(stack(`x-0: &a0 { k: 1 }\n${merges}\n`)).code, 'TSB1007');
 });
 
 test('long files end at the number of tokens', () => {
-  for (const line of ['k: 1\n', '\n', '# x\n', '- {x: 1, y: foo}\n', '"\n', ']', ': ', '&a ', '---\n', '%a\n', ',', '!a ', '*a ']) {
+  for (const line of [
+    'k: 1\n',
+    '\n',
+    '# x\n',
+    '- {x: 1, y: foo}\n',
+    '"\n',
+    ']',
+    ': ',
+    '&a ',
+    '---\n',
+    '%a\n',
+    ',',
+    '!a ',
+    '*a ',
+  ]) {
     const error = first(line.repeat(Math.floor(2_000_000 / line.length)));
     assert.match(error.code, /^TSB100[27]$/, `${JSON.stringify(line)}: ${told(error)}`);
   }
 });
 
 test('many different keys, references and misspellings stay quick', () => {
-  const containers = Array.from({ length: 3000 }, (_, i) => `  c${i}: { command: [ x ], depends_on: [ d${i} ], cgroup: g${i} }`).join('\n');
+  const containers = Array.from(
+    { length: 3000 },
+    (_, i) => `  c${i}: { command: [ x ], depends_on: [ d${i} ], cgroup: g${i} }`,
+  ).join('\n');
   assert.is(first(stack(`containers:\n${containers}\n`)).code, 'TSB1004');
   const keys = Array.from({ length: 30_000 }, (_, i) => `  k${i}: 1`).join('\n');
-  assert.is(first(stack(`containers:\n  db:\n    command: [ x ]\n    env: {}\n    cpu:\n${keys.replaceAll('  k', '      k')}\n`)).code, 'TSB1003');
+  assert.is(
+    first(
+      stack(`containers:\n  db:\n    command: [ x ]\n    env: {}\n    cpu:\n${keys.replaceAll('  k', '      k')}\n`),
+    ).code,
+    'TSB1003',
+  );
   const variables = Array.from({ length: 5000 }, (_, i) => `  v${i}: {}`).join('\n');
-  const uses = Array.from({ length: 5000 }, (_, i) => `\${w${i}}`).map((use) => `      - "${use}"`).join('\n');
+  const uses = Array.from({ length: 5000 }, (_, i) => `\${w${i}}`)
+    .map((use) => `      - "${use}"`)
+    .join('\n');
   assert.is(first(stack(`variables:\n${variables}\ncontainers:\n  db:\n    command:\n${uses}\n`)).code, 'TSB1006');
-  const circle = Array.from({ length: 400 }, (_, i) => `  c${i}: { command: [ x ], depends_on: [ ${Array.from({ length: 40 }, (__, j) => `c${(i + j + 1) % 400}`).join(', ')} ] }`).join('\n');
+  const circle = Array.from(
+    { length: 400 },
+    (_, i) =>
+      `  c${i}: { command: [ x ], depends_on: [ ${Array.from({ length: 40 }, (__, j) => `c${(i + j + 1) % 400}`).join(', ')} ] }`,
+  ).join('\n');
   assert.is(first(stack(`containers:\n${circle}\n`)).code, 'TSB1005');
 });
 
 test('interpolation does not grow without end', () => {
   const big = 'a'.repeat(600_000);
-  assert.is(first(stack(`variables: { v: { default: ${big} } }\ncontainers: { db: { command: [ "\${v}\${v}" ] } }\n`)).code, 'TSB1007');
+  assert.is(
+    first(stack(`variables: { v: { default: ${big} } }\ncontainers: { db: { command: [ "\${v}\${v}" ] } }\n`)).code,
+    'TSB1007',
+  );
   const many = Array(100).fill('"x${v}"').join(', ');
-  assert.is(first(stack(`variables: { v: { default: ${big} } }\ncontainers: { db: { command: [ ${many} ] } }\n`)).code, 'TSB1007');
+  assert.is(
+    first(stack(`variables: { v: { default: ${big} } }\ncontainers: { db: { command: [ ${many} ] } }\n`)).code,
+    'TSB1007',
+  );
   assert.is(first(stack(`containers: { db: { command: [ "${'${a:-'.repeat(50_000)}" ] } }\n`)).code, 'TSB1006');
-  assert.is(first(stack(`variables: { a: {} }\ncontainers: { db: { command: [ "${'${a:-'.repeat(100)}${'}'.repeat(100)}" ] } }\n`)).code, 'TSB1007');
+  assert.is(
+    first(
+      stack(`variables: { a: {} }\ncontainers: { db: { command: [ "${'${a:-'.repeat(100)}${'}'.repeat(100)}" ] } }\n`),
+    ).code,
+    'TSB1007',
+  );
 });
 
 test('files that are none, and links out of the directory', () => {
@@ -129,11 +177,19 @@ test('an include of a very branching tree reads each file once', () => {
 
 test('object keys do not reach any prototype', () => {
   for (const key of ['__proto__', 'constructor', 'prototype', '"__proto__"', "'__proto__'"]) {
-    for (const text of [`${key}: { polluted: 1 }`, `containers: { ${key}: { command: [ x ] } }`, `x-a: { b: [ { ${key}: 1 } ] }`, `x-b: &b { ${key}: 1 }\nx-c: { <<: *b }`]) {
+    for (const text of [
+      `${key}: { polluted: 1 }`,
+      `containers: { ${key}: { command: [ x ] } }`,
+      `x-a: { b: [ { ${key}: 1 } ] }`,
+      `x-b: &b { ${key}: 1 }\nx-c: { <<: *b }`,
+    ]) {
       assert.match(errorsOf(stack(`${text}\n`))[0]?.message ?? '', /cannot be a key/);
     }
   }
-  assert.match(errorsOf(stack('containers: { a: { command: [ x ], env: [ __proto__=1 ] } }\n'))[0]?.message ?? '', /cannot name/);
+  assert.match(
+    errorsOf(stack('containers: { a: { command: [ x ], env: [ __proto__=1 ] } }\n'))[0]?.message ?? '',
+    /cannot name/,
+  );
   assert.is(({} as Record<string, unknown>)['polluted'], undefined);
 });
 

@@ -5,7 +5,8 @@ import { runApply } from '../run-apply.ts';
 
 export const command: Command = {
   options: ['file', 'var', 'target', 'json', 'auto-approve', 'parallelism', 'lock-timeout'],
-  usage: 'tsbox apply [-f FILE]… [--target ADDRESS]… [--auto-approve] [--parallelism N] [--lock-timeout SECONDS] [--json]',
+  usage:
+    'tsbox apply [-f FILE]… [--target ADDRESS]… [--auto-approve] [--parallelism N] [--lock-timeout SECONDS] [--json]',
   help: [
     'Shows the plan, asks, and makes the kernel match the stack: in place wherever the kernel allows.',
     '',

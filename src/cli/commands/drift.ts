@@ -22,7 +22,9 @@ export const command: Command = {
     const { plan } = await makePlan(reader, stack.name, stack, { targets: args.targets, destroy: false });
     printWarnings(plan.warnings, args);
     const command = `tsbox apply ${args.files.map((f) => `-f ${f}`).join(' ')}`;
-    out(format === 'json' ? driftJson(plan, VERSION, reader.bootId) : renderDrift(plan, await paletteFor(args), command));
+    out(
+      format === 'json' ? driftJson(plan, VERSION, reader.bootId) : renderDrift(plan, await paletteFor(args), command),
+    );
     return driftItems(plan).length > 0 ? EXIT.differences : EXIT.ok;
   },
 };

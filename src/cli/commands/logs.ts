@@ -10,7 +10,9 @@ export const command: Command = {
   help: 'Shows what containers wrote to standard output and error, rotated files first. --follow goes on until the container ends.',
   async run(args) {
     if (args.positionals.length === 0) {
-      throw new TsboxError('TSB2001', 'logs needs the name of a container', { hint: 'tsbox logs web; tsbox ps lists them' });
+      throw new TsboxError('TSB2001', 'logs needs the name of a container', {
+        hint: 'tsbox logs web; tsbox ps lists them',
+      });
     }
     const { openReader } = await import('../../kernel/reader.ts');
     const { findContainer } = await import('../containers.ts');
@@ -23,11 +25,19 @@ export const command: Command = {
     for (const c of targets) {
       const path = `${reader.settings.runDir}/${c.stack}/logs/${c.name}.log`;
       const prefix = several ? `${c.name} | ` : '';
-      const print = (line: string): void => out(`${prefix}${args.flags.timestamps === true ? line : line.replace(/^\S+ \S+ \S+ ?/, '')}\n`);
+      const print = (line: string): void =>
+        out(`${prefix}${args.flags.timestamps === true ? line : line.replace(/^\S+ \S+ \S+ ?/, '')}\n`);
       const { lines, position } = readLog(path);
       (tail === -1 ? lines : tail === 0 ? [] : lines.slice(-tail)).forEach(print);
       if (args.flags.follow === true) {
-        follows.push(followLog(path, position, print, () => findContainer(reader, `container/${c.stack}:${c.name}`, undefined).supervised));
+        follows.push(
+          followLog(
+            path,
+            position,
+            print,
+            () => findContainer(reader, `container/${c.stack}:${c.name}`, undefined).supervised,
+          ),
+        );
       }
     }
     await Promise.all(follows);

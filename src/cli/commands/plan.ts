@@ -21,7 +21,10 @@ export const command: Command = {
     const { makePlan } = await import('../../planner/index.ts');
     const { isEmpty } = await import('../../planner/plan.ts');
     const reader = openReader(process.env);
-    const { plan } = await makePlan(reader, name, stack, { targets: args.targets, destroy: args.flags.destroy === true });
+    const { plan } = await makePlan(reader, name, stack, {
+      targets: args.targets,
+      destroy: args.flags.destroy === true,
+    });
     printWarnings(plan.warnings, args);
     if (args.flags.json === true) {
       const { renderPlanJson } = await import('../../report/plan-json.ts');
@@ -34,7 +37,9 @@ export const command: Command = {
   },
 };
 
-async function named(args: Parameters<Command['run']>[0]): Promise<{ name: string; stack: Awaited<ReturnType<typeof loadStackFor>> }> {
+async function named(
+  args: Parameters<Command['run']>[0],
+): Promise<{ name: string; stack: Awaited<ReturnType<typeof loadStackFor>> }> {
   const stack = await loadStackFor(args);
   return { name: stack.name, stack };
 }

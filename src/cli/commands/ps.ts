@@ -30,11 +30,24 @@ export const command: Command = {
     const header = ['STACK', 'CONTAINER', 'STATE', 'PID', 'RESTARTS', 'SINCE', 'CGROUP'];
     const table = [
       header,
-      ...rows.map((r) => [r.stack, r.name, r.state, r.pid === null ? '-' : String(r.pid), String(r.restarts), r.since === null ? '-' : age(r.since), r.cgroup]),
+      ...rows.map((r) => [
+        r.stack,
+        r.name,
+        r.state,
+        r.pid === null ? '-' : String(r.pid),
+        String(r.restarts),
+        r.since === null ? '-' : age(r.since),
+        r.cgroup,
+      ]),
     ];
     const widths = header.map((_, i) => Math.max(...table.map((row) => (row[i] ?? '').length)));
     for (const row of table) {
-      out(`${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ').trimEnd()}\n`);
+      out(
+        `${row
+          .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+          .join('  ')
+          .trimEnd()}\n`,
+      );
     }
     return EXIT.ok;
   },

@@ -17,7 +17,9 @@ export const command: Command = {
     const reader = openReader(process.env);
     const planned = await makePlan(reader, name, stack, { targets: [], destroy: stack === undefined });
     const wanted = args.positionals[0];
-    const found = [...planned.observed.values()].filter((o) => wanted === undefined || o.address === wanted || o.address.endsWith(`/${wanted}`));
+    const found = [...planned.observed.values()].filter(
+      (o) => wanted === undefined || o.address === wanted || o.address.endsWith(`/${wanted}`),
+    );
     if (found.length === 0 && wanted !== undefined) {
       throw new TsboxError('TSB2003', `no resource '${wanted}' in stack ${name}`, {
         hint: `there are: ${[...planned.observed.keys()].slice(0, 8).join(', ')}`,
@@ -50,7 +52,9 @@ export const command: Command = {
         const human = humanValue(value, attribute.unit);
         const recorded = attribute.observed === 'recorded' ? 'as applied; the kernel does not show it' : undefined;
         const notes = [human, recorded].filter((n) => n !== undefined);
-        out(`  ${attribute.name.padEnd(18)}  ${showValue(value, attribute.list)}${notes.length === 0 ? '' : `   # ${notes.join('; ')}`}\n`);
+        out(
+          `  ${attribute.name.padEnd(18)}  ${showValue(value, attribute.list)}${notes.length === 0 ? '' : `   # ${notes.join('; ')}`}\n`,
+        );
       }
       for (const extra of o.extras) {
         out(`  ! ${escapeControls(extra.text)}   # not made by tsbox\n`);

@@ -9,9 +9,15 @@ export const command: Command = {
   help: 'Checks stack files without looking at the kernel; needs no privileges. Prints every error with its place.',
   async run(args) {
     const stack = await loadStackFor(args);
-    const counts = { cgroups: stack.cgroups.size, namespaces: stack.namespaces.size, containers: stack.containers.size };
+    const counts = {
+      cgroups: stack.cgroups.size,
+      namespaces: stack.namespaces.size,
+      containers: stack.containers.size,
+    };
     if (args.flags.json === true) {
-      out(`${JSON.stringify({ valid: true, name: stack.name, ...counts, warnings: stack.warnings.map((w) => w.message) })}\n`);
+      out(
+        `${JSON.stringify({ valid: true, name: stack.name, ...counts, warnings: stack.warnings.map((w) => w.message) })}\n`,
+      );
     } else if (args.flags.quiet !== true) {
       const parts = Object.entries(counts).map(([what, n]) => `${n} ${n === 1 ? what.slice(0, -1) : what}`);
       out(`Stack ${stack.name} is valid: ${parts.join(', ')}.\n`);

@@ -9,7 +9,9 @@ export const command: Command = {
   help: 'Prints the version of tsbox, of Node and of the kernel.',
   async run(args) {
     if (args.flags.json === true) {
-      out(`${JSON.stringify({ tsbox: VERSION, node: process.version, platform: `${process.platform}-${process.arch}` })}\n`);
+      out(
+        `${JSON.stringify({ tsbox: VERSION, node: process.version, platform: `${process.platform}-${process.arch}` })}\n`,
+      );
     } else {
       out(`tsbox ${VERSION} (node ${process.version}, ${process.platform}-${process.arch})\n`);
     }

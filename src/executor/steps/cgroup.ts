@@ -119,13 +119,17 @@ function innerProcesses(context: ExecutionContext, dir: string, controller: stri
   const pids = typeof text === 'string' ? parsePids(text) : [];
   if (result === -EBUSY && pids.length > 0) {
     const names = describeProcesses(context.kernel, pids.slice(0, 10)).map((p) => p.text);
-    return new TsboxError('TSB3001', `'${controller}' cannot be enabled in ${dir}: processes are in it: ${names.join(', ')}`, {
-      syscall: 'write',
-      errno: EBUSY,
-      errnoCode: 'EBUSY',
-      subject: `${dir}/cgroup.subtree_control`,
-      hint: 'a v2 cgroup has either processes or controllers for its children; move them to a child of their own',
-    });
+    return new TsboxError(
+      'TSB3001',
+      `'${controller}' cannot be enabled in ${dir}: processes are in it: ${names.join(', ')}`,
+      {
+        syscall: 'write',
+        errno: EBUSY,
+        errnoCode: 'EBUSY',
+        subject: `${dir}/cgroup.subtree_control`,
+        hint: 'a v2 cgroup has either processes or controllers for its children; move them to a child of their own',
+      },
+    );
   }
   return refused('write', `${dir}/cgroup.subtree_control`, result, `+${controller}`);
 }
@@ -174,7 +178,9 @@ export async function setFrozen(context: ExecutionContext, step: Of<'freeze'>): 
   if (primary?.version === 2) {
     const dir = primaryDirectory(context, step.path);
     kernel.write([{ path: `${dir}/cgroup.freeze`, data: step.frozen ? '1' : '0' }]);
-    const v1 = step.frozen ? undefined : allDirectories(context, step.path).find((d) => d.version === 1 && d.controllers.includes('freezer'));
+    const v1 = step.frozen
+      ? undefined
+      : allDirectories(context, step.path).find((d) => d.version === 1 && d.controllers.includes('freezer'));
     if (v1 !== undefined) {
       // Somebody may have frozen it the other way on a hybrid machine.
       kernel.write([{ path: `${v1.dir}/freezer.state`, data: 'THAWED' }]);
@@ -193,7 +199,10 @@ export async function setFrozen(context: ExecutionContext, step: Of<'freeze'>): 
   kernel.write([{ path: `${freezer.dir}/freezer.state`, data: step.frozen ? 'FROZEN' : 'THAWED' }]);
   if (step.frozen && !(await kernel.waitFile(`${freezer.dir}/freezer.state`, 'FROZEN', FREEZE_TIMEOUT))) {
     kernel.write([{ path: `${freezer.dir}/freezer.state`, data: 'THAWED' }]);
-    throw new TsboxError('TSB3008', `${freezer.dir} did not freeze within ${FREEZE_TIMEOUT / 1000} s and was thawed again`);
+    throw new TsboxError(
+      'TSB3008',
+      `${freezer.dir} did not freeze within ${FREEZE_TIMEOUT / 1000} s and was thawed again`,
+    );
   }
 }
 
@@ -283,7 +292,11 @@ export async function thawedAbove(context: ExecutionContext, path: string, body:
     return body();
   }
   const parts = path.split('/');
-  const above = parts.slice(0, -1).map((_, i) => directoryIn(freezer.mount, kernel.settings.cgroupRoot, context.stackName, parts.slice(0, i + 1).join('/')));
+  const above = parts
+    .slice(0, -1)
+    .map((_, i) =>
+      directoryIn(freezer.mount, kernel.settings.cgroupRoot, context.stackName, parts.slice(0, i + 1).join('/')),
+    );
   const states = kernel.readFiles(above.map((dir) => `${dir}/freezer.self_freezing`));
   const frozen = above.filter((_, i) => states[i] === '1\n');
   frozen.forEach((dir) => kernel.tryWrite(`${dir}/freezer.state`, 'THAWED'));

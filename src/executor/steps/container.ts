@@ -80,7 +80,11 @@ export async function startContainer(context: ExecutionContext, step: Of<'start'
     await killAll(context, path);
   }
   kernel.setXattr(primaryDirectory(context, path), POLICY_XATTR, policyText(restartPolicy(spec)));
-  const fields = await kernel.runInit(superviseSpec(context, step.container, null), supervisorCgroup(context), START_TIMEOUT);
+  const fields = await kernel.runInit(
+    superviseSpec(context, step.container, null),
+    supervisorCgroup(context),
+    START_TIMEOUT,
+  );
   const pid = Number(fields.get('pid') ?? 0);
   const links = kernel.readLinks(NAMESPACE_TYPES.map((t) => `/proc/${pid}/ns/${t}`));
   const [mountinfo, stat] = kernel.readFiles([`/proc/${pid}/mountinfo`, `/proc/${pid}/stat`]);
@@ -168,7 +172,8 @@ export function setPolicy(context: ExecutionContext, step: Of<'policy'>): void {
   const { kernel } = context;
   kernel.setXattr(primaryDirectory(context, step.path), POLICY_XATTR, policyText(step.policy));
   const run = readRun(context, step.path);
-  const supervisor = run === undefined || run.supervisor === 0 ? undefined : kernel.openProcess(run.supervisor, run.supervisorStartTime);
+  const supervisor =
+    run === undefined || run.supervisor === 0 ? undefined : kernel.openProcess(run.supervisor, run.supervisorStartTime);
   if (supervisor !== undefined) {
     kernel.signal(supervisor, SIGHUP);
     kernel.close(supervisor);
@@ -202,7 +207,10 @@ export async function awaitCompleted(context: ExecutionContext, step: Of<'await-
       // Between the state and the supervisor's end there is a moment; a second look settles it.
       const again = readRun(context, leafPath(spec));
       if (again?.state === run.state && again.sinceMs === run.sinceMs) {
-        throw new TsboxError('TSB3002', `container/${step.container} had to complete first, but it is gone without an exit status`);
+        throw new TsboxError(
+          'TSB3002',
+          `container/${step.container} had to complete first, but it is gone without an exit status`,
+        );
       }
       continue;
     }

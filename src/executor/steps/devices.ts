@@ -48,7 +48,10 @@ function writeV1(context: ExecutionContext, path: string, rules: readonly Device
   const dir = v1Directory(context, path);
   const list = dir === undefined ? undefined : context.kernel.readFiles([`${dir}/devices.list`])[0];
   if (dir === undefined || typeof list !== 'string') {
-    throw new TsboxError('TSB1009', 'this kernel has neither cgroup v2 nor the v1 devices controller: device rules cannot be enforced');
+    throw new TsboxError(
+      'TSB1009',
+      'this kernel has neither cgroup v2 nor the v1 devices controller: device rules cannot be enforced',
+    );
   }
   const transition = v1Transition(list, rules);
   if (!transition.ok) {

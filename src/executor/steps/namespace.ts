@@ -139,7 +139,12 @@ export function makeSupervisorsCgroup(context: ExecutionContext): readonly strin
 
 export async function setNames(context: ExecutionContext, step: Of<'uts'>): Promise<void> {
   const path = utsPath(context, step.target);
-  await context.kernel.runInit({ mode: 'uts-write', path, hostname: step.hostname, domainname: step.domainname }, '', SPAWN_TIMEOUT, true);
+  await context.kernel.runInit(
+    { mode: 'uts-write', path, hostname: step.hostname, domainname: step.domainname },
+    '',
+    SPAWN_TIMEOUT,
+    true,
+  );
 }
 
 function utsPath(context: ExecutionContext, target: Of<'uts'>['target']): string {

@@ -29,6 +29,10 @@ export function whyMissing(layout: CgroupLayout, knob: Knob): string {
 }
 
 /** Directories of a cgroup in every hierarchy, the primary first. */
-export function directoriesOf(reader: Pick<KernelReader, 'layout' | 'settings'>, stack: string, path: string): string[] {
+export function directoriesOf(
+  reader: Pick<KernelReader, 'layout' | 'settings'>,
+  stack: string,
+  path: string,
+): string[] {
   return reader.layout.hierarchies.map((h) => directoryIn(h.mount, reader.settings.cgroupRoot, stack, path));
 }

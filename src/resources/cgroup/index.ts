@@ -81,7 +81,9 @@ export const cgroupKind: ResourceKind = {
     const hierarchies = observeHierarchies(reader, scope.stack, paths);
     const members = observeMembers(reader, scope.stack, paths);
     const withDevices = paths.filter((_, i) => usesDevices(wanted.get(present[i] ?? ''), applied[i]));
-    const devices = new Map(observeDevices(reader, scope.stack, withDevices).map((value, i) => [withDevices[i], value]));
+    const devices = new Map(
+      observeDevices(reader, scope.stack, withDevices).map((value, i) => [withDevices[i], value]),
+    );
     const observed = new Map<string, Observed>();
     present.forEach((address, i) => {
       const path = paths[i] ?? '';
@@ -118,7 +120,9 @@ export const cgroupKind: ResourceKind = {
         controllers: controllersFor(context.reader, declared.desired),
       },
       ...deviceSteps(path, declared.address, context),
-      ...knobs.flatMap(([name, value]) => (typeof value === 'string' ? knobStep(context.reader, path, name, value) : [])),
+      ...knobs.flatMap(([name, value]) =>
+        typeof value === 'string' ? knobStep(context.reader, path, name, value) : [],
+      ),
       { op: 'label', path, label: { address: declared.address, applied: declared.desired } },
     ];
   },
@@ -136,7 +140,11 @@ export const cgroupKind: ResourceKind = {
     }
     const devices = changes.find((c) => c.name === 'devices');
     if (devices !== undefined) {
-      steps.push(...(devices.after === undefined ? [{ op: 'devices-clear', path } as const] : deviceSteps(path, declared.address, context)));
+      steps.push(
+        ...(devices.after === undefined
+          ? [{ op: 'devices-clear', path } as const]
+          : deviceSteps(path, declared.address, context)),
+      );
     }
     steps.push(...knobSteps(context.reader, context.scope.stack, path, changes));
     steps.push({ op: 'label', path, label: { address: declared.address, applied: declared.desired } });
@@ -148,7 +156,10 @@ export const cgroupKind: ResourceKind = {
   },
 };
 
-function usesDevices(declared: Declared | undefined, applied: Readonly<Record<string, Value>> | null | undefined): boolean {
+function usesDevices(
+  declared: Declared | undefined,
+  applied: Readonly<Record<string, Value>> | null | undefined,
+): boolean {
   return declared?.desired['devices'] !== undefined || applied?.['devices'] !== undefined;
 }
 
@@ -157,7 +168,11 @@ function absent(address: string): Observed {
 }
 
 /** Our processes always sit in leaves, so whatever is in an inner node was put there by somebody else. */
-function foreignProcesses(reader: KernelReader, path: string, members: ReadonlyMap<number, readonly string[]>): Extra[] {
+function foreignProcesses(
+  reader: KernelReader,
+  path: string,
+  members: ReadonlyMap<number, readonly string[]>,
+): Extra[] {
   const pids = [...members.keys()];
   return describeProcesses(reader, pids).map(({ pid, text }) => ({
     what: 'process',
@@ -165,4 +180,3 @@ function foreignProcesses(reader: KernelReader, path: string, members: ReadonlyM
     steps: [{ op: 'evict', path, pids: [pid] }],
   }));
 }
-

@@ -14,7 +14,11 @@ export interface KnobQuery {
 }
 
 /** Canonical live value of each queried knob, by query; a file that is absent gives undefined. */
-export function observeKnobs(reader: KernelReader, stack: string, queries: readonly KnobQuery[]): Array<Record<string, string | undefined>> {
+export function observeKnobs(
+  reader: KernelReader,
+  stack: string,
+  queries: readonly KnobQuery[],
+): Array<Record<string, string | undefined>> {
   const paths: string[] = [];
   for (const query of queries) {
     for (const name of query.knobs.keys()) {
@@ -77,7 +81,9 @@ function frozenByV1(reader: KernelReader, stack: string, queries: readonly KnobQ
 /** Names of the hierarchies in which each cgroup has its directory. */
 export function observeHierarchies(reader: KernelReader, stack: string, paths: readonly string[]): string[][] {
   const hierarchies = reader.layout.hierarchies;
-  const all = paths.flatMap((path) => hierarchies.map((h) => directoryIn(h.mount, reader.settings.cgroupRoot, stack, path)));
+  const all = paths.flatMap((path) =>
+    hierarchies.map((h) => directoryIn(h.mount, reader.settings.cgroupRoot, stack, path)),
+  );
   const stats = reader.stats(all);
   return paths.map((_, i) =>
     hierarchies.filter((__, j) => typeof stats[i * hierarchies.length + j] !== 'number').map((h) => h.name),
@@ -85,7 +91,11 @@ export function observeHierarchies(reader: KernelReader, stack: string, paths: r
 }
 
 /** Pids found in each cgroup itself (not below), with the hierarchies they are in. */
-export function observeMembers(reader: KernelReader, stack: string, paths: readonly string[]): Array<Map<number, string[]>> {
+export function observeMembers(
+  reader: KernelReader,
+  stack: string,
+  paths: readonly string[],
+): Array<Map<number, string[]>> {
   const hierarchies = reader.layout.hierarchies;
   const files = paths.flatMap((path) =>
     hierarchies.map((h) => `${directoryIn(h.mount, reader.settings.cgroupRoot, stack, path)}/cgroup.procs`),

@@ -31,7 +31,9 @@ export function desiredKnobs(
         error: new TsboxError('TSB1009', `${address}: ${knob.name} cannot be set: ${why}`, {
           at,
           address,
-          hint: optional ? undefined : "leave it out, or write 'optional: true' on the cgroup to skip what the kernel lacks",
+          hint: optional
+            ? undefined
+            : "leave it out, or write 'optional: true' on the cgroup to skip what the kernel lacks",
         }),
       });
       continue;
@@ -63,14 +65,20 @@ export function knobStep(reader: KernelReader, path: string, name: string, value
 }
 
 /** Steps that bring changed knobs to their new values, in the registry's order; dropped ones go back to the default. */
-export function knobSteps(reader: KernelReader, stack: string, path: string, changes: readonly AttributeChange[]): Step[] {
+export function knobSteps(
+  reader: KernelReader,
+  stack: string,
+  path: string,
+  changes: readonly AttributeChange[],
+): Step[] {
   const byName = new Map(changes.map((c) => [c.name, c]));
   return KNOBS.flatMap((knob) => {
     const change = byName.get(knob.name);
     if (change === undefined) {
       return [];
     }
-    const value = typeof change.after === 'string' ? change.after : defaultHere(reader, stack, path, knob.name, knob.default);
+    const value =
+      typeof change.after === 'string' ? change.after : defaultHere(reader, stack, path, knob.name, knob.default);
     return knobStep(reader, path, knob.name, value);
   });
 }
@@ -82,7 +90,9 @@ export function defaultHere(reader: KernelReader, stack: string, path: string, n
     return fallback;
   }
   const parent = path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '';
-  const text = reader.readFiles([`${directoryIn(hierarchy.mount, reader.settings.cgroupRoot, stack, parent)}/${name}`])[0];
+  const text = reader.readFiles([
+    `${directoryIn(hierarchy.mount, reader.settings.cgroupRoot, stack, parent)}/${name}`,
+  ])[0];
   return typeof text === 'string' ? text.trim() : fallback;
 }
 

@@ -11,7 +11,15 @@ function noMoreThan(declared: Value, live: Value): boolean {
 }
 
 function recorded(name: string, doc: string, source: string, list?: 'set' | 'argv'): Attribute {
-  return { name, change: 'replace', reason: PROCESS, observed: 'recorded', doc, source, ...(list === undefined ? {} : { list }) };
+  return {
+    name,
+    change: 'replace',
+    reason: PROCESS,
+    observed: 'recorded',
+    doc,
+    source,
+    ...(list === undefined ? {} : { list }),
+  };
 }
 
 const OWN: readonly Attribute[] = [

@@ -26,7 +26,10 @@ const argument = valueSchema(
 const shellCommand = valueSchema(
   (input): readonly string[] => {
     if (typeof input !== 'string' || input.trim() === '') {
-      throw new ValueError(`${show(input)} is not a command`, 'a list such as [ /bin/sleep, 60 ], or text for /bin/sh -c');
+      throw new ValueError(
+        `${show(input)} is not a command`,
+        'a list such as [ /bin/sleep, 60 ], or text for /bin/sh -c',
+      );
     }
     return ['/bin/sh', '-c', input];
   },
@@ -39,13 +42,21 @@ export const commandSchema = z.union([
   z
     .array(argument)
     .min(1)
-    .refine((argv) => argv[0] !== '', { path: [0], message: 'the program is empty', params: { expected: 'a path or a name looked up in PATH' } }),
+    .refine((argv) => argv[0] !== '', {
+      path: [0],
+      message: 'the program is empty',
+      params: { expected: 'a path or a name looked up in PATH' },
+    }),
 ]) as z.ZodType<readonly string[]>;
 
 const variableValue = valueSchema(
   (input) => {
     if (input === null) {
-      throw new ValueError('the environment variable has no value', 'text, a number, true or false', 'for an empty value write "", to pass one on declare it under variables and write ${NAME}');
+      throw new ValueError(
+        'the environment variable has no value',
+        'text, a number, true or false',
+        'for an empty value write "", to pass one on declare it under variables and write ${NAME}',
+      );
     }
     return textOf(input, 'the value of an environment variable');
   },
@@ -68,7 +79,10 @@ const NAME = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
 /** Throws ValueError for what cannot name an environment variable. */
 function checkName(name: string): string {
   if (!NAME.test(name) || name === '__proto__') {
-    throw new ValueError(`${show(name)} cannot name an environment variable`, "letters, digits, '_', '.' and '-', beginning with a letter or '_'");
+    throw new ValueError(
+      `${show(name)} cannot name an environment variable`,
+      "letters, digits, '_', '.' and '-', beginning with a letter or '_'",
+    );
   }
   return name;
 }

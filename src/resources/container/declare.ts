@@ -58,7 +58,10 @@ export function restartPolicy(spec: ContainerSpec): RestartPolicy {
 export function policyValues(text: string): { restart: string; stop: string } {
   const words = text.trim().split(' ');
   return {
-    restart: words.filter((w) => /^(restart|max|backoff|backoff_max)=/.test(w)).join(' ').replace(/^restart=/, ''),
+    restart: words
+      .filter((w) => /^(restart|max|backoff|backoff_max)=/.test(w))
+      .join(' ')
+      .replace(/^restart=/, ''),
     stop: words.filter((w) => /^(signal|grace)=/.test(w)).join(' '),
   };
 }
@@ -100,7 +103,12 @@ export function readonlyPaths(spec: ContainerSpec): readonly string[] {
 }
 
 /** Declares one container. */
-export function declareContainer(spec: ContainerSpec, stack: Stack, reader: KernelReader, report: (problem: Problem) => void): Declared {
+export function declareContainer(
+  spec: ContainerSpec,
+  stack: Stack,
+  reader: KernelReader,
+  report: (problem: Problem) => void,
+): Declared {
   const address = containerAddress(spec.name);
   const account = accountOf(spec);
   if ('missing' in account) {
@@ -113,7 +121,8 @@ export function declareContainer(spec: ContainerSpec, stack: Stack, reader: Kern
       }),
     });
   }
-  const user = 'missing' in account ? '?' : `${account.uid}:${account.gid}${account.groups.map((g) => `,${g}`).join('')}`;
+  const user =
+    'missing' in account ? '?' : `${account.uid}:${account.gid}${account.groups.map((g) => `,${g}`).join('')}`;
   const policy = policyValues(policyText(restartPolicy(spec)));
   const hierarchies = reader.layout.hierarchies.map((h) => h.name);
   const desired: Record<string, Value> = {
@@ -154,9 +163,20 @@ export function declareContainer(spec: ContainerSpec, stack: Stack, reader: Kern
       shares.add(containerAddress(use.name));
     }
   }
-  const waits = Object.entries(spec.dependsOn).map(([name, condition]) => ({ address: containerAddress(name), condition }));
+  const waits = Object.entries(spec.dependsOn).map(([name, condition]) => ({
+    address: containerAddress(name),
+    condition,
+  }));
   for (const target of [...shares, ...waits.map((w) => w.address)]) {
     needs.add(target);
   }
-  return { address, kind: 'container', desired, needs: [...needs], shares: [...shares], waits, at: stack.locate(address, []) };
+  return {
+    address,
+    kind: 'container',
+    desired,
+    needs: [...needs],
+    shares: [...shares],
+    waits,
+    at: stack.locate(address, []),
+  };
 }

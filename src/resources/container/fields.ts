@@ -48,7 +48,10 @@ const condition = valueSchema(
   (input): DependencyCondition => {
     const word = CONDITIONS.find((c) => c === input);
     if (word === undefined) {
-      const hint = input === 'healthy' || input === 'service_healthy' ? 'health checks are not part of this version yet' : meant(input, CONDITIONS);
+      const hint =
+        input === 'healthy' || input === 'service_healthy'
+          ? 'health checks are not part of this version yet'
+          : meant(input, CONDITIONS);
       throw new ValueError(`${show(input)} is not a condition`, CONDITIONS.join(' or '), hint);
     }
     return word;
@@ -68,6 +71,10 @@ const containerName = valueSchema(
 
 /** A list of names, each meaning `started`, or a map of NAME: started | completed. */
 export const dependsOnSchema = z.union([
-  z.array(containerName).transform((names): Readonly<Record<string, DependencyCondition>> => Object.fromEntries(names.map((n) => [n, 'started' as const]))),
+  z
+    .array(containerName)
+    .transform((names): Readonly<Record<string, DependencyCondition>> =>
+      Object.fromEntries(names.map((n) => [n, 'started' as const])),
+    ),
   z.record(z.string(), condition),
 ]) as z.ZodType<Readonly<Record<string, DependencyCondition>>>;

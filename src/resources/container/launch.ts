@@ -1,5 +1,13 @@
 /** From a container's spec to the description that native/init executes: every mount and privilege in kernel order. */
-import type { CapabilitySets, JoinNamespace, MountFlags, NamespaceSetup, NamespaceType, ProcessSpec, RootOp } from '../../kernel/init-spec.ts';
+import type {
+  CapabilitySets,
+  JoinNamespace,
+  MountFlags,
+  NamespaceSetup,
+  NamespaceType,
+  ProcessSpec,
+  RootOp,
+} from '../../kernel/init-spec.ts';
 import { NAMESPACE_TYPES } from '../../kernel/init-spec.ts';
 import { parseMountInfo } from '../../kernel/proc.ts';
 import { DEFAULT_DEVICE_NODES } from '../devices/defaults.ts';
@@ -22,7 +30,12 @@ export interface LaunchFacts {
   /** Device rules with numbers. */
   readonly rules: readonly DeviceRule[];
   /** Device nodes that allow rules name by path. */
-  readonly nodes: ReadonlyArray<{ readonly path: string; readonly type: 'b' | 'c'; readonly major: number; readonly minor: number }>;
+  readonly nodes: ReadonlyArray<{
+    readonly path: string;
+    readonly type: 'b' | 'c';
+    readonly major: number;
+    readonly minor: number;
+  }>;
   /** Whether a cgroup2 hierarchy is mounted. */
   readonly cgroup2: boolean;
   readonly arch: SeccompArch;
@@ -67,8 +80,27 @@ export function hostMounts(mountinfo: string): string[] {
 
 /** File systems that show or steer the kernel, and nsfs pins. */
 const KERNEL_FILESYSTEMS = new Set([
-  'autofs', 'binfmt_misc', 'bpf', 'cgroup', 'cgroup2', 'configfs', 'debugfs', 'devpts', 'devtmpfs', 'efivarfs', 'fusectl',
-  'hugetlbfs', 'mqueue', 'nsfs', 'proc', 'pstore', 'rpc_pipefs', 'securityfs', 'selinuxfs', 'sysfs', 'tracefs',
+  'autofs',
+  'binfmt_misc',
+  'bpf',
+  'cgroup',
+  'cgroup2',
+  'configfs',
+  'debugfs',
+  'devpts',
+  'devtmpfs',
+  'efivarfs',
+  'fusectl',
+  'hugetlbfs',
+  'mqueue',
+  'nsfs',
+  'proc',
+  'pstore',
+  'rpc_pipefs',
+  'securityfs',
+  'selinuxfs',
+  'sysfs',
+  'tracefs',
 ]);
 
 /** The root file system, op by op. */
@@ -118,7 +150,15 @@ function kernelViews(spec: ContainerSpec, facts: LaunchFacts): RootOp[] {
     ops.push({ op: 'bind', source: '/sys', target: '/sys', recursive: false, create, ro: true, ...SEALED });
   }
   if (facts.cgroup2 && ownsType(spec, 'cgroup') && ownsType(spec, 'net')) {
-    ops.push({ op: 'mount', fstype: 'cgroup2', target: '/sys/fs/cgroup', options: [], create: 'none', ro: true, ...SEALED });
+    ops.push({
+      op: 'mount',
+      fstype: 'cgroup2',
+      target: '/sys/fs/cgroup',
+      options: [],
+      create: 'none',
+      ro: true,
+      ...SEALED,
+    });
   }
   return ops;
 }
@@ -130,9 +170,19 @@ function ownsType(spec: ContainerSpec, type: NamespaceType): boolean {
 /** /dev: a small tmpfs with the usual nodes, a private pts, shared memory and message queues. */
 function devOps(spec: ContainerSpec, facts: LaunchFacts): RootOp[] {
   const ops: RootOp[] = [
-    { op: 'mount', fstype: 'tmpfs', target: '/dev', options: ['mode=0755', 'size=65536k'], create: 'dir', nosuid: true, noexec: true },
+    {
+      op: 'mount',
+      fstype: 'tmpfs',
+      target: '/dev',
+      options: ['mode=0755', 'size=65536k'],
+      create: 'dir',
+      nosuid: true,
+      noexec: true,
+    },
   ];
-  const named = facts.rules.filter((r) => r.allow && r.type !== 'a' && typeof r.major === 'number' && typeof r.minor === 'number');
+  const named = facts.rules.filter(
+    (r) => r.allow && r.type !== 'a' && typeof r.major === 'number' && typeof r.minor === 'number',
+  );
   // mknod passes the container's own filter only with the m bit, and never inside a user namespace: then the host's
   // node is bound instead.
   const mayMake = (major: number, minor: number): boolean =>
@@ -158,8 +208,23 @@ function devOps(spec: ContainerSpec, facts: LaunchFacts): RootOp[] {
     ops.push({ op: 'symlink', target: `/dev/${name}`, to });
   }
   ops.push(
-    { op: 'mount', fstype: 'devpts', target: '/dev/pts', options: ['newinstance', 'ptmxmode=0666', 'mode=0620'], create: 'dir', nosuid: true, noexec: true },
-    { op: 'mount', fstype: 'tmpfs', target: '/dev/shm', options: ['mode=1777', 'size=65536k'], create: 'dir', ...SEALED },
+    {
+      op: 'mount',
+      fstype: 'devpts',
+      target: '/dev/pts',
+      options: ['newinstance', 'ptmxmode=0666', 'mode=0620'],
+      create: 'dir',
+      nosuid: true,
+      noexec: true,
+    },
+    {
+      op: 'mount',
+      fstype: 'tmpfs',
+      target: '/dev/shm',
+      options: ['mode=1777', 'size=65536k'],
+      create: 'dir',
+      ...SEALED,
+    },
   );
   if (ownsType(spec, 'ipc')) {
     ops.push({ op: 'mount', fstype: 'mqueue', target: '/dev/mqueue', options: [], create: 'dir', ...SEALED });

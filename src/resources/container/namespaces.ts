@@ -16,7 +16,12 @@ export interface NamespaceFile {
  * The file of the namespace that `use` (as the plan writes it: namespace/front, container/db, pid:1, path:/x) stands
  * for now; undefined when there is none.
  */
-export function namespaceFile(reader: KernelReader, scope: StackScope, use: string, type: NamespaceType): NamespaceFile | undefined {
+export function namespaceFile(
+  reader: KernelReader,
+  scope: StackScope,
+  use: string,
+  type: NamespaceType,
+): NamespaceFile | undefined {
   if (use.startsWith('pid:')) {
     const pid = Number(use.slice(4));
     const stat = readStats(reader, [pid])[0];
@@ -69,7 +74,12 @@ export function memberFile(
 }
 
 /** Inode of the namespace a use stands for. */
-export function targetInode(reader: KernelReader, scope: StackScope, use: string, type: NamespaceType): string | undefined {
+export function targetInode(
+  reader: KernelReader,
+  scope: StackScope,
+  use: string,
+  type: NamespaceType,
+): string | undefined {
   const file = namespaceFile(reader, scope, use, type);
   if (file === undefined) {
     return undefined;
@@ -81,4 +91,3 @@ export function targetInode(reader: KernelReader, scope: StackScope, use: string
   const stat = reader.stats([file.path])[0];
   return typeof stat === 'object' ? String(stat.ino) : undefined;
 }
-

@@ -39,7 +39,10 @@ export async function observeContainers(
 ): Promise<Observed[]> {
   const wanted = new Map(declared.map((d) => [d.address, d]));
   const owned = [...scope.byAddress].filter(([a]) => a.startsWith(PREFIX));
-  const stats = readStats(reader, owned.flatMap(([, e]) => [e.run?.pid ?? 0, e.run?.supervisor ?? 0]));
+  const stats = readStats(
+    reader,
+    owned.flatMap(([, e]) => [e.run?.pid ?? 0, e.run?.supervisor ?? 0]),
+  );
   const subjects = owned.map(([address, entry], i): Subject => ({
     address,
     entry,
@@ -53,11 +56,23 @@ export async function observeContainers(
   const lives = await observeSubjects(reader, scope, subjects);
   const absent = declared
     .filter((d) => !scope.byAddress.has(d.address))
-    .map((d): Observed => ({ address: d.address, exists: false, live: {}, applied: null, extras: [], unreadable: [], facts: {} }));
+    .map((d): Observed => ({
+      address: d.address,
+      exists: false,
+      live: {},
+      applied: null,
+      extras: [],
+      unreadable: [],
+      facts: {},
+    }));
   return [...lives, ...absent];
 }
 
-async function observeSubjects(reader: KernelReader, scope: StackScope, subjects: readonly Subject[]): Promise<Observed[]> {
+async function observeSubjects(
+  reader: KernelReader,
+  scope: StackScope,
+  subjects: readonly Subject[],
+): Promise<Observed[]> {
   const running = subjects.filter((s) => s.alive);
   const index = new Map(running.map((s, i) => [s.address, i]));
   const procs = reader.readFiles(running.flatMap((s) => PROC_FILES.map((f) => `/proc/${s.pid}/${f}`)));
@@ -104,7 +119,10 @@ async function observeSubjects(reader: KernelReader, scope: StackScope, subjects
     }
     const extras: Extra[] = [];
     const unreadable: string[] = [];
-    const facts: Record<string, string> = { path: `${reader.settings.cgroupRoot}/${scope.stack}/${s.path}`, leaf: s.path };
+    const facts: Record<string, string> = {
+      path: `${reader.settings.cgroupRoot}/${scope.stack}/${s.path}`,
+      leaf: s.path,
+    };
     if (i !== undefined) {
       facts['pid'] = String(s.pid);
       const files = new Map(
@@ -123,7 +141,13 @@ async function observeSubjects(reader: KernelReader, scope: StackScope, subjects
         live[`namespace.${type}`] = namespaceValue(reader, scope, s, type, inode, inodeOf(undefined, type));
         if (live[`namespace.${type}`] === 'new') {
           const row = NAMESPACE_ROW[type];
-          Object.assign(live, row.live(row.procFiles.map((f) => files.get(f)), uts.get(s.address)));
+          Object.assign(
+            live,
+            row.live(
+              row.procFiles.map((f) => files.get(f)),
+              uts.get(s.address),
+            ),
+          );
         }
       }
       if (ownsUts(s) && uts.get(s.address) === undefined) {
@@ -183,7 +207,12 @@ function stateOf(s: Subject): string {
 }
 
 /** Values from /proc/PID/status and /proc/PID/cgroup. */
-function processValues(reader: KernelReader, scope: StackScope, s: Subject, files: ReadonlyMap<string, string | undefined>): Record<string, Value | undefined> {
+function processValues(
+  reader: KernelReader,
+  scope: StackScope,
+  s: Subject,
+  files: ReadonlyMap<string, string | undefined>,
+): Record<string, Value | undefined> {
   const status = parseStatus(files.get('status') ?? '');
   const bounding = BigInt(`0x${status.get('CapBnd') ?? '0'}`);
   const placement = parseProcCgroup(files.get('cgroup') ?? '');

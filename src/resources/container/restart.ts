@@ -36,7 +36,12 @@ export const restartSchema = z.union([
     .superRefine(({ backoff = DEFAULT_BACKOFF, backoff_max: most }, context) => {
       if (most !== undefined && most < backoff) {
         const message = `backoff_max is ${formatDuration(most)}, shorter than the first delay of ${formatDuration(backoff)}`;
-        context.addIssue({ code: 'custom', path: ['backoff_max'], message, params: { expected: `at least ${formatDuration(backoff)}` } });
+        context.addIssue({
+          code: 'custom',
+          path: ['backoff_max'],
+          message,
+          params: { expected: `at least ${formatDuration(backoff)}` },
+        });
       }
     }),
 ]);

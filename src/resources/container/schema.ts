@@ -85,7 +85,8 @@ const rootfsSchema = z.union([
   valueSchema(
     (input): 'host' => {
       if (input !== 'host') {
-        const hint = typeof input === 'string' && /[./]/.test(input) ? `for a directory write { dir: ${input} }` : undefined;
+        const hint =
+          typeof input === 'string' && /[./]/.test(input) ? `for a directory write { dir: ${input} }` : undefined;
         throw new ValueError(`${show(input)} is not a root file system`, 'host or { dir: PATH }', hint);
       }
       return input;
@@ -98,7 +99,10 @@ const rootfsSchema = z.union([
 const cgroupPathSchema = valueSchema(
   (input) => {
     if (typeof input !== 'string' || !input.split('/').every((part) => NAME_PATTERN.test(part))) {
-      throw new ValueError(`${show(input)} is not the path of a cgroup`, 'the path of a declared cgroup such as tenants/api');
+      throw new ValueError(
+        `${show(input)} is not the path of a cgroup`,
+        'the path of a declared cgroup such as tenants/api',
+      );
     }
     return input;
   },
@@ -145,20 +149,33 @@ export type ContainerInput = z.output<z.ZodObject<typeof ownShape>>;
 const LOG_SIZE = 10 * 1024 * 1024;
 
 /** An item of `containers:`. Fields of cgroups stand beside its own. */
-export const containerSchema = z.strictObject({ ...cgroupFieldsShape(), ...ownShape }) as unknown as z.ZodType<ContainerInput>;
+export const containerSchema = z.strictObject({
+  ...cgroupFieldsShape(),
+  ...ownShape,
+}) as unknown as z.ZodType<ContainerInput>;
 
 /** Not restarted; where a policy is given, delays from 100 ms doubling to 30 s and no bound on their number. */
 const DEFAULT_RESTART: RestartSpec = { policy: 'no', max: 0, backoff: DEFAULT_BACKOFF, backoffMax: 30_000 };
 
 /** Fills in names and defaults. `resolvePath` makes rootfs.dir absolute. */
-export function containerSpec(name: string, input: ContainerInput, resolvePath: (path: string) => string): ContainerSpec {
+export function containerSpec(
+  name: string,
+  input: ContainerInput,
+  resolvePath: (path: string) => string,
+): ContainerSpec {
   const { rootfs, restart } = input;
   return {
     name,
     rootfs:
       rootfs === undefined || rootfs === 'host'
         ? { kind: 'host' }
-        : { kind: 'dir', dir: rootfs.dir, path: resolvePath(rootfs.dir), overlay: rootfs.overlay ?? true, readonly: rootfs.readonly ?? false },
+        : {
+            kind: 'dir',
+            dir: rootfs.dir,
+            path: resolvePath(rootfs.dir),
+            overlay: rootfs.overlay ?? true,
+            readonly: rootfs.readonly ?? false,
+          },
     command: input.command,
     env: input.env ?? {},
     workingDir: input.working_dir ?? '/',

@@ -7,7 +7,14 @@
  * than this filter are answered ENOSYS, as by a kernel that lacks them.
  */
 import {
-  CLONE_NAMESPACES, GROUPS, IOCTLS, PERSONALITIES, SOCKET_FAMILIES, UNSHARE_NAMESPACES, type Action, type Check,
+  CLONE_NAMESPACES,
+  GROUPS,
+  IOCTLS,
+  PERSONALITIES,
+  SOCKET_FAMILIES,
+  UNSHARE_NAMESPACES,
+  type Action,
+  type Check,
 } from './seccomp-policy.ts';
 import { LAST_SYSCALL, SYSCALLS } from './seccomp-syscalls.ts';
 
@@ -74,12 +81,20 @@ function search(spans: readonly Span[], label: Label | undefined, out: Insn[]): 
 
 /** Loads an argument and compares it with each value; what matches none goes on to `otherwise`. */
 function anyOf(label: Check, arg: number, values: readonly number[], match: Action, otherwise: Action): Insn[] {
-  const tests = values.map((k, i): Insn => ({ code: JEQ, k, yes: match, no: i === values.length - 1 ? otherwise : null }));
+  const tests = values.map((k, i): Insn => ({
+    code: JEQ,
+    k,
+    yes: match,
+    no: i === values.length - 1 ? otherwise : null,
+  }));
   return [{ code: LD_W_ABS, k: argument(arg), label }, ...tests];
 }
 
 function flags(label: Check, mask: number): Insn[] {
-  return [{ code: LD_W_ABS, k: argument(0), label }, { code: JSET, k: mask, yes: 'eperm', no: 'allow' }];
+  return [
+    { code: LD_W_ABS, k: argument(0), label },
+    { code: JSET, k: mask, yes: 'eperm', no: 'allow' },
+  ];
 }
 
 const CHECKS: Readonly<Record<Check, readonly Insn[]>> = {

@@ -44,7 +44,9 @@ export const userSchema: z.ZodType<UserSpec> = z.union([
       if (parts.length > 2 || (typeof input !== 'string' && typeof input !== 'number')) {
         throw new ValueError(`${show(input)} is not a user or group`, USER_EXPECTED);
       }
-      const [user, group = null] = parts.map((p) => (typeof p === 'number' ? parseId(p) : namedOrNumbered(p as string)));
+      const [user, group = null] = parts.map((p) =>
+        typeof p === 'number' ? parseId(p) : namedOrNumbered(p as string),
+      );
       return { user: user as string | number, group, groups: [] };
     },
     { type: ['string', 'integer'] },

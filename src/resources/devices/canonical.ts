@@ -71,7 +71,13 @@ function togetherLines(type: 'b' | 'c', space: TypeSpace): Line[] {
         const byBits = (request & ~maskOf(v)) === 0;
         return byBits !== allow && ((v >> request) & 1) === (allow ? 1 : 0) ? 1 : 0;
       };
-      return regions(mapType(space, odd)).map((r) => ({ ...r, type, access, level: r.level + 4, allow: r.allow === allow }));
+      return regions(mapType(space, odd)).map((r) => ({
+        ...r,
+        type,
+        access,
+        level: r.level + 4,
+        allow: r.allow === allow,
+      }));
     });
   });
 }
@@ -79,7 +85,13 @@ function togetherLines(type: 'b' | 'c', space: TypeSpace): Line[] {
 const number = (n: number | '*'): number => (n === '*' ? -1 : n);
 
 function byPlace(x: Line, y: Line): number {
-  return x.level - y.level || x.type.localeCompare(y.type) || number(x.major) - number(y.major) || x.from - y.from || x.to - y.to;
+  return (
+    x.level - y.level ||
+    x.type.localeCompare(y.type) ||
+    number(x.major) - number(y.major) ||
+    x.from - y.from ||
+    x.to - y.to
+  );
 }
 
 function text(line: Line): string {

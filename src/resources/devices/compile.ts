@@ -71,7 +71,10 @@ function blocksOf(b: TypeSpace, c: TypeSpace): { blocks: Map<string, Block>; ent
     const mask = maskOf(allowed);
     if (mask === 0 || mask === 7) return mask === 0 ? 'deny' : 'allow';
     // A request is refused as soon as it has one bit outside the mask.
-    leaves.set(`access ${mask}`, { jumps: [{ code: OP.JSET_K, field: 'access', imm: ~mask, to: 'deny' }], next: 'allow' });
+    leaves.set(`access ${mask}`, {
+      jumps: [{ code: OP.JSET_K, field: 'access', imm: ~mask, to: 'deny' }],
+      next: 'allow',
+    });
     return `access ${mask}`;
   };
   const byMinor = (segments: Segments): string => {
@@ -88,7 +91,11 @@ function blocksOf(b: TypeSpace, c: TypeSpace): { blocks: Map<string, Block>; ent
       if (ranges.at(-1)?.from === major) ranges.pop();
       ranges.push({ from: major, to: 0, target: byMinor(segments) }, { from: major + 1, to: 0, target: other });
     }
-    return switchOn('major', ranges.filter((r) => r.from <= MAX_MAJOR), MAX_MAJOR);
+    return switchOn(
+      'major',
+      ranges.filter((r) => r.from <= MAX_MAJOR),
+      MAX_MAJOR,
+    );
   };
   const majors = { b: byMajor(b), c: byMajor(c) };
   const same = JSON.stringify(majors.b) === JSON.stringify(majors.c);
@@ -163,9 +170,13 @@ export function compileRules(rules: readonly DeviceRule[]): Uint8Array {
   ends.forEach((label, i) => start.set(label, at + i * 2));
   const total = at + ends.length * 2;
   if (total > MAX_INSNS) {
-    throw new TsboxError('TSB1007', `the device rules need a BPF program of ${total} instructions, the kernel takes ${MAX_INSNS}`, {
-      hint: 'use ranges such as c 4:0-63 or wildcards such as c 136:* in place of many single devices',
-    });
+    throw new TsboxError(
+      'TSB1007',
+      `the device rules need a BPF program of ${total} instructions, the kernel takes ${MAX_INSNS}`,
+      {
+        hint: 'use ranges such as c 4:0-63 or wildcards such as c 136:* in place of many single devices',
+      },
+    );
   }
   const out = [...prologue];
   const offset = (to: string): number => (start.get(to) ?? 0) - out.length - 1;

@@ -3,7 +3,17 @@ import { canonicalLines } from './canonical.ts';
 import { explore, type Area } from './explore.ts';
 import { decodeInsns } from './insn.ts';
 import { MAX_MAJOR } from './schema.ts';
-import { REQUESTS, allowedOf, band, combine, intersect, normalType, type DeviceSpace, type Segments, type TypeSpace } from './space.ts';
+import {
+  REQUESTS,
+  allowedOf,
+  band,
+  combine,
+  intersect,
+  normalType,
+  type DeviceSpace,
+  type Segments,
+  type TypeSpace,
+} from './space.ts';
 
 /** Steps for one program, type and request: a thousand rules one after another stay below it. */
 const BUDGET = 2_000_000;
@@ -33,7 +43,8 @@ function typeSpace(regions: readonly Region[]): TypeSpace {
     if (majors) majors.push(major);
     else classes.set(key, [major]);
   });
-  const segments = (key: string): Segments => segmentsOf(key === '' ? [] : key.split(',').flatMap((i) => regions[Number(i)] ?? []));
+  const segments = (key: string): Segments =>
+    segmentsOf(key === '' ? [] : key.split(',').flatMap((i) => regions[Number(i)] ?? []));
   const [[widest] = [''], ...rest] = [...classes].sort(([, x], [, y]) => y.length - x.length);
   const majors = rest.flatMap(([key, numbers]) => {
     const own = segments(key);

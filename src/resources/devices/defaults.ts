@@ -32,7 +32,13 @@ export const DEFAULT_DEVICE_NODES: readonly DeviceNode[] = [
  * made by devpts itself and need r and w only.
  */
 export const DEFAULT_DEVICE_RULES: readonly DeviceRule[] = [
-  ...DEFAULT_DEVICE_NODES.map(({ type, major, minor }): DeviceRule => ({ allow: true, type, major, minor, access: 'rwm' })),
+  ...DEFAULT_DEVICE_NODES.map(({ type, major, minor }): DeviceRule => ({
+    allow: true,
+    type,
+    major,
+    minor,
+    access: 'rwm',
+  })),
   { allow: true, type: 'c', major: 5, minor: 2, access: 'rw' },
   { allow: true, type: 'c', major: 136, minor: '*', access: 'rw' },
 ];

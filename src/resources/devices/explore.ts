@@ -54,7 +54,12 @@ function settled(value: Value, path: Path): Value {
   return first !== undefined && more.length === 0 && first[0] === first[1] ? at(value, first[0]) : value;
 }
 
-const narrowed = (path: Path, field: Field, numbers: NumberSet, pc: number): Path => ({ ...path, regs: [...path.regs], [field]: numbers, pc });
+const narrowed = (path: Path, field: Field, numbers: NumberSet, pc: number): Path => ({
+  ...path,
+  regs: [...path.regs],
+  [field]: numbers,
+  pc,
+});
 
 /** The same path once per value of the field, to run the instruction at `pc` again on plain numbers. */
 function split(path: Path, field: Field, pc: number): Path[] {

@@ -15,7 +15,9 @@ export function observeDevices(reader: KernelReader, stack: string, paths: reado
   const root = reader.settings.cgroupRoot;
   const v1 = reader.layout.byController.get('devices');
   const lists =
-    v1?.version === 1 ? reader.readFiles(paths.map((p) => `${directoryIn(v1.mount, root, stack, p)}/devices.list`)) : [];
+    v1?.version === 1
+      ? reader.readFiles(paths.map((p) => `${directoryIn(v1.mount, root, stack, p)}/devices.list`))
+      : [];
   const primary = reader.layout.primary;
   if (primary?.version !== 2) {
     return paths.map((_, i) => fromList(lists[i]));
@@ -38,7 +40,13 @@ export function observeDevices(reader: KernelReader, stack: string, paths: reado
     }
     const list = lists[i];
     return typeof list === 'string' && list.trim() !== UNRESTRICTED
-      ? [...rules, ...list.trim().split('\n').map((l) => `v1: ${l}`)]
+      ? [
+          ...rules,
+          ...list
+            .trim()
+            .split('\n')
+            .map((l) => `v1: ${l}`),
+        ]
       : rules;
   });
 }

@@ -84,7 +84,10 @@ export const deviceRuleSchema = z
     const text = item.allow ?? item.deny;
     if (ctx.issues.length > 0) return z.NEVER; // a misspelt key has been reported already
     if (text === undefined || (item.allow !== undefined && item.deny !== undefined)) {
-      ctx.addIssue({ code: 'custom', message: `expected exactly one of allow and deny, such as { allow: /dev/null rwm }` });
+      ctx.addIssue({
+        code: 'custom',
+        message: `expected exactly one of allow and deny, such as { allow: /dev/null rwm }`,
+      });
       return z.NEVER;
     }
     const allow = item.allow !== undefined;
@@ -100,5 +103,8 @@ export const deviceRuleSchema = z
 export const deviceRulesSchema = z.array(deviceRuleSchema).max(1024, 'at most 1024 device rules in one set');
 
 /** Where rules are used: a list, or the name of a set declared under `devices:`. */
-export const deviceUseSchema = z.union([z.string().min(1, "expected the name of a set declared under 'devices'"), deviceRulesSchema]);
+export const deviceUseSchema = z.union([
+  z.string().min(1, "expected the name of a set declared under 'devices'"),
+  deviceRulesSchema,
+]);
 export type DeviceUse = z.infer<typeof deviceUseSchema>;

@@ -28,15 +28,18 @@ const BITS = { m: 1, r: 2, w: 4 } as const;
 export const REQUESTS = [1, 2, 3, 4, 5, 6, 7] as const;
 
 /** The kernel's access bits of 'rw' and the like. */
-export const accessMask = (access: DeviceAccess): number => [...access].reduce((mask, l) => mask | BITS[l as 'r' | 'w' | 'm'], 0);
+export const accessMask = (access: DeviceAccess): number =>
+  [...access].reduce((mask, l) => mask | BITS[l as 'r' | 'w' | 'm'], 0);
 
 export const accessText = (mask: number): string => (['r', 'w', 'm'] as const).filter((l) => mask & BITS[l]).join('');
 
 /** Every request made of the bits of `mask`. */
-export const allowedOf = (mask: number): Allowed => REQUESTS.reduce((set, r) => ((r & ~mask) === 0 ? set | (1 << r) : set), 0);
+export const allowedOf = (mask: number): Allowed =>
+  REQUESTS.reduce((set, r) => ((r & ~mask) === 0 ? set | (1 << r) : set), 0);
 
 /** The single bits allowed, whatever is said of them together. */
-export const maskOf = (allowed: Allowed): number => [1, 2, 4].reduce((mask, bit) => ((allowed >> bit) & 1 ? mask | bit : mask), 0);
+export const maskOf = (allowed: Allowed): number =>
+  [1, 2, 4].reduce((mask, bit) => ((allowed >> bit) & 1 ? mask | bit : mask), 0);
 
 export const segmentsKey = (segments: Segments): string => segments.map((s) => `${s.from}=${s.value}`).join(',');
 
@@ -52,7 +55,7 @@ export function valueAt(segments: Segments, minor: number): number {
 /** Two functions of the minor as one. */
 export function combine(x: Segments, y: Segments, join: (a: number, b: number) => number): Segments {
   const out: Array<{ from: number; value: number }> = [];
-  for (let i = 0, j = 0, from = 0; ; ) {
+  for (let i = 0, j = 0, from = 0; ;) {
     const value = join(x[i]?.value ?? 0, y[j]?.value ?? 0);
     if (out.at(-1)?.value !== value) out.push({ from, value });
     const [nextX, nextY] = [x[i + 1]?.from ?? Infinity, y[j + 1]?.from ?? Infinity];
@@ -81,7 +84,10 @@ export function normalType(space: TypeSpace): TypeSpace {
   const [first] = [...count].sort(([k, a], [l, b]) => b.majors - a.majors || (k < l ? -1 : 1));
   const [key, { segments: other }] = first ?? ['', { segments: space.other }];
   if (key === segmentsKey(space.other)) {
-    return { other, majors: new Map([...space.majors].filter(([, s]) => segmentsKey(s) !== key).sort(([a], [b]) => a - b)) };
+    return {
+      other,
+      majors: new Map([...space.majors].filter(([, s]) => segmentsKey(s) !== key).sort(([a], [b]) => a - b)),
+    };
   }
   const majors = new Map<number, Segments>();
   for (let major = 0; major <= MAX_MAJOR; major++) {
@@ -124,7 +130,10 @@ function patchedType(patches: readonly Patch[]): TypeSpace {
 
 /** Starts from "deny everything" and applies the patches in order. */
 export function patched(patches: readonly Patch[]): DeviceSpace {
-  return { b: patchedType(patches.filter((p) => p.type !== 'c')), c: patchedType(patches.filter((p) => p.type !== 'b')) };
+  return {
+    b: patchedType(patches.filter((p) => p.type !== 'c')),
+    c: patchedType(patches.filter((p) => p.type !== 'b')),
+  };
 }
 
 /** What an ordered rule set decides: nothing is allowed at first, and a later rule wins. */

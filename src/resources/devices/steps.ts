@@ -41,23 +41,32 @@ export function desiredDevices(
   if (!resolved.ok) {
     report({
       severity: 'error',
-      error: new TsboxError('TSB1009', `${address}: not a device node on this machine: ${resolved.missing.join(', ')}`, {
-        at: stack.locate(address, ['devices']),
-        address,
-        hint: "name it by number, e.g. 'c 10:229 rw', or load the driver that makes it",
-      }),
+      error: new TsboxError(
+        'TSB1009',
+        `${address}: not a device node on this machine: ${resolved.missing.join(', ')}`,
+        {
+          at: stack.locate(address, ['devices']),
+          address,
+          hint: "name it by number, e.g. 'c 10:229 rw', or load the driver that makes it",
+        },
+      ),
     });
     return undefined;
   }
-  const transition = layout === undefined || layout.primary?.version === 2 ? undefined : v1Transition('a *:* rwm', resolved.rules);
+  const transition =
+    layout === undefined || layout.primary?.version === 2 ? undefined : v1Transition('a *:* rwm', resolved.rules);
   if (transition !== undefined && !transition.ok) {
     report({
       severity: 'error',
-      error: new TsboxError('TSB1009', `${address}: these device rules cannot be written for cgroup v1: ${transition.inexpressible}`, {
-        at: stack.locate(address, ['devices']),
-        address,
-        hint: 'list what is allowed, without exceptions; a machine with cgroup v2 takes any rules',
-      }),
+      error: new TsboxError(
+        'TSB1009',
+        `${address}: these device rules cannot be written for cgroup v1: ${transition.inexpressible}`,
+        {
+          at: stack.locate(address, ['devices']),
+          address,
+          hint: 'list what is allowed, without exceptions; a machine with cgroup v2 takes any rules',
+        },
+      ),
     });
     return undefined;
   }
@@ -89,7 +98,9 @@ export function deviceSteps(path: string, address: string, context: StepContext)
     return [];
   }
   const ignore = (): void => undefined;
-  const container = address.startsWith('container/') ? stack.containers.get(address.slice('container/'.length)) : undefined;
+  const container = address.startsWith('container/')
+    ? stack.containers.get(address.slice('container/'.length))
+    : undefined;
   const wanted =
     container === undefined
       ? desiredDevices(stack.cgroups.get(path)?.devices ?? null, stack, address, ignore)

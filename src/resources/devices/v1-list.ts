@@ -36,7 +36,13 @@ export function parseDevicesList(text: string): V1List | undefined {
     if (!match || access === undefined) return undefined;
     const [, type, major = '', minor = ''] = match;
     if (type === 'a') unrestricted = true;
-    else entries.push({ type: type === 'b' ? 'b' : 'c', major: number(major), minor: number(minor), mask: accessMask(access) });
+    else
+      entries.push({
+        type: type === 'b' ? 'b' : 'c',
+        major: number(major),
+        minor: number(minor),
+        mask: accessMask(access),
+      });
   }
   return { unrestricted, entries };
 }

@@ -40,7 +40,11 @@ interface Span {
 }
 
 function spans(segments: Segments): Span[] {
-  return segments.map((s, i) => ({ from: s.from, to: (segments[i + 1]?.from ?? MAX_MINOR + 1) - 1, mask: maskOf(s.value) }));
+  return segments.map((s, i) => ({
+    from: s.from,
+    to: (segments[i + 1]?.from ?? MAX_MINOR + 1) - 1,
+    mask: maskOf(s.value),
+  }));
 }
 
 /** Entries for one major: the widest span as a wildcard, the others minor by minor; a string when there are too many. */
@@ -119,7 +123,9 @@ export function v1Transition(list: string, rules: readonly DeviceRule[]): V1Tran
   const writes: V1Write[] = [];
   for (const entry of wanted) {
     if (kept.some((k) => covers(k, entry))) continue;
-    writes.push(write('devices.allow', { ...entry, mask: entry.mask & ~(before.get(entryKey(entry)) ?? 0) || entry.mask }));
+    writes.push(
+      write('devices.allow', { ...entry, mask: entry.mask & ~(before.get(entryKey(entry)) ?? 0) || entry.mask }),
+    );
   }
   live.entries.forEach((entry, i) => {
     const mask = entry.mask & ~(kept[i]?.mask ?? 0);

@@ -43,7 +43,10 @@ function memberPath(reader: KernelReader, scope: StackScope, type: NamespaceType
   const members = [...scope.entries.values()].filter(
     (e) => e.run !== undefined && e.run.pid > 0 && e.label?.namespaces?.[type] === String(inode),
   );
-  const stats = readStats(reader, members.map((e) => e.run?.pid ?? 0));
+  const stats = readStats(
+    reader,
+    members.map((e) => e.run?.pid ?? 0),
+  );
   const index = members.findIndex((e, i) => isAlive(stats[i], e.run?.startTime ?? ''));
   return index < 0 ? undefined : `/proc/${members[index]?.run?.pid}/ns/${type}`;
 }
@@ -117,7 +120,10 @@ export const namespaceKind: ResourceKind = {
   },
 
   async observe(reader, scope, declared) {
-    const addresses = new Set([...declared.map((d) => d.address), ...[...scope.namespaces.keys()].map(namespaceAddress)]);
+    const addresses = new Set([
+      ...declared.map((d) => d.address),
+      ...[...scope.namespaces.keys()].map(namespaceAddress),
+    ]);
     const found = new Map<string, Found>();
     for (const address of addresses) {
       const name = address.slice(PREFIX.length);
@@ -135,7 +141,15 @@ export const namespaceKind: ResourceKind = {
       const label = scope.namespaces.get(address.slice(PREFIX.length));
       const where = found.get(address);
       if (label === undefined || where?.path === undefined) {
-        return { address, exists: false, live: {}, applied: label?.applied ?? null, extras: [], unreadable: [], facts: {} };
+        return {
+          address,
+          exists: false,
+          live: {},
+          applied: label?.applied ?? null,
+          extras: [],
+          unreadable: [],
+          facts: {},
+        };
       }
       const type = (label.namespace?.type ?? 'mnt') as NamespaceType;
       const live: Record<string, Value | undefined> = { type, pin: where.pinned ? 'mounted' : 'missing' };
@@ -174,7 +188,9 @@ export const namespaceKind: ResourceKind = {
     if (spec === undefined) {
       return [];
     }
-    return [{ op: 'namespace-make', name, type: spec.type, applied: declared.desired, settings: initSettings(spec, null) }];
+    return [
+      { op: 'namespace-make', name, type: spec.type, applied: declared.desired, settings: initSettings(spec, null) },
+    ];
   },
 
   update(declared, changes, context) {

@@ -14,7 +14,10 @@ export interface NamespaceRow {
   readonly desired: (settings: NamespaceSettings, fallbackHostname: string | null) => Record<string, Value>;
   /** Files below /proc/PID that show the settings, read for `live`. */
   readonly procFiles: readonly string[];
-  readonly live: (texts: ReadonlyArray<string | undefined>, uts: UtsNames | undefined) => Record<string, Value | undefined>;
+  readonly live: (
+    texts: ReadonlyArray<string | undefined>,
+    uts: UtsNames | undefined,
+  ) => Record<string, Value | undefined>;
   readonly doc: string;
   readonly source: string;
 }

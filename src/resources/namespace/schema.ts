@@ -98,7 +98,8 @@ export const namespaceSchema = z
     for (const key of Object.keys(settingsShape) as SettingKey[]) {
       if (value[key] !== undefined && !SETTINGS_OF[value.type].includes(key)) {
         const owner = NAMESPACE_TYPES.find((t) => SETTINGS_OF[t].includes(key)) as NamespaceType;
-        const expected = SETTINGS_OF[value.type].length === 0 ? 'no settings besides type' : SETTINGS_OF[value.type].join(', ');
+        const expected =
+          SETTINGS_OF[value.type].length === 0 ? 'no settings besides type' : SETTINGS_OF[value.type].join(', ');
         context.addIssue({
           code: 'custom',
           path: [key],

@@ -46,7 +46,10 @@ const ID_END = 4_294_967_295;
 const countSchema = valueSchema(
   (input) => {
     if (typeof input !== 'number' || !Number.isInteger(input) || input < 1 || input > ID_END) {
-      throw new ValueError(input === 0 ? 'a map of 0 ids maps nothing' : `${show(input)} is not a number of ids`, `a whole number from 1 to ${ID_END}`);
+      throw new ValueError(
+        input === 0 ? 'a map of 0 ids maps nothing' : `${show(input)} is not a number of ids`,
+        `a whole number from 1 to ${ID_END}`,
+      );
     }
     return input;
   },
@@ -69,7 +72,9 @@ export const idMapsSchema = z
             params: { expected: `at most ${ID_END - map[side]}` },
           });
         }
-        const other = maps.findIndex((m, i) => i < index && m[side] < map[side] + map.count && map[side] < m[side] + m.count);
+        const other = maps.findIndex(
+          (m, i) => i < index && m[side] < map[side] + map.count && map[side] < m[side] + m.count,
+        );
         if (other >= 0) {
           const { [side]: from, count } = maps[other] as IdMap;
           context.addIssue({

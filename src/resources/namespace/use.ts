@@ -9,13 +9,17 @@ import { SETTINGS_OF } from './settings.ts';
 /** Words that cannot name a declared namespace, because they mean something else in a use. */
 export const USE_WORDS: readonly string[] = ['new', 'host', 'none', 'default'];
 
-const FORMS = 'new, host, the name of a declared namespace, container/NAME, container/STACK:NAME, pid:NUMBER or path:/FILE';
+const FORMS =
+  'new, host, the name of a declared namespace, container/NAME, container/STACK:NAME, pid:NUMBER or path:/FILE';
 
 /** A schema for the text form; `fresh` makes the use that `new` stands for. */
 export function parseNamespaceUse(type: NamespaceType, fresh: () => NamespaceUse): z.ZodType<NamespaceUse> {
   const settings = SETTINGS_OF[type];
   const expected = settings.length === 0 ? FORMS : `${FORMS}; or a map of ${settings.join(', ')}`;
-  return valueSchema((input) => parse(input, type, fresh, expected), { type: 'string', examples: ['new', 'host', 'container/db'] });
+  return valueSchema((input) => parse(input, type, fresh, expected), {
+    type: 'string',
+    examples: ['new', 'host', 'container/db'],
+  });
 }
 
 function parse(input: unknown, type: NamespaceType, fresh: () => NamespaceUse, expected: string): NamespaceUse {
@@ -42,7 +46,10 @@ function parse(input: unknown, type: NamespaceType, fresh: () => NamespaceUse, e
     return pathUse(input);
   }
   if (!NAME_PATTERN.test(input) || USE_WORDS.includes(input)) {
-    const hint = input === 'none' || input === 'default' ? "new gives the container its own, host shares the machine's" : prefixHint(input);
+    const hint =
+      input === 'none' || input === 'default'
+        ? "new gives the container its own, host shares the machine's"
+        : prefixHint(input);
     throw new ValueError(`${show(input)} does not say which ${type} namespace`, expected, hint);
   }
   return { kind: 'declared', name: input };
@@ -53,7 +60,10 @@ function containerUse(input: string): NamespaceUse {
   const name = parts.at(-1) as string;
   const stack = parts.length === 2 ? (parts[0] as string) : null;
   if (parts.length > 2 || !NAME_PATTERN.test(name) || (stack !== null && !NAME_PATTERN.test(stack))) {
-    throw new ValueError(`${show(input)} does not name a container`, 'container/NAME, or container/STACK:NAME for one of another stack');
+    throw new ValueError(
+      `${show(input)} does not name a container`,
+      'container/NAME, or container/STACK:NAME for one of another stack',
+    );
   }
   return { kind: 'container', name, stack };
 }
@@ -71,7 +81,10 @@ function pathUse(input: string): NamespaceUse {
   const path = input.slice('path:'.length);
   const parts = path.split('/');
   if (!path.startsWith('/') || path === '/' || parts.includes('..') || parts.includes('.') || path.length > 4095) {
-    throw new ValueError(`${show(input)} does not name a namespace file`, "path: with an absolute path without '.' and '..', such as path:/run/netns/front");
+    throw new ValueError(
+      `${show(input)} does not name a namespace file`,
+      "path: with an absolute path without '.' and '..', such as path:/run/netns/front",
+    );
   }
   return { kind: 'path', path };
 }
