@@ -121,7 +121,7 @@ async function runSuite(suite) {
   await Promise.all(Array.from({ length: PURE.has(suite) ? 2 : 1 }, worker));
 }
 
-for (const suite of suites.length > 0 ? suites : ['unit', 'property', 'host', 'faults', 'security']) {
+for (const suite of suites.length > 0 ? suites : ['unit', 'property', 'host', 'hybrid', 'faults']) {
   await runSuite(suite);
 }
 

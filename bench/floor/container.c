@@ -69,6 +69,7 @@ static void fill(const char *fs, const char *target, const char *key, const char
 static void child(int go) {
   char byte;
   if (read(go, &byte, 1) != 1) _exit(1);
+  if (setresgid(0, 0, 0) || setresuid(0, 0, 0)) die("ids");
   if (unshare(CLONE_NEWCGROUP)) die("cgroup namespace");
   if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL)) die("slave");
   int nodes[6];
@@ -79,8 +80,9 @@ static void child(int go) {
     nodes[i] = syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     if (nodes[i] < 0) die(path);
   }
-  int tree = syscall(SYS_open_tree, AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-  if (tree < 0 || syscall(SYS_move_mount, tree, "", AT_FDCWD, "/proc", MOVE_MOUNT_F_EMPTY_PATH)) die("root");
+  /* Recursive: in a user namespace the mounts below are locked to it and cannot be left out. */
+  int tree = syscall(SYS_open_tree, AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+  if (tree < 0 || syscall(SYS_move_mount, tree, "", AT_FDCWD, "/tmp", MOVE_MOUNT_F_EMPTY_PATH)) die("root");
   if (fchdir(tree)) die("fchdir");
   const unsigned safe = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, sealed = safe | MOUNT_ATTR_NOEXEC;
   fill("proc", "proc", NULL, NULL, sealed);
@@ -167,7 +169,7 @@ static pid_t start(int n) {
 static void await(pid_t pid) {
   char path[64], exe[256];
   snprintf(path, sizeof path, "/proc/%d/exe", pid);
-  for (int i = 0; i < 100000; i++) {
+  for (int i = 0; i < 20000; i++) {
     ssize_t n = readlink(path, exe, sizeof exe - 1);
     if (n > 0 && (exe[n] = 0, strstr(exe, "sleep"))) return;
     struct timespec nap = {0, 20000};

@@ -70,9 +70,7 @@ if (layout() === 'hybrid') {
     }
   });
 } else {
-  test('this machine shows one layout only', () => {
-    assert.ok(['unified', 'v1'].includes(layout()));
-  });
+  console.log(`# SKIP layouts: a hybrid machine is needed, this one is ${layout()}`);
 }
 
 test.run();
