@@ -77,7 +77,7 @@ export async function makePlan(
       warnings: problems.filter((p) => p.severity === 'warning').map((p) => p.error.message),
       unreadable: [
         ...scope.unreadable,
-        ...[...observed.values()].flatMap((o) => o.unreadable.map((a) => `${o.address} ${a}`)),
+        ...[...drafts.values()].flatMap((d) => d.unreadable.map((a) => `${d.address}: ${a}`)),
       ],
     },
     scope,
@@ -112,6 +112,18 @@ function draftDeclared(declared: Declared, observed: Observed | undefined, scope
     facts: observed?.facts ?? {},
     unreadable: observed?.unreadable ?? [],
   };
+  if (scope.blind && observed?.exists !== true) {
+    // It may well be there: without privileges nobody can tell, and nothing is claimed.
+    return {
+      ...base,
+      action: 'no-op',
+      missing: false,
+      attributes: [],
+      extras: [],
+      unreadable: ['everything'],
+      refresh: false,
+    };
+  }
   if (observed === undefined || !observed.exists) {
     return {
       ...base,

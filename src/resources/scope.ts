@@ -1,5 +1,5 @@
 /** What the kernel holds of one stack: its directories, their labels, and the namespaces it pinned. */
-import type { KernelReader } from '../kernel/reader.ts';
+import { CAP_SYS_ADMIN, hasCapability, type KernelReader } from '../kernel/reader.ts';
 import { parseRunState, type RunState } from '../kernel/init-spec.ts';
 import { TsboxError } from '../errors.ts';
 import { decodeLabel, LABEL_XATTR, NAMESPACE_XATTR, RUN_XATTR, STACK_XATTR, type Label } from './label.ts';
@@ -28,6 +28,8 @@ export interface StackScope {
   readonly namespaces: ReadonlyMap<string, Label>;
   /** Addresses of the last completed apply. */
   readonly known: ReadonlySet<string>;
+  /** Labels cannot be seen: trusted xattrs hide from whoever lacks CAP_SYS_ADMIN, as if there were none. */
+  readonly blind: boolean;
   /** Reasons why something could not be read, for a plan without privileges. */
   readonly unreadable: readonly string[];
 }
@@ -53,7 +55,17 @@ export function readScope(reader: KernelReader, stack: string): StackScope {
     if (walked !== -2) {
       unreadable.push(`${directory} (errno ${-walked})`);
     }
-    return { stack, directory, exists: false, entries, byAddress, namespaces, known: new Set(), unreadable };
+    return {
+      stack,
+      directory,
+      exists: false,
+      entries,
+      byAddress,
+      namespaces,
+      known: new Set(),
+      blind: false,
+      unreadable,
+    };
   }
   const paths = walked.map((d) => (d.path === '' ? directory : `${directory}/${d.path}`));
   const labels = reader.getXattrs(paths, LABEL_XATTR);
@@ -74,6 +86,10 @@ export function readScope(reader: KernelReader, stack: string): StackScope {
       byAddress.set(sound.address, entry);
     }
   });
+  const blind = !hasCapability(reader, CAP_SYS_ADMIN);
+  if (blind) {
+    unreadable.push(`the labels below ${directory} (trusted xattrs need CAP_SYS_ADMIN): what was applied is not known`);
+  }
   const names = reader.listXattrs(directory);
   if (typeof names === 'number') {
     unreadable.push(`xattrs of ${directory} (errno ${-names})`);
@@ -94,6 +110,7 @@ export function readScope(reader: KernelReader, stack: string): StackScope {
     byAddress,
     namespaces,
     known: readKnown(reader, directory),
+    blind,
     unreadable,
   };
 }

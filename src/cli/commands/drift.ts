@@ -2,7 +2,7 @@ import type { Command } from '../main.ts';
 import { EXIT } from '../exit.ts';
 import { TsboxError } from '../../errors.ts';
 import { out, paletteFor } from '../output.ts';
-import { loadStackFor, printWarnings } from '../session.ts';
+import { loadStackFor, printWarnings, requirePrivileges } from '../session.ts';
 import { VERSION } from '../version.ts';
 
 export const command: Command = {
@@ -19,6 +19,7 @@ export const command: Command = {
     const { makePlan } = await import('../../planner/index.ts');
     const { driftItems, driftJson, renderDrift } = await import('../../report/drift.ts');
     const reader = openReader(process.env);
+    requirePrivileges(reader, 'drift');
     const { plan } = await makePlan(reader, stack.name, stack, { targets: args.targets, destroy: false });
     printWarnings(plan.warnings, args);
     const command = `tsbox apply ${args.files.map((f) => `-f ${f}`).join(' ')}`;

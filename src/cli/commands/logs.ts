@@ -3,6 +3,7 @@ import { numberOption } from '../args.ts';
 import { EXIT } from '../exit.ts';
 import { TsboxError } from '../../errors.ts';
 import { out } from '../output.ts';
+import { requirePrivileges } from '../session.ts';
 
 export const command: Command = {
   options: ['stack', 'tail', 'timestamps', 'follow'],
@@ -18,6 +19,7 @@ export const command: Command = {
     const { findContainer } = await import('../containers.ts');
     const { readLog, followLog } = await import('../log-file.ts');
     const reader = openReader(process.env);
+    requirePrivileges(reader, 'logs');
     const tail = numberOption(args, 'tail', -1, 0, 10_000_000);
     const several = args.positionals.length > 1;
     const targets = args.positionals.map((wanted) => findContainer(reader, wanted, args.stack));

@@ -1,7 +1,7 @@
 import type { Command } from '../main.ts';
 import { EXIT } from '../exit.ts';
 import { out } from '../output.ts';
-import { stackNameFor } from '../session.ts';
+import { stackNameFor, requirePrivileges } from '../session.ts';
 
 export const command: Command = {
   options: ['file', 'stack', 'var', 'json', 'all'],
@@ -11,6 +11,7 @@ export const command: Command = {
     const { openReader } = await import('../../kernel/reader.ts');
     const { findContainers, stateText } = await import('../containers.ts');
     const reader = openReader(process.env);
+    requirePrivileges(reader, 'ps');
     const all = args.flags.all === true || (args.stack === undefined && args.lists.file === undefined);
     const stack = all ? undefined : (await stackNameFor(args)).name;
     const rows = findContainers(reader, stack).map((c) => ({

@@ -2,7 +2,7 @@ import type { Command } from '../main.ts';
 import { EXIT } from '../exit.ts';
 import { TsboxError } from '../../errors.ts';
 import { out } from '../output.ts';
-import { stackNameFor } from '../session.ts';
+import { stackNameFor, requirePrivileges } from '../session.ts';
 
 export const command: Command = {
   options: ['file', 'stack', 'var', 'json'],
@@ -15,6 +15,7 @@ export const command: Command = {
     const { showValue, humanValue, escapeControls } = await import('../../report/values.ts');
     const { kindOf } = await import('../../resources/registry.ts');
     const reader = openReader(process.env);
+    requirePrivileges(reader, 'show');
     const planned = await makePlan(reader, name, stack, { targets: [], destroy: stack === undefined });
     const wanted = args.positionals[0];
     const found = [...planned.observed.values()].filter(

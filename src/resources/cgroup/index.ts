@@ -96,7 +96,7 @@ export const cgroupKind: ResourceKind = {
       observed.set(address, {
         address,
         // An unlabelled empty directory at a declared path is what an interrupted apply leaves; it is taken over.
-        exists: entry?.label?.address === address,
+        exists: entry?.label?.address === address || scope.blind,
         live,
         applied: applied[i] ?? null,
         extras: foreignProcesses(reader, path, members[i] ?? new Map<number, string[]>()),
