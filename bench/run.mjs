@@ -8,7 +8,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const option = (name, fallback) => (process.argv.includes(name) ? Number(process.argv[process.argv.indexOf(name) + 1]) : fallback);
+const option = (name, fallback) =>
+  process.argv.includes(name) ? Number(process.argv[process.argv.indexOf(name) + 1]) : fallback;
 const N = option('--n', 100);
 const RUNS = option('--runs', 5);
 const work = mkdtempSync(join(tmpdir(), 'tsbox-bench-'));
@@ -121,7 +122,10 @@ echo $(( (ended - began) / 1000 ))
 function preloadFor() {
   const source = join(work, 'yes.c');
   const library = join(work, 'yes.so');
-  writeFileSync(source, 'int setrlimit(int a, const void *b) { (void)a; (void)b; return 0; }\nint setrlimit64(int a, const void *b) { (void)a; (void)b; return 0; }\n');
+  writeFileSync(
+    source,
+    'int setrlimit(int a, const void *b) { (void)a; (void)b; return 0; }\nint setrlimit64(int a, const void *b) { (void)a; (void)b; return 0; }\n',
+  );
   timed('cc', ['-shared', '-fPIC', '-o', library, source]);
   return `LD_PRELOAD=${library} `;
 }
@@ -183,12 +187,21 @@ const rows = [...figures].map(([name, list]) => ({
 }));
 const apply = rows.find((r) => r.name === 'tsbox apply')?.median ?? Number.NaN;
 if (process.argv.includes('--json')) {
-  console.log(JSON.stringify({ n: N, runs: RUNS, kernel: release(), node: process.version, cpus: cpus().length, rows, problems }, null, 2));
+  console.log(
+    JSON.stringify(
+      { n: N, runs: RUNS, kernel: release(), node: process.version, cpus: cpus().length, rows, problems },
+      null,
+      2,
+    ),
+  );
 } else {
-  console.log(`${N} containers, ${RUNS} interleaved runs, kernel ${release()}, node ${process.version}, ${cpus().length} processors\n`);
+  console.log(
+    `${N} containers, ${RUNS} interleaved runs, kernel ${release()}, node ${process.version}, ${cpus().length} processors\n`,
+  );
   console.log(`${''.padEnd(30)}  median ms   min ms   max ms   ms each   tsbox apply is`);
   for (const r of rows) {
-    const ratio = r.name.startsWith('tsbox') || r.name.startsWith('node') ? '' : `${(apply / r.median).toFixed(2)} times this`;
+    const ratio =
+      r.name.startsWith('tsbox') || r.name.startsWith('node') ? '' : `${(apply / r.median).toFixed(2)} times this`;
     const cell = (n) => (n === undefined ? '' : n.toFixed(n < 100 ? 2 : 0)).padStart(9);
     console.log(`${r.name.padEnd(30)}  ${cell(r.median)}${cell(r.min)}${cell(r.max)}${cell(r.each)}   ${ratio}`);
   }
