@@ -1,4 +1,5 @@
 /** The real supervisor on the real kernel, without the addon. Needs root and a cgroup2 mount. */
+import { release } from 'node:os';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
@@ -401,7 +402,10 @@ scenario('a killed supervisor leaves the container running; another adopts it', 
   assert.is(await a.exit, 0);
   s = await state(scene);
   assert.is(s.state, 'stopped');
-  assert.is(s.exit, 9);
+  // Before 6.15 (PIDFD_INFO_EXIT) the status of a process that is not ours is lost when its parent reaps it first.
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  const told = major > 6 || (major === 6 && minor >= 15);
+  assert.ok(s.exit === 9 || (!told && s.exit === -2), String(s.exit));
 });
 
 scenario('an adopted container is restarted in its old namespaces', async (scene) => {
