@@ -102,6 +102,12 @@ for d in proc sys dev run tmp; do /bin/busybox mkdir -p /root/$d; done
 /bin/busybox mount -t tmpfs -o mode=1777 shm /root/dev/shm
 /bin/busybox mount -t tmpfs -o mode=755 run /root/run
 /bin/busybox mount -t tmpfs -o mode=1777 tmp /root/tmp
+# The repository itself may lie below one of these.
+repo='REPOSITORY'
+case "$repo" in /tmp/*|/run/*|/dev/shm/*)
+  /bin/busybox mkdir -p /upper/ru /upper/rw "/root$repo"
+  /bin/busybox mount -t overlay -o "lowerdir=/lower$repo,upperdir=/upper/ru,workdir=/upper/rw" overlay "/root$repo";;
+esac
 /bin/busybox cp /guest-run /root/run/guest-run
 /bin/busybox ip link set lo up
 exec /bin/busybox switch_root /root /bin/sh /run/guest-run
@@ -122,7 +128,7 @@ function guestScript() {
     `node scripts/test.mjs ${(suites.length > 0 ? suites : ['host', 'faults']).join(' ')}${filter === '' ? '' : ` --filter ${filter}`}`;
   return `export PATH=${process.env.PATH} HOME=/root LANG=C.UTF-8 NO_COLOR=1 TSBOX_GUEST=1 TSBOX_TEST_TIMEOUT=900
 ${mounts.join('\n')}
-cd '${root}'
+cd '${root}' || exit 1
 echo @@BEGIN@@
 (${what}) 2>&1
 echo "@@EXIT $?@@"
@@ -162,7 +168,7 @@ function initramfs(directory, { version, base }) {
     }
   }
   writeFileSync(join(tree, 'modules', 'order'), `${order.join('\n')}\n`);
-  writeFileSync(join(tree, 'init'), INIT);
+  writeFileSync(join(tree, 'init'), INIT.replace('REPOSITORY', root));
   chmodSync(join(tree, 'init'), 0o755);
   writeFileSync(join(tree, 'guest-run'), guestScript());
   const image = join(directory, 'initramfs.cpio');
