@@ -2,6 +2,7 @@
 import { release } from 'node:os';
 import type { KernelReader } from '../kernel/reader.ts';
 import { knobAccess, whyMissing } from '../resources/cgroup/access.ts';
+import type { KnobFiles } from '../resources/cgroup/knob.ts';
 import { KNOBS } from '../resources/cgroup/registry.ts';
 import { CAPABILITIES } from '../resources/container/capabilities.ts';
 import { NAMESPACE_ROWS } from '../resources/namespace/registry.ts';
@@ -74,16 +75,21 @@ function cgroupFinding(reader: KernelReader): Finding {
 
 function knobFindings(reader: KernelReader): Finding[] {
   return KNOBS.map((knob) => {
-    const access = knobAccess(reader.layout, knob);
+    const access = knobAccess(reader, knob);
     return access === undefined
-      ? { what: knob.name, status: 'limited' as const, detail: whyMissing(reader.layout, knob), essential: false }
+      ? { what: knob.name, status: 'limited' as const, detail: whyMissing(reader, knob), essential: false }
       : {
           what: knob.name,
           status: 'ok' as const,
-          detail: `${access.files.files.join(', ')} in ${access.hierarchy.name}`,
+          detail: `${filesText(access.files)} in ${access.hierarchy.name}`,
           essential: false,
         };
   });
+}
+
+/** File names, with SIZE for what each page size has of its own. */
+function filesText(files: KnobFiles): string {
+  return (typeof files.files === 'function' ? files.files(['SIZE']) : files.files).join(', ');
 }
 
 function namespaceFindings(reader: KernelReader): Finding[] {

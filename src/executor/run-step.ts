@@ -2,7 +2,7 @@
 import type { Step } from '../resources/step.ts';
 import type { ExecutionContext } from './context.ts';
 import { writeLabel } from './labels.ts';
-import { enter, evict, makeCgroup, removeCgroup, setFrozen, writeKnob } from './steps/cgroup.ts';
+import { enter, evict, makeCgroup, removeCgroup, setFrozen, writeKnobs } from './steps/cgroup.ts';
 import { adoptContainer, awaitCompleted, setPolicy, startContainer, stopContainer } from './steps/container.ts';
 import { applyDevices, clearDevices } from './steps/devices.ts';
 import { labelNamespace, makeNamespace, removeNamespace, repinNamespace, setNames } from './steps/namespace.ts';
@@ -12,7 +12,7 @@ export async function runStep(context: ExecutionContext, step: Step): Promise<vo
     case 'cgroup-make':
       return makeCgroup(context, step);
     case 'cgroup-write':
-      return writeKnob(context, step);
+      return writeKnobs(context, step);
     case 'freeze':
       return setFrozen(context, step);
     case 'devices':
@@ -56,7 +56,7 @@ export function describeStep(step: Step): string {
     case 'cgroup-make':
       return `make cgroup ${step.path}`;
     case 'cgroup-write':
-      return `set ${step.attribute}`;
+      return `set ${[...new Set(step.writes.map((w) => w.attribute))].join(', ')}`;
     case 'freeze':
       return step.frozen ? 'freeze' : 'thaw';
     case 'devices':

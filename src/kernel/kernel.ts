@@ -15,6 +15,8 @@ export const ENOTDIR = 20;
 export const ESRCH = 3;
 export const EAGAIN = 11;
 export const ENODEV = 19;
+export const EACCES = 13;
+export const EOPNOTSUPP = 95;
 
 /** mount(2) and umount2(2) flags. */
 export const MS_BIND = 4096;

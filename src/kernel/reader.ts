@@ -18,6 +18,8 @@ export interface KernelReader {
   readonly settings: Settings;
   readonly layout: CgroupLayout;
   readonly bootId: string;
+  /** Kernel release, '6.1.0-56-cloud-amd64'. */
+  readonly release: string;
   /** Effective capabilities of this process, bit n for capability n. */
   readonly capabilities: bigint;
   readFiles(paths: readonly string[]): Array<string | Errno>;
@@ -49,16 +51,18 @@ export class LinuxReader implements KernelReader {
   readonly settings: Settings;
   readonly layout: CgroupLayout;
   readonly bootId: string;
+  readonly release: string;
   readonly capabilities: bigint;
   protected readonly native: Native;
 
   constructor(native: Native, settings: Settings) {
     this.native = native;
     this.settings = settings;
-    const [mountinfo, status, boot] = native.readFiles([
+    const [mountinfo, status, boot, release] = native.readFiles([
       '/proc/self/mountinfo',
       '/proc/self/status',
       '/proc/sys/kernel/random/boot_id',
+      '/proc/sys/kernel/osrelease',
     ]);
     if (typeof mountinfo !== 'string' || typeof status !== 'string') {
       throw new TsboxError('TSB3001', 'cannot read /proc/self: is /proc mounted?');
@@ -68,6 +72,7 @@ export class LinuxReader implements KernelReader {
       return typeof text === 'string' ? text : '';
     });
     this.bootId = typeof boot === 'string' ? boot.trim() : '';
+    this.release = typeof release === 'string' ? release.trim() : '';
     this.capabilities = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
   }
 

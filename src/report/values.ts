@@ -25,7 +25,7 @@ export function showValue(value: Value | undefined, list: 'set' | 'argv' | undef
     return value.length === 0 ? 'none' : escapeControls(value.join(', '));
   }
   const entries = Object.entries(value);
-  return entries.length === 0 ? 'none' : escapeControls(entries.map(([k, v]) => `${k}=${v}`).join(' '));
+  return entries.length === 0 ? 'none' : escapeControls(entries.map(([k, v]) => `${k}=${v}`).join(', '));
 }
 
 /** The human form of a raw value, undefined when it says nothing more. */

@@ -11,7 +11,7 @@ export type Value = string | readonly string[] | Readonly<Record<string, string>
  */
 export type ChangeMode = 'in-place' | 'restart' | 'replace' | 'read-only';
 
-export type Unit = 'bytes' | 'cpu' | 'milliseconds' | 'none';
+export type Unit = 'bytes' | 'cpu' | 'milliseconds' | 'microseconds' | 'none';
 
 export interface Attribute {
   readonly name: string;

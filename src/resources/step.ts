@@ -5,6 +5,11 @@ import type { FileWrite } from './cgroup/knob.ts';
 import type { DeviceRule } from './devices/schema.ts';
 import type { Label } from './label.ts';
 
+/** A write, and the attribute it is for. */
+export interface KnobWrite extends FileWrite {
+  readonly attribute: string;
+}
+
 /** A label before the inode is known. */
 export type LabelDraft = Omit<Label, 'v' | 'ino' | 'stack'>;
 
@@ -16,13 +21,15 @@ export type Step =
       readonly label: LabelDraft;
       readonly controllers: readonly string[];
     }
-  /** Write knob files of one cgroup, in order. */
+  /**
+   * Write knob files of one cgroup in one controller's hierarchy ('' for core files). What the kernel refuses while
+   * another value stands (burst above quota, memory above memory+swap) is tried again after the others.
+   */
   | {
       readonly op: 'cgroup-write';
       readonly path: string;
-      readonly attribute: string;
       readonly controller: string;
-      readonly writes: readonly FileWrite[];
+      readonly writes: readonly KnobWrite[];
     }
   | { readonly op: 'freeze'; readonly path: string; readonly frozen: boolean }
   /** Replace the device filter without an unfiltered moment. */

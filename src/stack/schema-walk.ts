@@ -12,6 +12,7 @@ interface Definition {
   readonly shape?: Readonly<Record<string, z.ZodType>>;
   readonly element?: z.ZodType;
   readonly valueType?: z.ZodType;
+  readonly catchall?: z.ZodType;
   readonly options?: readonly z.ZodType[];
   readonly getter?: () => z.ZodType;
   readonly values?: readonly unknown[];
@@ -44,7 +45,7 @@ export function schemasAt(schema: z.ZodType, path: readonly PropertyKey[]): read
   for (const step of path) {
     here = here.flatMap((option) => {
       const def = definition(option);
-      const next = def.shape?.[String(step)] ?? def.element ?? def.valueType;
+      const next = def.shape?.[String(step)] ?? def.element ?? def.valueType ?? def.catchall;
       return next === undefined ? [] : branches(next);
     });
   }

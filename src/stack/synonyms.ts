@@ -15,6 +15,11 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   pids_limit: 'pids',
   cpus: 'cpu',
   logging: 'log',
+  blkio: 'io',
+  memswap: 'swap',
+  shares: 'weight',
+  quota: 'max',
+  limit: 'max',
 };
 
 /** Keys of the language that this version does not have. */
@@ -27,9 +32,6 @@ const LATER: ReadonlySet<string> = new Set([
   'replicas',
   'sysctls',
   'rlimits',
-  'io',
-  'hugetlb',
-  'swap',
 ]);
 
 /** The known word that means the same elsewhere. */
@@ -38,7 +40,17 @@ export function synonym(word: string, known: readonly string[]): string | undefi
   return ours !== undefined && known.includes(ours) ? ours : undefined;
 }
 
-/** A hint for a key of a later version. */
+/** Words that mean opposite things in other tools: none is guessed. */
+const AMBIGUOUS: Readonly<Record<string, string>> = {
+  reservation: 'say low (memory kept from reclaim) or high (use above it is throttled): tools differ in what they mean',
+  mem_reservation: 'say memory.low (kept from reclaim) or memory.high (use above it is throttled)',
+  soft: 'say low (memory kept from reclaim) or high (use above it is throttled): tools differ in what they mean',
+};
+
+/** A hint for a key of a later version, or one that cannot be taken for another. */
 export function laterKey(key: string): string | undefined {
+  if (Object.hasOwn(AMBIGUOUS, key)) {
+    return AMBIGUOUS[key];
+  }
   return LATER.has(key) ? `${key} is not part of this version yet` : undefined;
 }

@@ -1,11 +1,11 @@
 /** Steps on cgroup directories: make, write, freeze, evict, enter, remove. */
 import { TsboxError } from '../../errors.ts';
-import { EBUSY, EINVAL, ENODEV, ENOENT, ENOTDIR, ESRCH, refused } from '../../kernel/kernel.ts';
+import { EACCES, EBUSY, EINVAL, ENODEV, ENOENT, ENOTDIR, EOPNOTSUPP, ESRCH, refused } from '../../kernel/kernel.ts';
 import { parsePids } from '../../kernel/proc.ts';
 import { describeProcesses } from '../../resources/processes.ts';
 import { ENABLED_XATTR } from '../../resources/label.ts';
 import { directoryIn } from '../../resources/scope.ts';
-import type { Step } from '../../resources/step.ts';
+import type { KnobWrite, Step } from '../../resources/step.ts';
 import { allDirectories, primaryDirectory, type ExecutionContext } from '../context.ts';
 import { writeLabel } from '../labels.ts';
 
@@ -134,38 +134,95 @@ function innerProcesses(context: ExecutionContext, dir: string, controller: stri
   return refused('write', `${dir}/cgroup.subtree_control`, result, `+${controller}`);
 }
 
-export function writeKnob(context: ExecutionContext, step: Of<'cgroup-write'>): void {
+/**
+ * Writes knob files. Some values are refused while another still stands (EINVAL: burst above quota, memory above
+ * memory+swap, a period under the old quota): those are tried again after the others, until a round changes nothing.
+ */
+export function writeKnobs(context: ExecutionContext, step: Of<'cgroup-write'>): void {
   const { kernel } = context;
-  if (step.controller !== '') {
-    const hierarchy = kernel.layout.byController.get(step.controller);
-    if (hierarchy?.version === 2) {
-      enableControllers(context, step.path, [step.controller]);
-    }
+  const hierarchy = kernel.layout.byController.get(step.controller);
+  if (hierarchy?.version === 2) {
+    enableControllers(context, step.path, [step.controller]);
   }
-  const directories = allDirectories(context, step.path);
   const dir =
-    step.controller === ''
+    hierarchy === undefined
       ? primaryDirectory(context, step.path)
-      : directories.find((d) => d.controllers.includes(step.controller))?.dir;
-  for (const { file, data } of step.writes) {
-    const result = kernel.tryWrite(`${dir}/${file}`, data);
-    if (result !== 0) {
-      const error = refused('write', `${dir}/${file}`, result, data.trim());
-      throw result === -EINVAL || result === -EBUSY
-        ? new TsboxError('TSB3001', error.message, { ...error.info, hint: knobHint(step.attribute, result) })
-        : error;
+      : directoryIn(hierarchy.mount, kernel.settings.cgroupRoot, context.stackName, step.path);
+  let pending = step.writes;
+  while (pending.length > 0) {
+    const refusals: Array<{ write: KnobWrite; result: number }> = [];
+    for (const write of pending) {
+      if (write.attribute === 'memory.max') {
+        reclaimFirst(context, dir, write.data);
+      }
+      const result = kernel.tryWrite(`${dir}/${write.file}`, write.data);
+      if (result !== 0) {
+        refusals.push({ write, result });
+      }
     }
+    const [first] = refusals;
+    const hopeless = refusals.find(({ result }) => result !== -EINVAL) ?? (refusals.length === pending.length ? first : undefined);
+    if (hopeless !== undefined) {
+      throw knobRefused(`${dir}/${hopeless.write.file}`, hopeless.write, hopeless.result);
+    }
+    pending = refusals.map(({ write }) => write);
   }
+}
+
+/**
+ * A limit below what is in use makes the kernel reclaim and then kill. Reclaim is asked for by itself first, so that
+ * killing is left for what really cannot go (cgroup-v2.rst, memory.reclaim). v1 refuses the limit instead (EBUSY).
+ */
+function reclaimFirst(context: ExecutionContext, dir: string, limit: string): void {
+  const { kernel } = context;
+  const [text] = kernel.readFiles([`${dir}/memory.current`]);
+  if (typeof text !== 'string' || limit === 'max') {
+    return;
+  }
+  const excess = Number(text) - Number(limit);
+  if (excess > 0) {
+    // EAGAIN: not as much could be had. ENOENT: kernels before 5.19. Either way the limit decides.
+    kernel.tryWrite(`${dir}/memory.reclaim`, String(excess));
+  }
+}
+
+function knobRefused(path: string, write: KnobWrite, result: number): TsboxError {
+  if (result === -ENOENT) {
+    return new TsboxError('TSB1009', `${write.attribute} cannot be set: this kernel has no ${path}`, {
+      hint: "leave it out, or write 'optional: true' on the cgroup to skip what the kernel lacks",
+    });
+  }
+  const error = refused('write', path, result, write.data.trim());
+  const hint = knobHint(write.attribute, result);
+  return hint === undefined ? error : new TsboxError('TSB3001', error.message, { ...error.info, hint });
 }
 
 function knobHint(attribute: string, result: number): string | undefined {
   if (result === -EBUSY && attribute === 'memory.max') {
     return 'more memory is in use than the new limit allows and it could not be reclaimed; stop something first';
   }
-  if (attribute.startsWith('cpuset.')) {
+  if (result === -EBUSY && attribute.startsWith('cpuset.')) {
+    return 'a cgroup below still has what is to be taken away, or a sibling holds it exclusively';
+  }
+  if ((result === -EINVAL || result === -EACCES) && attribute.startsWith('cpuset.')) {
     return "the list must be within the parent's and online";
   }
-  return attribute === 'cpu.max' ? "on cgroup v1 a child's quota must be within its parent's" : undefined;
+  if (result === -ENODEV && attribute.startsWith('io.')) {
+    return 'the device is not there, or is a partition: limits belong to whole disks';
+  }
+  if (result === -EOPNOTSUPP) {
+    return 'the device or its scheduler does not do this, or the cgroup is threaded';
+  }
+  if (result !== -EINVAL) {
+    return undefined;
+  }
+  const hints: Readonly<Record<string, string>> = {
+    'cpu.max': "on cgroup v1 a child's quota must be within its parent's",
+    'cpu.max.burst': 'the burst may not be more than the quota of cpu.max',
+    'cpu.weight': 'an idle cgroup (cpu.idle) takes no weight',
+    'memory.swap.max': 'v1 wants memory+swap to be at least memory.max',
+  };
+  return hints[attribute];
 }
 
 /** How long the kernel may take to confirm a freeze, ms. */

@@ -9,7 +9,7 @@ import { describeProcesses } from '../processes.ts';
 import { DEVICES_ATTRIBUTE, HIERARCHIES_ATTRIBUTE, KNOB_ATTRIBUTES } from './attributes.ts';
 import { observeHierarchies, observeKnobs, observeMembers } from './observe.ts';
 import { KNOB_BY_NAME } from './registry.ts';
-import { controllersFor, desiredKnobs, knobStep, knobSteps } from './writes.ts';
+import { controllersFor, desiredKnobs, knobSteps, writeSteps } from './writes.ts';
 
 const PREFIX = 'cgroup/';
 
@@ -22,17 +22,16 @@ function parentOf(path: string): string | undefined {
   return slash < 0 ? undefined : path.slice(0, slash);
 }
 
-/** The knob names to look at, with the values that a rounded reading may stand for. */
+/** The knob names to look at, with the values that a rounded reading may stand for: declared, then last applied. */
 export function knobCandidates(
   desired: Readonly<Record<string, Value>> | undefined,
   applied: Readonly<Record<string, Value>> | null | undefined,
-): Map<string, Value[]> {
-  const candidates = new Map<string, Value[]>();
-  for (const source of [desired, applied ?? undefined]) {
-    for (const [name, value] of Object.entries(source ?? {})) {
-      if (KNOB_BY_NAME.has(name)) {
-        candidates.set(name, [...(candidates.get(name) ?? []), value]);
-      }
+): Map<string, Array<Value | undefined>> {
+  const candidates = new Map<string, Array<Value | undefined>>();
+  for (const name of [...Object.keys(desired ?? {}), ...Object.keys(applied ?? {})]) {
+    if (KNOB_BY_NAME.has(name) && !candidates.has(name)) {
+      const last = applied?.[name];
+      candidates.set(name, last === undefined ? [desired?.[name]] : [desired?.[name], last]);
     }
   }
   return candidates;
@@ -109,9 +108,6 @@ export const cgroupKind: ResourceKind = {
 
   create(declared, context) {
     const path = declared.address.slice(PREFIX.length);
-    const knobs = Object.entries(declared.desired).filter(([name]) => KNOB_BY_NAME.has(name));
-    const order = new Map([...KNOB_BY_NAME.keys()].map((name, i) => [name, i]));
-    knobs.sort(([a], [b]) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
     return [
       {
         op: 'cgroup-make',
@@ -120,9 +116,7 @@ export const cgroupKind: ResourceKind = {
         controllers: controllersFor(context.reader, declared.desired),
       },
       ...deviceSteps(path, declared.address, context),
-      ...knobs.flatMap(([name, value]) =>
-        typeof value === 'string' ? knobStep(context.reader, path, name, value) : [],
-      ),
+      ...writeSteps(context.reader, path, declared.desired, declared.desired),
       { op: 'label', path, label: { address: declared.address, applied: declared.desired } },
     ];
   },
@@ -146,7 +140,7 @@ export const cgroupKind: ResourceKind = {
           : deviceSteps(path, declared.address, context)),
       );
     }
-    steps.push(...knobSteps(context.reader, context.scope.stack, path, changes));
+    steps.push(...knobSteps(context.reader, context.scope.stack, path, changes, declared.desired));
     steps.push({ op: 'label', path, label: { address: declared.address, applied: declared.desired } });
     return steps;
   },

@@ -1,16 +1,30 @@
 /** Reading knobs, hierarchies and members of many cgroups in one batch each. */
 import type { KernelReader } from '../../kernel/reader.ts';
 import { parsePids } from '../../kernel/proc.ts';
-import type { Value } from '../attribute.ts';
+import { isList, type Value } from '../attribute.ts';
 import { directoryIn } from '../scope.ts';
 import { knobAccess } from './access.ts';
+import { managedPart } from './keyed.ts';
+import type { Knob, KnobFiles, KnobValue } from './knob.ts';
 import { KNOB_BY_NAME } from './registry.ts';
 
 export interface KnobQuery {
   /** Path below the stack's directory. */
   readonly path: string;
-  /** Knob names to read, with the values under which a rounded reading counts as unchanged (declared, last applied). */
-  readonly knobs: ReadonlyMap<string, readonly Value[]>;
+  /**
+   * Knob names to read, with the values under which a rounded reading counts as unchanged: declared (undefined when it
+   * is not), then last applied.
+   */
+  readonly knobs: ReadonlyMap<string, readonly (Value | undefined)[]>;
+}
+
+interface Wanted {
+  readonly knob: Knob;
+  readonly files: KnobFiles;
+  readonly keys: readonly string[];
+  readonly candidates: readonly KnobValue[];
+  readonly from: number;
+  readonly count: number;
 }
 
 /** Canonical live value of each queried knob, by query; a file that is absent gives undefined. */
@@ -18,43 +32,67 @@ export function observeKnobs(
   reader: KernelReader,
   stack: string,
   queries: readonly KnobQuery[],
-): Array<Record<string, string | undefined>> {
+): Array<Record<string, KnobValue | undefined>> {
   const paths: string[] = [];
-  for (const query of queries) {
-    for (const name of query.knobs.keys()) {
+  const directories = new Map<string, string>();
+  const wanted = queries.map((query) => {
+    const list: Wanted[] = [];
+    directories.clear();
+    for (const [name, values] of query.knobs) {
       const knob = KNOB_BY_NAME.get(name);
-      const access = knob === undefined ? undefined : knobAccess(reader.layout, knob);
-      if (access !== undefined) {
-        const dir = directoryIn(access.hierarchy.mount, reader.settings.cgroupRoot, stack, query.path);
-        paths.push(...access.files.files.map((f) => `${dir}/${f}`));
-      }
-    }
-  }
-  const texts = reader.readFiles(paths);
-  const byOther = frozenByV1(reader, stack, queries);
-  let next = 0;
-  return queries.map((query, at) => {
-    const live: Record<string, string | undefined> = {};
-    for (const [name, candidates] of query.knobs) {
-      const knob = KNOB_BY_NAME.get(name);
-      const access = knob === undefined ? undefined : knobAccess(reader.layout, knob);
-      if (access === undefined) {
+      const access = knob === undefined ? undefined : knobAccess(reader, knob);
+      if (knob === undefined || access === undefined) {
         continue;
       }
-      const own = access.files.files.map(() => {
-        const text = texts[next++];
-        return typeof text === 'string' ? text : undefined;
-      });
-      const value = access.files.parse(own);
-      const normalise = access.files.normalise ?? ((v: string): string => v);
-      const unrounded = candidates.find((c) => typeof c === 'string' && normalise(c) === value);
-      live[name] = typeof unrounded === 'string' ? unrounded : value;
-      if (name === FREEZE && byOther[at] === true) {
-        live[name] = '1';
+      const { mount } = access.hierarchy;
+      let dir = directories.get(mount);
+      if (dir === undefined) {
+        dir = directoryIn(mount, reader.settings.cgroupRoot, stack, query.path);
+        directories.set(mount, dir);
+      }
+      const candidates = values.map((v) => (isKnobValue(v) ? v : knob.default));
+      const keys = typeof access.files.files === 'function' ? keysOf(candidates) : [];
+      const files = typeof access.files.files === 'function' ? access.files.files(keys) : access.files.files;
+      list.push({ knob, files: access.files, keys, candidates, from: paths.length, count: files.length });
+      for (const file of files) {
+        paths.push(`${dir}/${file}`);
+      }
+    }
+    return list;
+  });
+  const texts = reader.readFiles(paths);
+  const byOther = frozenByV1(reader, stack, queries);
+  return wanted.map((list, at) => {
+    const live: Record<string, KnobValue | undefined> = {};
+    for (const item of list) {
+      const own = texts.slice(item.from, item.from + item.count).map((t) => (typeof t === 'string' ? t : undefined));
+      live[item.knob.name] = liveValue(item, own);
+      if (item.knob.name === FREEZE && byOther[at] === true) {
+        live[FREEZE] = '1';
       }
     }
     return live;
   });
+}
+
+function keysOf(candidates: readonly KnobValue[]): string[] {
+  return [...new Set(candidates.flatMap((c) => (typeof c === 'string' ? [] : Object.keys(c))))];
+}
+
+function isKnobValue(value: Value | undefined): value is KnobValue {
+  return value !== undefined && (typeof value === 'string' || !isList(value));
+}
+
+/** The value read, as declared (or applied) where the kernel merely rounded it. */
+function liveValue(item: Wanted, texts: ReadonlyArray<string | undefined>): KnobValue | undefined {
+  const { knob, files, candidates } = item;
+  const value = files.parse(texts, item.keys);
+  const normalise = files.normalise ?? ((v: string): string => v);
+  if (value === undefined || knob.keyDefault === undefined) {
+    const unrounded = candidates.find((c) => typeof c === 'string' && normalise(c) === value);
+    return unrounded ?? value;
+  }
+  return typeof value === 'string' ? value : managedPart(value, candidates, normalise, knob.keyDefault);
 }
 
 const FREEZE = 'cgroup.freeze';

@@ -1,7 +1,8 @@
 /** The cgroup fields of the stack language, derived from the controllers' knobs. */
 import { z } from 'zod';
 import type { DeviceUse } from '../devices/schema.ts';
-import { KNOBS } from './registry.ts';
+import type { KnobValue } from './knob.ts';
+import { KNOBS, SECTIONS } from './registry.ts';
 
 /** A declared cgroup, lifted out of the nesting. */
 export interface CgroupSpec {
@@ -9,42 +10,64 @@ export interface CgroupSpec {
   readonly path: string;
   readonly name: string;
   /** Canonical values by knob name ('memory.max'), only what the stack says. */
-  readonly knobs: Readonly<Record<string, string>>;
+  readonly knobs: Readonly<Record<string, KnobValue>>;
   readonly devices: DeviceUse | null;
   /** A knob this kernel lacks is a warning, not an error. */
   readonly optional: boolean;
 }
 
-/** Zod shape of the knobs: {memory: strictObject({max, …}), cpu: …, freeze: …}. */
+/** Zod shape of the knobs: {memory: strictObject({max, swap: {…}, …}), cpu: …, io: …, freeze: …}. */
 export function cgroupFieldsShape(): Record<string, z.ZodType> {
-  const groups = new Map<string, Record<string, z.ZodType>>();
-  const shape: Record<string, z.ZodType> = {};
+  const tree: Branch = new Map();
   for (const knob of KNOBS) {
-    const [first, second] = knob.yaml;
-    if (second === undefined) {
-      shape[first] = knob.schema.optional();
-      continue;
+    if (knob.schema !== undefined) {
+      plant(tree, knob.yaml, knob.schema);
     }
-    const group = groups.get(first) ?? {};
-    group[second] = knob.schema.optional();
-    groups.set(first, group);
   }
-  for (const [name, group] of groups) {
-    shape[name] = z.strictObject(group).optional();
+  return {
+    ...shapeOf(tree),
+    ...Object.fromEntries(SECTIONS.map((section) => [section.key, section.schema.optional()])),
+  };
+}
+
+type Branch = Map<string, z.ZodType | Branch>;
+
+function plant(tree: Branch, path: readonly string[], schema: z.ZodType): void {
+  const [first = '', ...rest] = path;
+  if (rest.length === 0) {
+    tree.set(first, schema);
+    return;
   }
-  return shape;
+  const known = tree.get(first);
+  const below: Branch = known instanceof Map ? known : new Map();
+  tree.set(first, below);
+  plant(below, rest, schema);
+}
+
+function shapeOf(tree: Branch): Record<string, z.ZodType> {
+  return Object.fromEntries(
+    [...tree].map(([key, branch]) => [
+      key,
+      (branch instanceof Map ? z.strictObject(shapeOf(branch)) : branch).optional(),
+    ]),
+  );
 }
 
 /** Gathers the canonical knob values from what the shape parsed. */
-export function collectKnobs(parsed: Readonly<Record<string, unknown>>): Record<string, string> {
-  const knobs: Record<string, string> = {};
+export function collectKnobs(parsed: Readonly<Record<string, unknown>>): Record<string, KnobValue> {
+  const knobs: Record<string, KnobValue> = {};
   for (const knob of KNOBS) {
     let value: unknown = parsed;
     for (const key of knob.yaml) {
       value = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
     }
-    if (typeof value === 'string') {
+    if (knob.schema !== undefined && typeof value === 'string') {
       knobs[knob.name] = value;
+    }
+  }
+  for (const section of SECTIONS) {
+    if (parsed[section.key] !== undefined) {
+      Object.assign(knobs, section.collect(parsed[section.key]));
     }
   }
   return knobs;

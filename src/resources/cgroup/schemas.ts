@@ -1,7 +1,7 @@
 /** The value forms of cgroup knobs: what the stack may say and the canonical text it becomes. */
-import type { z } from 'zod';
+import * as z from 'zod';
 import { parseBytes, parseCpuAmount, parseCpuList, parseMicroseconds, wholeNumber } from '../units.ts';
-import { show, valueSchema, ValueError } from '../values.ts';
+import { meant, show, valueSchema, ValueError } from '../values.ts';
 
 const limited =
   (parse: (input: unknown) => string) =>
@@ -77,7 +77,7 @@ export const cpuList: z.ZodType<string> = valueSchema(parseCpuList, {
 });
 
 /** true or false; canonical '1' or '0'. */
-export const freezeFlag: z.ZodType<string> = valueSchema(
+export const flag: z.ZodType<string> = valueSchema(
   (input) => {
     if (typeof input !== 'boolean') {
       throw new ValueError(`${show(input)} is not true or false`, 'true or false');
@@ -86,3 +86,96 @@ export const freezeFlag: z.ZodType<string> = valueSchema(
   },
   { type: 'boolean', examples: [true] },
 );
+
+/** A whole number within bounds; canonical decimal text. */
+export function numberWithin(what: string, least: number, most: number, examples: readonly number[]): z.ZodType<string> {
+  const expected = `a whole number from ${least} to ${most}`;
+  return valueSchema(
+    (input) => {
+      if (typeof input !== 'number' || !Number.isInteger(input) || input < least || input > most) {
+        throw new ValueError(`${show(input)} is not a ${what}`, expected);
+      }
+      return String(input);
+    },
+    { type: 'integer', minimum: least, maximum: most, examples },
+  );
+}
+
+/** A count of anything, or 'max'. */
+export function countOrMax(what: string): z.ZodType<string> {
+  const expected = "a whole number, or 'max'";
+  return valueSchema(
+    limited((input) => {
+      if (typeof input !== 'number') {
+        throw new ValueError(`${show(input)} is not a ${what}`, expected);
+      }
+      return String(wholeNumber(input, what, expected));
+    }),
+    { type: ['string', 'integer'], examples: [1000, 'max'] },
+  );
+}
+
+/** A duration kept in µs. */
+export const microseconds: z.ZodType<string> = valueSchema((input) => String(parseMicroseconds(input)), {
+  type: ['string', 'number'],
+  examples: ['10ms', '500us'],
+});
+
+/** One of some words, which are canonical as they are. */
+export function oneOf(what: string, words: readonly string[]): z.ZodType<string> {
+  return valueSchema(
+    (input) => {
+      if (typeof input !== 'string' || !words.includes(input)) {
+        throw new ValueError(`${show(input)} is not a ${what}`, words.join(', '), meant(input, words));
+      }
+      return input;
+    },
+    { enum: words },
+  );
+}
+
+const UCLAMP_EXPECTED = "a percentage from 0 to 100 with at most two decimals, or 'max'";
+
+/** cpu.uclamp.*: percent of a processor's capacity; canonical with two decimals as the kernel prints it. */
+export const utilClamp: z.ZodType<string> = valueSchema(
+  (input) => {
+    if (input === 'max') {
+      return 'max';
+    }
+    const match = typeof input === 'string' ? /^\s*(\d{1,3}(?:\.\d{1,2})?)\s*%?\s*$/.exec(input) : null;
+    const percent = match === null ? (typeof input === 'number' ? input : NaN) : Number(match[1]);
+    if (!(percent >= 0 && percent <= 100) || Math.abs(percent * 100 - Math.round(percent * 100)) > 1e-6) {
+      throw new ValueError(`${show(input)} is not a utilisation`, UCLAMP_EXPECTED);
+    }
+    // The kernel calls everything 'max'.
+    return percent === 100 ? 'max' : percent.toFixed(2);
+  },
+  { type: ['string', 'number'], examples: ['25%', 12.34, 'max'] },
+);
+
+/**
+ * A check of a map's keys that also runs when values are wrong, and then speaks for them: a misspelt key is one mistake.
+ * @param wrong what is the matter with a key, undefined when nothing is
+ */
+export function keysFit(
+  wrong: (key: string) => { message: string; expected?: string | undefined; hint?: string | undefined } | undefined,
+): z.core.$ZodCheck<Record<string, unknown>> {
+  const check = z.check<Record<string, unknown>>((payload) => {
+    const input: unknown = payload.value;
+    for (const key of typeof input === 'object' && input !== null ? Object.keys(input) : []) {
+      const problem = wrong(key);
+      if (problem !== undefined) {
+        payload.issues = payload.issues.filter((issue) => issue.path?.[0] !== key);
+        payload.issues.push({
+          code: 'custom',
+          input,
+          path: [key],
+          message: problem.message,
+          params: { at: 'key', expected: problem.expected, hint: problem.hint },
+        });
+      }
+    }
+  });
+  check._zod.def.when = () => true;
+  return check;
+}

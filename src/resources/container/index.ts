@@ -1,6 +1,5 @@
 /** Containers: a supervised process with its namespaces, its root and its leaf cgroup. */
-import { KNOB_BY_NAME } from '../cgroup/registry.ts';
-import { controllersFor, knobStep, knobSteps } from '../cgroup/writes.ts';
+import { controllersFor, knobSteps, writeSteps } from '../cgroup/writes.ts';
 import { deviceSteps } from '../devices/steps.ts';
 import type { AttributeChange, Declared, ResourceKind, StepContext } from '../kind.ts';
 import type { LabelDraft, Step } from '../step.ts';
@@ -55,8 +54,7 @@ export const containerKind: ResourceKind = {
   create(declared, context) {
     const spec = specOf(declared, context);
     const path = leafPath(spec);
-    const knobs = [...KNOB_BY_NAME.keys()].filter((name) => declared.desired[name] !== undefined);
-    const write = (name: string): Step[] => knobStep(context.reader, path, name, String(declared.desired[name]));
+    const writes = writeSteps(context.reader, path, declared.desired, declared.desired);
     return [
       {
         op: 'cgroup-make',
@@ -65,10 +63,10 @@ export const containerKind: ResourceKind = {
         controllers: controllersFor(context.reader, declared.desired),
       },
       ...deviceSteps(path, declared.address, context),
-      ...knobs.filter((name) => name !== 'cgroup.freeze').flatMap(write),
+      ...writes.filter((step) => step.op !== 'freeze'),
       ...startSteps(declared),
       // A process that is born frozen never gets as far as its exec.
-      ...knobs.filter((name) => name === 'cgroup.freeze').flatMap(write),
+      ...writes.filter((step) => step.op === 'freeze'),
       { op: 'label', path, label: labelFor(declared, spec, true) },
     ];
   },
@@ -91,7 +89,7 @@ export const containerKind: ResourceKind = {
     }
     const restart = changes.some((c) => c.mode === 'restart');
     const knobs = changes.filter((c) => !(restart && c.name === 'cgroup.freeze'));
-    steps.push(...knobSteps(context.reader, context.scope.stack, path, knobs));
+    steps.push(...knobSteps(context.reader, context.scope.stack, path, knobs, declared.desired));
     if (changed.has('restart') || changed.has('stop')) {
       steps.push({ op: 'policy', path, policy: restartPolicy(spec) });
     }
@@ -99,8 +97,9 @@ export const containerKind: ResourceKind = {
       steps.push({ op: 'stop', path }, ...startSteps(declared));
       // A uts namespace that a sharer kept alive is joined again and still has the old names.
       steps.push(...utsSteps(path, changed));
-      if (declared.desired['cgroup.freeze'] !== undefined) {
-        steps.push(...knobStep(context.reader, path, 'cgroup.freeze', String(declared.desired['cgroup.freeze'])));
+      const freeze = declared.desired['cgroup.freeze'];
+      if (freeze !== undefined) {
+        steps.push(...writeSteps(context.reader, path, { 'cgroup.freeze': freeze }, declared.desired));
       }
     } else {
       steps.push(...utsSteps(path, changed));

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { NAMESPACE_TYPES } from '../../kernel/init-spec.ts';
 import type { NamespaceType } from '../../kernel/init-spec.ts';
+import type { KnobValue } from '../cgroup/knob.ts';
 import { cgroupFieldsShape, collectKnobs } from '../cgroup/schema.ts';
 import { deviceUseSchema } from '../devices/schema.ts';
 import type { DeviceUse } from '../devices/schema.ts';
@@ -78,7 +79,7 @@ export interface ContainerSpec {
   /** The name of a declared rule set, or rules; null is the default set. */
   readonly devices: DeviceUse | null;
   /** Canonical values by knob name ('memory.max'), only what the stack says. */
-  readonly knobs: Readonly<Record<string, string>>;
+  readonly knobs: Readonly<Record<string, KnobValue>>;
 }
 
 const rootfsSchema = z.union([

@@ -1,12 +1,26 @@
 /** The cpu controller: weight and bandwidth (cgroup-v2.rst, "CPU"; scheduler/sched-bwc.rst). */
-import { cpuMax, cpuWeight } from '../schemas.ts';
-import { sharesToWeight, weightToShares } from '../shares.ts';
-import { plainFile, type Knob } from '../knob.ts';
+import { cpuMax, cpuWeight, flag, microseconds, numberWithin, utilClamp } from '../schemas.ts';
+import { niceToShares, sharesToNice, sharesToWeight, weightToShares } from '../shares.ts';
+import { plainFile, textOf, type Knob } from '../knob.ts';
+
+const base = { controller: 'cpu' } as const;
 
 export const cpu: readonly Knob[] = [
   {
+    ...base,
+    name: 'cpu.idle',
+    yaml: ['cpu', 'idle'],
+    schema: flag,
+    default: '0',
+    unit: 'none',
+    v2: plainFile('cpu.idle', { since: '5.15', conditional: true }),
+    v1: plainFile('cpu.idle', { since: '5.15', conditional: true }),
+    doc: 'its tasks run only when nobody else wants the processor; a weight means nothing then',
+    source: 'cgroup-v2.rst, cpu.idle',
+  },
+  {
+    ...base,
     name: 'cpu.weight',
-    controller: 'cpu',
     yaml: ['cpu', 'weight'],
     schema: cpuWeight,
     default: '100',
@@ -15,15 +29,31 @@ export const cpu: readonly Knob[] = [
     v1: {
       files: ['cpu.shares'],
       parse: ([text]) => (text === undefined ? undefined : sharesToWeight(text.trim())),
-      format: (value) => [{ file: 'cpu.shares', data: weightToShares(value) }],
+      format: (value) => [{ file: 'cpu.shares', data: weightToShares(textOf(value)) }],
       normalise: (value) => sharesToWeight(weightToShares(value)) ?? value,
     },
     doc: 'share of the processor among siblings, 1 to 10000',
     source: 'cgroup-v2.rst, cpu.weight',
   },
   {
+    ...base,
+    name: 'cpu.weight.nice',
+    yaml: ['cpu', 'nice'],
+    schema: numberWithin('nice value', -20, 19, [-5, 10]),
+    default: '0',
+    unit: 'none',
+    v2: plainFile('cpu.weight.nice'),
+    v1: {
+      files: ['cpu.shares'],
+      parse: ([text]) => (text === undefined ? undefined : sharesToNice(text.trim())),
+      format: (value) => [{ file: 'cpu.shares', data: niceToShares(textOf(value)) }],
+    },
+    doc: 'the weight as a nice value, -20 to 19; instead of cpu.weight',
+    source: 'cgroup-v2.rst, cpu.weight.nice; kernel/sched/core.c, sched_prio_to_weight',
+  },
+  {
+    ...base,
     name: 'cpu.max',
-    controller: 'cpu',
     yaml: ['cpu', 'max'],
     schema: cpuMax,
     default: 'max 100000',
@@ -38,16 +68,54 @@ export const cpu: readonly Knob[] = [
         return `${quota.trim() === '-1' ? 'max' : quota.trim()} ${period.trim()}`;
       },
       format: (value) => {
-        const [quota = 'max', period = '100000'] = value.split(' ');
-        // The quota is lifted first: a shorter period under the old quota can exceed the parent's ratio (EINVAL).
+        const [quota = 'max', period = '100000'] = textOf(value).split(' ');
+        // Two files, and either order can be refused (EINVAL) by the parent's ratio: what is refused is tried again
+        // after the other, so that there is never a moment without a quota.
         return [
-          { file: 'cpu.cfs_quota_us', data: '-1' },
           { file: 'cpu.cfs_period_us', data: period },
           { file: 'cpu.cfs_quota_us', data: quota === 'max' ? '-1' : quota },
         ];
       },
     },
+    bound: 'min',
     doc: 'microseconds of processor time per period',
     source: 'cgroup-v2.rst, cpu.max; scheduler/sched-bwc.rst',
+  },
+  {
+    ...base,
+    name: 'cpu.max.burst',
+    yaml: ['cpu', 'burst'],
+    schema: microseconds,
+    default: '0',
+    unit: 'microseconds',
+    v2: plainFile('cpu.max.burst', { since: '5.14', conditional: true }),
+    v1: plainFile('cpu.cfs_burst_us', { since: '5.14', conditional: true }),
+    doc: 'unused time that may be saved up and spent above cpu.max; at most the quota',
+    source: 'cgroup-v2.rst, cpu.max.burst; scheduler/sched-bwc.rst',
+  },
+  {
+    ...base,
+    name: 'cpu.uclamp.min',
+    yaml: ['cpu', 'uclamp', 'min'],
+    schema: utilClamp,
+    default: '0.00',
+    unit: 'none',
+    v2: plainFile('cpu.uclamp.min', { since: '5.4', conditional: true }),
+    v1: plainFile('cpu.uclamp.min', { since: '5.4', conditional: true }),
+    doc: 'utilisation that the frequency is chosen for at least, percent',
+    source: 'cgroup-v2.rst, cpu.uclamp.min',
+  },
+  {
+    ...base,
+    name: 'cpu.uclamp.max',
+    yaml: ['cpu', 'uclamp', 'max'],
+    schema: utilClamp,
+    default: 'max',
+    unit: 'none',
+    v2: plainFile('cpu.uclamp.max', { since: '5.4', conditional: true }),
+    v1: plainFile('cpu.uclamp.max', { since: '5.4', conditional: true }),
+    bound: 'min',
+    doc: 'utilisation that the frequency is chosen for at most, percent',
+    source: 'cgroup-v2.rst, cpu.uclamp.max',
   },
 ];

@@ -12,6 +12,8 @@ export const pids: readonly Knob[] = [
     unit: 'none',
     v2: plainFile('pids.max'),
     v1: plainFile('pids.max'),
+    use: { v2: 'pids.current', v1: 'pids.current', effect: 'no new process or thread until some have ended' },
+    bound: 'min',
     doc: 'processes and threads that may exist; fork fails with EAGAIN at the limit',
     source: 'cgroup-v2.rst, pids.max',
   },
