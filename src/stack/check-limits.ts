@@ -135,7 +135,11 @@ function members(list: string): Set<number> {
 function cpusets(checking: Checking, subject: Subject): void {
   for (const { knob, yaml, what } of CPUSETS) {
     const own = text(subject.knobs, knob);
-    const parent = above(checking, subject, (path) => text(checking.items.cgroups.get(path)?.knobs, knob) !== undefined);
+    const parent = above(
+      checking,
+      subject,
+      (path) => text(checking.items.cgroups.get(path)?.knobs, knob) !== undefined,
+    );
     if (own === undefined || parent === undefined) {
       continue;
     }
@@ -222,7 +226,10 @@ function protections(checking: Checking, subjects: readonly Subject[]): void {
       const own = plain(text(knobs, knob) ?? '0');
       const [first] = children;
       if (first !== undefined && sum > own) {
-        const where = text(knobs, knob) === undefined ? lineOf(checking, `cgroup/${path}`, []) : lineOf(checking, `cgroup/${path}`, yaml);
+        const where =
+          text(knobs, knob) === undefined
+            ? lineOf(checking, `cgroup/${path}`, [])
+            : lineOf(checking, `cgroup/${path}`, yaml);
         const has = own === 0 ? 'has none itself' : `has ${formatBytes(own)} itself`;
         const names = children.map((s) => s.address).join(', ');
         warn(

@@ -8,6 +8,7 @@ import { readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadNative } from '../../src/kernel/native.ts';
+import { KNOBS as ALL_KNOBS } from '../../src/resources/cgroup/registry.ts';
 import { KINDS } from '../../src/resources/registry.ts';
 import { compileRules } from '../../src/resources/devices/compile.ts';
 import { POLICY_XATTR } from '../../src/resources/label.ts';
@@ -89,7 +90,10 @@ function knob(controller: string, v2: readonly [string, string], v1: readonly [s
   };
 }
 
-const KNOBS: Readonly<Record<string, Mutator>> = {
+const ELSEWHERE = 'tried with every other knob in drift-knobs';
+
+const KNOBS: Readonly<Record<string, Mutator | string>> = {
+  ...Object.fromEntries(ALL_KNOBS.map((k) => [k.name, ELSEWHERE])),
   'cpu.weight': knob('cpu', ['cpu.weight', '77'], ['cpu.shares', '777']),
   'cpu.max': knob('cpu', ['cpu.max', '45000 100000'], ['cpu.cfs_quota_us', '45000']),
   'memory.max': knob('memory', ['memory.max', '50000000'], ['memory.limit_in_bytes', '50000000']),

@@ -161,7 +161,8 @@ export function writeKnobs(context: ExecutionContext, step: Of<'cgroup-write'>):
       }
     }
     const [first] = refusals;
-    const hopeless = refusals.find(({ result }) => result !== -EINVAL) ?? (refusals.length === pending.length ? first : undefined);
+    const hopeless =
+      refusals.find(({ result }) => result !== -EINVAL) ?? (refusals.length === pending.length ? first : undefined);
     if (hopeless !== undefined) {
       throw knobRefused(`${dir}/${hopeless.write.file}`, hopeless.write, hopeless.result);
     }

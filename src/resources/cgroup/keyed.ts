@@ -53,10 +53,7 @@ export function nestedKeyed(
 }
 
 /** A flat keyed file, `8:0 300`: canonical keys are the first words. */
-export function flatKeyed(
-  file: string,
-  more: Pick<KnobFiles, 'since' | 'conditional' | 'normalise'> = {},
-): KnobFiles {
+export function flatKeyed(file: string, more: Pick<KnobFiles, 'since' | 'conditional' | 'normalise'> = {}): KnobFiles {
   return {
     files: [file],
     parse: ([text]) => (text === undefined ? undefined : flat(text)),
@@ -93,7 +90,10 @@ export function filePerKey(
       return value;
     },
     format: (value) =>
-      entriesOf(value).map(([key, text]) => ({ file: fileOf(key), data: more.write === undefined ? text : more.write(text) })),
+      entriesOf(value).map(([key, text]) => ({
+        file: fileOf(key),
+        data: more.write === undefined ? text : more.write(text),
+      })),
     ...(more.normalise === undefined ? {} : { normalise: more.normalise }),
     ...(more.since === undefined ? {} : { since: more.since }),
   };

@@ -24,7 +24,10 @@ export function resolveKeys(
     const full = [disk, ...rest].join(' ');
     const other = resolved[full];
     if (other !== undefined && other !== text) {
-      wrong(`${knob.name}: two entries mean ${disk}, with ${other} and ${text}`, 'partitions count as their disk: name it once');
+      wrong(
+        `${knob.name}: two entries mean ${disk}, with ${other} and ${text}`,
+        'partitions count as their disk: name it once',
+      );
       sound = false;
     }
     resolved[full] = text;
@@ -37,7 +40,10 @@ function diskOf(device: string, wrong: (message: string, hint: string | undefine
   if (device.startsWith('/')) {
     const found = deviceAt(device);
     if (found === undefined || found.type !== 'b') {
-      wrong(`${device} is not a block device on this machine`, 'a path to a device node, or MAJOR:MINOR as lsblk shows it');
+      wrong(
+        `${device} is not a block device on this machine`,
+        'a path to a device node, or MAJOR:MINOR as lsblk shows it',
+      );
       return undefined;
     }
     numbers = `${found.major}:${found.minor}`;

@@ -88,7 +88,12 @@ export const flag: z.ZodType<string> = valueSchema(
 );
 
 /** A whole number within bounds; canonical decimal text. */
-export function numberWithin(what: string, least: number, most: number, examples: readonly number[]): z.ZodType<string> {
+export function numberWithin(
+  what: string,
+  least: number,
+  most: number,
+  examples: readonly number[],
+): z.ZodType<string> {
   const expected = `a whole number from ${least} to ${most}`;
   return valueSchema(
     (input) => {

@@ -44,7 +44,11 @@ export function desiredKnobs(
     const resolved = resolveKeys(knob, value, (message, hint) =>
       report({
         severity: 'error',
-        error: new TsboxError('TSB1009', `${address}: ${message}`, { at: stack.locate(address, knob.yaml), address, hint }),
+        error: new TsboxError('TSB1009', `${address}: ${message}`, {
+          at: stack.locate(address, knob.yaml),
+          address,
+          hint,
+        }),
       }),
     );
     if (resolved !== undefined) {

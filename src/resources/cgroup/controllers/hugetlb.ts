@@ -63,13 +63,15 @@ function sizeName(key: string): string | undefined {
 /** `hugetlb: { 2MB: 64MiB, 1GB: { max: 2GiB, rsvd: 4GiB } }` */
 export const hugetlbSection: KnobSection = {
   key: 'hugetlb',
-  schema: z.record(z.string(), sizeLimits).check(
-    keysFit((key) =>
-      sizeName(key) === undefined
-        ? { message: `'${key}' is not a size of huge pages`, expected: '2MB, 1GB, or another size the kernel has' }
-        : undefined,
+  schema: z
+    .record(z.string(), sizeLimits)
+    .check(
+      keysFit((key) =>
+        sizeName(key) === undefined
+          ? { message: `'${key}' is not a size of huge pages`, expected: '2MB, 1GB, or another size the kernel has' }
+          : undefined,
+      ),
     ),
-  ),
   collect: (parsed) => {
     const max: Record<string, string> = {};
     const rsvd: Record<string, string> = {};
