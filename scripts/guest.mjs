@@ -11,6 +11,7 @@ import {
   mkdtempSync,
   readdirSync,
   rmSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -34,7 +35,20 @@ const taken = new Set(
 );
 const suites = argv.filter((a, i) => !a.startsWith('--') && !taken.has(i));
 const LIMIT = Number(process.env.TSBOX_GUEST_TIMEOUT ?? 2400) * 1000;
-const MODULES = ['virtio_pci', 'virtiofs', 'overlay'];
+// A scratch disk for io limits, loop devices, and what tests of networks need.
+const MODULES = [
+  'virtio_pci',
+  'virtiofs',
+  'overlay',
+  'virtio_blk',
+  'loop',
+  'bfq',
+  'veth',
+  'sch_htb',
+  'sch_tbf',
+  'cls_u32',
+  'cls_fw',
+];
 const VIRTIOFSD = ['/usr/lib/qemu/virtiofsd', '/usr/libexec/virtiofsd'].find((p) => existsSync(p));
 
 function have(program) {
@@ -118,9 +132,20 @@ function guestScript() {
     layout === 'v1'
       ? [
           'mount -t tmpfs -o mode=755 cgroup /sys/fs/cgroup',
-          ...['cpu,cpuacct', 'cpuset', 'memory', 'devices', 'freezer', 'blkio', 'pids'].map(
-            (c) => `mkdir -p /sys/fs/cgroup/${c} && mount -t cgroup -o ${c} cgroup /sys/fs/cgroup/${c}`,
-          ),
+          ...[
+            'cpu,cpuacct',
+            'cpuset',
+            'memory',
+            'devices',
+            'freezer',
+            'blkio',
+            'pids',
+            'hugetlb',
+            'net_cls,net_prio',
+            'perf_event',
+            'rdma',
+            'misc',
+          ].map((c) => `mkdir -p /sys/fs/cgroup/${c} && mount -t cgroup -o ${c} cgroup /sys/fs/cgroup/${c}`),
         ]
       : ['mount -t cgroup2 cgroup2 /sys/fs/cgroup'];
   const what =
@@ -195,6 +220,9 @@ async function boot() {
   const image = kernel();
   const initrd = initramfs(work, image);
   const socket = join(work, 'fs.sock');
+  const scratch = join(work, 'scratch.img');
+  writeFileSync(scratch, '');
+  truncateSync(scratch, 256 * 1024 * 1024);
   const daemon = spawn(
     VIRTIOFSD,
     [`--socket-path=${socket}`, '-o', 'source=/', '-o', 'cache=always', '-o', 'sandbox=chroot'],
@@ -225,6 +253,8 @@ async function boot() {
       `socket,id=c0,path=${socket}`,
       '-device',
       'vhost-user-fs-pci,chardev=c0,tag=root',
+      '-drive',
+      `file=${scratch},if=virtio,format=raw`,
       '-kernel',
       image.image,
       '-initrd',

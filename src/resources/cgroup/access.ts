@@ -12,7 +12,7 @@ export interface KnobAccess {
   readonly controller: string;
 }
 
-type Where = Pick<KernelReader, 'layout' | 'release' | 'walkDirs' | 'stats'>;
+type Where = Pick<KernelReader, 'layout' | 'release' | 'walkDirs' | 'stats' | 'readFiles'>;
 
 const known = new WeakMap<CgroupLayout, Map<string, KnobAccess | string>>();
 
@@ -82,7 +82,10 @@ function whyAbsent(
   if (files.since !== undefined && olderThan(reader.release, files.since)) {
     return `it came with Linux ${files.since}, and this is ${reader.release}`;
   }
-  if (files.conditional === true && fileMissing(reader, hierarchy, core ? '' : controller, name)) {
+  if (
+    files.conditional !== undefined &&
+    fileMissing(reader, hierarchy, core ? '' : controller, name, files.conditional)
+  ) {
     return `this kernel has no ${name}: its configuration or the hardware lacks what it is for`;
   }
   return undefined;

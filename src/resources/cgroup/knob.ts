@@ -33,8 +33,11 @@ export interface KnobFiles {
   readonly normalise?: (value: string, key?: string) => string;
   /** First kernel that has the file, '5.14'. */
   readonly since?: string;
-  /** The kernel's configuration decides whether the file is there: it is looked for before anything is promised. */
-  readonly conditional?: boolean;
+  /**
+   * The kernel's configuration decides whether the file is there, so it is looked for before anything is promised: in
+   * the cgroups that exist, or by this function of the kernel that serves it ('' when none is known).
+   */
+  readonly conditional?: string;
 }
 
 export interface Knob {

@@ -21,20 +21,41 @@ const WITNESS_V1: Readonly<Record<string, string>> = {
 /** Cgroups looked at; the tree's first ones serve as well as any. */
 const SAMPLE = 200;
 
-/** True when a cgroup that would have the file does not; false when one has it or there is none to tell by. */
+/** Names of the kernel's functions, read once: five megabytes, and only when nothing else can tell. */
+let symbols: string | undefined;
+
+/**
+ * Whether a cgroup with the controller would lack the file.
+ * @param symbol the kernel function behind it, '' when none is known
+ * @returns false when one has it, or when there is nothing to tell by
+ */
 export function fileMissing(
-  reader: Pick<KernelReader, 'walkDirs' | 'stats'>,
+  reader: Pick<KernelReader, 'walkDirs' | 'stats' | 'readFiles'>,
   hierarchy: Hierarchy,
   controller: string,
   file: string,
+  symbol: string,
 ): boolean {
   const witness = (hierarchy.version === 2 ? WITNESS : WITNESS_V1)[controller];
-  const walked = reader.walkDirs(hierarchy.mount, SAMPLE);
-  if (witness === undefined || typeof walked === 'number') {
-    return false;
-  }
-  const dirs = walked.filter((d) => d.path !== '').map((d) => `${hierarchy.mount}/${d.path}`);
+  const walked = witness === undefined ? [] : reader.walkDirs(hierarchy.mount, SAMPLE);
+  const dirs = Array.isArray(walked)
+    ? walked.filter((d) => d.path !== '').map((d) => `${hierarchy.mount}/${d.path}`)
+    : [];
   const stats = reader.stats(dirs.flatMap((dir) => [`${dir}/${witness}`, `${dir}/${file}`]));
   const present = dirs.map((_, i) => [typeof stats[2 * i] === 'object', typeof stats[2 * i + 1] === 'object'] as const);
-  return present.some(([on]) => on) && !present.some(([, has]) => has);
+  if (present.some(([, has]) => has)) {
+    return false;
+  }
+  if (present.some(([on]) => on)) {
+    return true;
+  }
+  if (symbol === '') {
+    return false;
+  }
+  if (symbols === undefined) {
+    const [text] = reader.readFiles(['/proc/kallsyms']);
+    symbols = typeof text === 'string' ? text : '';
+  }
+  // Variants (symbol_legacy, symbol.isra.0) tell as much.
+  return symbols !== '' && !symbols.includes(` ${symbol}`);
 }

@@ -33,7 +33,7 @@ export const core: readonly Knob[] = [
     yaml: ['pressure'],
     schema: flag,
     default: '1',
-    v2: plainFile('cgroup.pressure', { since: '6.1', conditional: true }),
+    v2: plainFile('cgroup.pressure', { since: '6.1', conditional: 'cgroup_pressure_write' }),
     doc: 'whether pressure stall information is kept for it; not inherited',
     source: 'cgroup-v2.rst, cgroup.pressure; accounting/psi.rst',
   },

@@ -61,7 +61,7 @@ export const cpuset: readonly Knob[] = [
     yaml: ['cpuset', 'exclusive'],
     schema: cpuList,
     default: '',
-    v2: listFile('cpuset.cpus.exclusive', { since: '6.7', conditional: true }),
+    v2: listFile('cpuset.cpus.exclusive', { since: '6.7' }),
     v1: undefined,
     doc: 'processors that no sibling may have in its own exclusive list, for a partition below',
     source: 'cgroup-v2.rst, cpuset.cpus.exclusive',

@@ -53,10 +53,10 @@ export function blkioToWeight(weight: string): string {
 const roundedWeight = (value: string): string => (value === 'default' ? value : blkioToWeight(weightToBlkio(value)));
 
 /** A weight file and a file of exceptions per device, in units of 10 to 1000. */
-function blkioWeights(file: string, devices: string, none: '0' | 'default'): KnobFiles {
+function blkioWeights(file: string, devices: string, none: '0' | 'default', symbol: string): KnobFiles {
   return {
     files: [file, devices],
-    conditional: true,
+    conditional: symbol,
     parse: ([plain, text]) => {
       const weight = /(\d+)\s*$/.exec(plain?.trim().split('\n')[0] ?? '')?.[1];
       if (weight === undefined) {
@@ -83,7 +83,7 @@ function blkioWeights(file: string, devices: string, none: '0' | 'default'): Kno
 /** io.bfq.weight of v2 is one file: a default line and exceptions. */
 const bfqWeight: KnobFiles = {
   files: ['io.bfq.weight'],
-  conditional: true,
+  conditional: 'bfq_io_set_weight',
   parse: ([text]) => {
     if (text === undefined) {
       return undefined;
@@ -112,10 +112,10 @@ export const io: readonly Knob[] = [
     name: 'io.weight',
     keys: 'device',
     keyDefault: (key) => (key === 'default' ? '100' : 'default'),
-    v2: flatKeyed('io.weight', { conditional: true }),
+    v2: flatKeyed('io.weight', { conditional: 'ioc_weight_write' }),
     v2Else: bfqWeight,
-    v1: blkioWeights('blkio.bfq.weight', 'blkio.bfq.weight_device', 'default'),
-    v1Else: blkioWeights('blkio.weight', 'blkio.weight_device', '0'),
+    v1: blkioWeights('blkio.bfq.weight', 'blkio.bfq.weight_device', 'default', 'bfq_io_set_weight'),
+    v1Else: blkioWeights('blkio.weight', 'blkio.weight_device', '0', 'cfq_set_weight'),
     doc: 'share of the device among siblings, 1 to 10000; by device where one differs',
     source: 'cgroup-v2.rst, io.weight; block/bfq-iosched.rst; cgroup-v1/blkio-controller.rst',
   },
@@ -135,7 +135,7 @@ export const io: readonly Knob[] = [
     keys: 'device',
     keyDefault: () => 'max',
     v2: {
-      ...nestedKeyed('io.latency', { since: '4.19', conditional: true, names: ['target'] }),
+      ...nestedKeyed('io.latency', { since: '4.19', conditional: 'iolatency_set_limit', names: ['target'] }),
     },
     v1: undefined,
     doc: 'latency to protect, microseconds, by device: others are throttled while it is missed',
@@ -147,8 +147,8 @@ export const io: readonly Knob[] = [
     yaml: ['io', 'priority_class'],
     // The section reads it: `io` holds devices besides.
     default: 'no-change',
-    v2: plainFile('io.prio.class', { since: '5.14', conditional: true }),
-    v1: plainFile('blkio.prio.class', { since: '5.14', conditional: true }),
+    v2: plainFile('io.prio.class', { since: '5.14', conditional: 'ioprio_set_prio_policy' }),
+    v1: plainFile('blkio.prio.class', { since: '5.14', conditional: 'ioprio_set_prio_policy' }),
     doc: 'priority class that its requests get',
     source: 'cgroup-v2.rst, io.prio.class',
   },

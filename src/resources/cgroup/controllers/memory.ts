@@ -8,7 +8,7 @@ const base = { controller: 'memory', unit: 'bytes', schema: byteLimit } as const
 /** v1 limits memory and swap together: memsw is the memory limit plus what the stack calls swap.max. */
 const memsw: KnobFiles = {
   files: ['memory.memsw.limit_in_bytes', 'memory.limit_in_bytes'],
-  conditional: true,
+  conditional: '',
   parse: ([both, memory]) => {
     const sum = v1Bytes(both);
     const limit = v1Bytes(memory);
@@ -83,7 +83,7 @@ export const memory: readonly Knob[] = [
     name: 'memory.swap.high',
     yaml: ['memory', 'swap', 'high'],
     default: 'max',
-    v2: bytesV2('memory.swap.high', { since: '5.8', conditional: true }),
+    v2: bytesV2('memory.swap.high', { since: '5.8', conditional: 'swap_high_write' }),
     v1: undefined,
     bound: 'min',
     doc: 'swap use above it throttles every further allocation: a last resort, not a limit to run at',
@@ -94,7 +94,7 @@ export const memory: readonly Knob[] = [
     name: 'memory.swap.max',
     yaml: ['memory', 'swap', 'max'],
     default: 'max',
-    v2: bytesV2('memory.swap.max', { conditional: true }),
+    v2: bytesV2('memory.swap.max', { conditional: 'swap_max_write' }),
     v1: memsw,
     use: { v2: 'memory.swap.current', effect: 'nothing more is swapped out; what is out comes back slowly' },
     bound: 'min',
@@ -106,7 +106,7 @@ export const memory: readonly Knob[] = [
     name: 'memory.zswap.max',
     yaml: ['memory', 'zswap', 'max'],
     default: 'max',
-    v2: bytesV2('memory.zswap.max', { since: '5.19', conditional: true }),
+    v2: bytesV2('memory.zswap.max', { since: '5.19', conditional: 'zswap_max_write' }),
     v1: undefined,
     bound: 'min',
     doc: 'compressed swap in memory that may be used',
@@ -119,7 +119,7 @@ export const memory: readonly Knob[] = [
     yaml: ['memory', 'zswap', 'writeback'],
     schema: flag,
     default: '1',
-    v2: plainFile('memory.zswap.writeback', { since: '6.8', conditional: true }),
+    v2: plainFile('memory.zswap.writeback', { since: '6.8', conditional: 'zswap_writeback_write' }),
     v1: undefined,
     doc: 'whether compressed swap may go on to the swap device',
     source: 'cgroup-v2.rst, memory.zswap.writeback',
