@@ -2,8 +2,12 @@
 import { TsboxError, TsboxErrors } from '../errors.ts';
 import type { KernelReader } from '../kernel/reader.ts';
 import type { Address, Declared, Observed, Problem, StepContext } from '../resources/kind.ts';
+import { knobRisks } from '../resources/cgroup/risk.ts';
+import { controllersFor } from '../resources/cgroup/writes.ts';
+import { delegation, delegationErrors } from '../resources/cgroup/delegation.ts';
+import { describeProcesses } from '../resources/processes.ts';
 import { KINDS, kindOf } from '../resources/registry.ts';
-import { readScope, type StackScope } from '../resources/scope.ts';
+import { EVACUATED, readScope, type StackScope } from '../resources/scope.ts';
 import type { Step } from '../resources/step.ts';
 import type { Stack } from '../stack/types.ts';
 import { creationAttributes, diffAttributes, recordStale } from './diff.ts';
@@ -39,8 +43,10 @@ export async function makePlan(
   options: PlanOptions,
 ): Promise<Planned> {
   const wanted = options.destroy ? undefined : stack;
-  const { declaredByKind, problems } =
-    wanted === undefined ? { declaredByKind: KINDS.map(() => []), problems: [] } : declareAll(reader, wanted);
+  const { declaredByKind, problems, needed } =
+    wanted === undefined
+      ? { declaredByKind: KINDS.map(() => []), problems: [], needed: [] }
+      : declareAll(reader, wanted);
   const declared = new Map(declaredByKind.flat().map((d) => [d.address, d]));
   const scope = readScope(reader, name);
   const observations = await Promise.all(
@@ -62,6 +68,7 @@ export async function makePlan(
     }
   }
   addReplacements(drafts, declared);
+  addRisks(reader, name, drafts);
   const withSteps = new Map(
     [...drafts].map(([address, draft]) => [address, { ...draft, steps: stepsOf(draft, declared, observed, context) }]),
   );
@@ -74,7 +81,10 @@ export async function makePlan(
       changes: selected.changes,
       complete: selected.complete,
       declared: [...declared.keys()],
-      warnings: problems.filter((p) => p.severity === 'warning').map((p) => p.error.message),
+      warnings: [
+        ...problems.filter((p) => p.severity === 'warning').map((p) => p.error.message),
+        ...evacuation(reader, needed),
+      ],
       unreadable: [
         ...scope.unreadable,
         ...[...drafts.values()].flatMap((d) => d.unreadable.map((a) => `${d.address}: ${a}`)),
@@ -86,19 +96,64 @@ export async function makePlan(
   };
 }
 
+/**
+ * A v2 cgroup with controllers for its children holds no processes (cgroup-v2.rst, "No Internal Process Constraint"):
+ * those found in a root that was handed to us move into a leaf of their own, and the plan says so.
+ */
+function evacuation(reader: KernelReader, needed: readonly string[]): string[] {
+  const { inner } = delegation(reader, []);
+  if (needed.length === 0 || inner.length === 0) {
+    return [];
+  }
+  const root = reader.settings.cgroupRoot;
+  const names = describeProcesses(reader, inner.slice(0, 10)).map((p) => p.text);
+  const more = inner.length > names.length ? ` and ${inner.length - names.length} more` : '';
+  return [
+    `${names.join(', ')}${more} in ${root} will move to ${root}/${EVACUATED}: a cgroup that gives its children controllers (${needed.join(', ')}) holds no processes itself`,
+  ];
+}
+
+/** Marks limits that are lowered below what is in use, so that nobody is surprised by what the kernel then does. */
+function addRisks(reader: KernelReader, stack: string, drafts: Map<Address, Draft>): void {
+  const changing = [...drafts.values()].filter((d) => d.action === 'update' && d.attributes.length > 0);
+  const risks = knobRisks(
+    reader,
+    stack,
+    changing.map((d) => ({
+      path: d.facts['leaf'] ?? d.address.slice(d.address.indexOf('/') + 1),
+      changes: d.attributes,
+    })),
+  );
+  changing.forEach((draft, i) => {
+    const found = risks[i];
+    if (found !== undefined && found.size > 0) {
+      const attributes = draft.attributes.map((a) => {
+        const risk = found.get(a.name);
+        return risk === undefined ? a : { ...a, risk };
+      });
+      drafts.set(draft.address, { ...draft, attributes });
+    }
+  });
+}
+
 /** Throws TsboxErrors with everything this kernel cannot do of what the stack asks. */
 export function checkStack(reader: KernelReader, stack: Stack): void {
   declareAll(reader, stack);
 }
 
-function declareAll(reader: KernelReader, stack: Stack): { declaredByKind: Declared[][]; problems: Problem[] } {
+function declareAll(
+  reader: KernelReader,
+  stack: Stack,
+): { declaredByKind: Declared[][]; problems: Problem[]; needed: readonly string[] } {
   const problems: Problem[] = [];
   const declaredByKind = KINDS.map((kind) => kind.declare(stack, reader, (p) => problems.push(p)));
   const errors = problems.filter((p) => p.severity === 'error').map((p) => p.error);
+  const needed = new Set(declaredByKind.flat().flatMap((d) => controllersFor(reader, d.desired)));
+  errors.push(...delegationErrors(reader, [...needed]));
   if (errors.length > 0) {
     throw new TsboxErrors(errors);
   }
-  return { declaredByKind, problems };
+  return { declaredByKind, problems, needed: [...needed] };
 }
 
 function draftDeclared(declared: Declared, observed: Observed | undefined, scope: StackScope): Draft {

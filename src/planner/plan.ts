@@ -47,6 +47,8 @@ export interface Summary {
   readonly inPlace: number;
   readonly restarted: number;
   readonly replaced: number;
+  /** Attributes whose new value hurts what runs. */
+  readonly disruptive: number;
   /** Attributes, extras and missing resources that changed behind our back. */
   readonly drift: number;
   readonly driftResources: number;
@@ -68,6 +70,7 @@ export function summarise(plan: Plan): Summary {
     inPlace: count('update'),
     restarted: count('restart'),
     replaced: count('replace'),
+    disruptive: plan.changes.flatMap((c) => c.attributes).filter((a) => a.risk !== undefined).length,
     drift: drifted.reduce((a, b) => a + b, 0),
     driftResources: drifted.length,
   };

@@ -90,7 +90,8 @@ export function detailLine(plan: Plan): string {
     s.drift === 0
       ? 'none'
       : `${s.drift} ${s.drift === 1 ? 'item' : 'items'} in ${s.driftResources} ${s.driftResources === 1 ? 'resource' : 'resources'}`;
-  return `In place: ${s.inPlace}. Restarted: ${s.restarted}. Replaced: ${s.replaced}. Drift: ${drift}.`;
+  const hurts = s.disruptive === 0 ? '' : ` (! ${s.disruptive} disruptive)`;
+  return `In place: ${s.inPlace}${hurts}. Restarted: ${s.restarted}. Replaced: ${s.replaced}. Drift: ${drift}.`;
 }
 
 function notRead(plan: Plan): string[] {
@@ -145,6 +146,7 @@ function renderAttribute(change: AttributeChange, attribute: Attribute | undefin
   }
   const comments = commentsOf(change, attribute);
   const tail = comments.length === 0 ? '' : `   # ${comments.join('; ')}`;
+  const symbol = change.risk === undefined ? '~' : '!';
   const items = itemDiff(change, attribute);
   if (items !== undefined) {
     return [
@@ -154,7 +156,8 @@ function renderAttribute(change: AttributeChange, attribute: Attribute | undefin
   }
   const after = change.after ?? attribute?.default;
   const arrow = `${showValue(change.before, attribute?.list)} -> ${showValue(after, attribute?.list)}`;
-  return [palette.change(`      ~ ${name}  ${arrow}`) + palette.dim(tail)];
+  const paint = change.risk === undefined ? palette.change : palette.remove;
+  return [paint(`      ${symbol} ${name}  ${arrow}`) + palette.dim(tail)];
 }
 
 /** Why and what it costs, with human units. */
@@ -172,6 +175,9 @@ export function commentsOf(change: AttributeChange, attribute: Attribute | undef
     comments.push('drift: changed since the last apply');
   } else if (change.cause === 'both') {
     comments.push(`drift too: ${showValue(change.applied, attribute?.list)} at the last apply`);
+  }
+  if (change.risk !== undefined) {
+    comments.push(`disruptive: ${change.risk}`);
   }
   if (change.mode === 'replace') {
     comments.push(`forces replacement${change.reason === undefined ? '' : `: ${change.reason}`}`);

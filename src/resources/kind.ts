@@ -58,6 +58,8 @@ export interface AttributeChange {
   readonly cause: 'config' | 'drift' | 'both' | 'unknown' | 'new';
   readonly mode: ChangeMode;
   readonly reason: string | undefined;
+  /** What the new value does to what runs now, when it hurts. */
+  readonly risk?: string;
 }
 
 /** What a kind is told when it turns a change into steps. */

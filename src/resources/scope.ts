@@ -7,6 +7,9 @@ import { decodeLabel, LABEL_XATTR, NAMESPACE_XATTR, RUN_XATTR, STACK_XATTR, type
 /** Directory of the supervisors and keepers in a stack; names from a stack never begin with '_'. */
 export const SUPERVISORS = '_supervisors';
 
+/** Leaf of our root for processes that were in it: names of stacks never begin with '_'. */
+export const EVACUATED = '_leaf';
+
 const MAX_DIRECTORIES = 200_000;
 
 export interface ScopeEntry {
@@ -36,7 +39,8 @@ export interface StackScope {
 
 /** Path of a stack's (or a resource's) directory in one hierarchy. */
 export function directoryIn(mount: string, cgroupRoot: string, stack: string, path = ''): string {
-  return `${mount}${cgroupRoot}/${stack}${path === '' ? '' : `/${path}`}`;
+  // An adopted cgroup stands elsewhere: its path is absolute.
+  return path.startsWith('/') ? `${mount}${path}` : `${mount}${cgroupRoot}/${stack}${path === '' ? '' : `/${path}`}`;
 }
 
 /** Reads everything below the stack's directory in one pass. */

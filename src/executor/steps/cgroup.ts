@@ -4,10 +4,11 @@ import { EACCES, EBUSY, EINVAL, ENODEV, ENOENT, ENOTDIR, EOPNOTSUPP, ESRCH, refu
 import { parsePids } from '../../kernel/proc.ts';
 import { describeProcesses } from '../../resources/processes.ts';
 import { ENABLED_XATTR } from '../../resources/label.ts';
-import { directoryIn } from '../../resources/scope.ts';
+import { remedy } from '../../resources/cgroup/delegation.ts';
+import { directoryIn, EVACUATED } from '../../resources/scope.ts';
 import type { KnobWrite, Step } from '../../resources/step.ts';
 import { allDirectories, primaryDirectory, type ExecutionContext } from '../context.ts';
-import { writeLabel } from '../labels.ts';
+import { readLabel, writeLabel } from '../labels.ts';
 
 type Of<Op extends Step['op']> = Extract<Step, { op: Op }>;
 
@@ -92,7 +93,16 @@ export function enableControllers(context: ExecutionContext, path: string, contr
           hint: `an ancestor does not hand it on: see cgroup.subtree_control above it`,
         });
       }
-      const result = kernel.tryWrite(`${dir}/cgroup.subtree_control`, `+${controller}`);
+      if (!isOurs(context, dir, v2.mount)) {
+        throw new TsboxError(
+          'TSB1009',
+          `the '${controller}' controller is not handed on by ${dir}, which is not ours`,
+          {
+            hint: remedy([{ controller, ancestor: dir.slice(v2.mount.length), unit: undefined }]),
+          },
+        );
+      }
+      const result = enableOne(context, dir, controller);
       if (result !== 0) {
         throw innerProcesses(context, dir, controller, result);
       }
@@ -111,6 +121,54 @@ function rememberEnabled(context: ExecutionContext, root: string, controllers: r
   const known = new Set(typeof text === 'string' ? text.split(' ').filter((c) => c !== '') : []);
   controllers.forEach((c) => known.add(c));
   context.kernel.setXattr(root, ENABLED_XATTR, [...known].join(' '));
+}
+
+/** The hierarchy's root takes orders from whoever may write there; below it only our own root and what is in it does. */
+function isOurs(context: ExecutionContext, dir: string, mount: string): boolean {
+  const root = `${mount}${context.kernel.settings.cgroupRoot}`;
+  return dir === mount || dir === root || dir.startsWith(`${root}/`);
+}
+
+/** How often a busy cgroup is tried again, 1 ms apart: for a moment after a move the kernel still sees the process. */
+const BUSY_RETRIES = 200;
+
+/** Switches one controller on; processes that are in our own root leave it first, as the plan said. */
+function enableOne(context: ExecutionContext, dir: string, controller: string): number {
+  const { kernel } = context;
+  const root = `${kernel.layout.primary?.mount ?? ''}${kernel.settings.cgroupRoot}`;
+  let result = kernel.tryWrite(`${dir}/cgroup.subtree_control`, `+${controller}`);
+  if (result === -EBUSY && dir === root) {
+    evacuate(context, dir);
+  }
+  for (let i = 0; result === -EBUSY && i < BUSY_RETRIES; i++) {
+    const [text] = kernel.readFiles([`${dir}/cgroup.procs`]);
+    if (typeof text === 'string' && text !== '') {
+      break;
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    result = kernel.tryWrite(`${dir}/cgroup.subtree_control`, `+${controller}`);
+  }
+  return result;
+}
+
+/** Moves every process of a cgroup into a leaf below it; those that fork meanwhile are caught by another round. */
+function evacuate(context: ExecutionContext, dir: string): void {
+  const { kernel } = context;
+  const leaf = `${dir}/${EVACUATED}`;
+  kernel.makeDirs([leaf]);
+  for (let round = 0; round < 10; round++) {
+    const [text] = kernel.readFiles([`${dir}/cgroup.procs`]);
+    const pids = typeof text === 'string' ? parsePids(text) : [];
+    if (pids.length === 0) {
+      return;
+    }
+    for (const pid of pids) {
+      const result = kernel.tryWrite(`${leaf}/cgroup.procs`, String(pid));
+      if (result !== 0 && result !== -ESRCH) {
+        throw refused('write', `${leaf}/cgroup.procs`, result, String(pid));
+      }
+    }
+  }
 }
 
 /** The no-internal-process rule, with the processes that break it. */
@@ -155,6 +213,9 @@ export function writeKnobs(context: ExecutionContext, step: Of<'cgroup-write'>):
       if (write.attribute === 'memory.max') {
         reclaimFirst(context, dir, write.data);
       }
+      if (hierarchy?.version === 1) {
+        makeRoomBelow(context, step.path, dir, write);
+      }
       const result = kernel.tryWrite(`${dir}/${write.file}`, write.data);
       if (result !== 0) {
         refusals.push({ write, result });
@@ -168,6 +229,62 @@ export function writeKnobs(context: ExecutionContext, step: Of<'cgroup-write'>):
     }
     pending = refusals.map(({ write }) => write);
   }
+}
+
+/**
+ * On v1 a cpuset may not lose what a child has (EBUSY), and a child without lists of its own only holds a copy of its
+ * parent's: before a parent changes, copies follow, and lists that reach beyond the new one are cut to it. What is
+ * declared below is written after, by its own change (cgroup-v1/cpusets.rst).
+ */
+function makeRoomBelow(context: ExecutionContext, path: string, dir: string, write: KnobWrite): void {
+  const { kernel } = context;
+  if (write.attribute !== 'cpuset.cpus' && write.attribute !== 'cpuset.mems') {
+    return;
+  }
+  const walked = kernel.walkDirs(dir, 10_000);
+  const names = Array.isArray(walked) ? walked.map((d) => d.path).filter((p) => p !== '') : [];
+  if (names.length === 0) {
+    return;
+  }
+  const below = names.map((name) => `${dir}/${name}`);
+  const [own, ...texts] = kernel.readFiles([dir, ...below].map((d) => `${d}/${write.file}`));
+  const before = typeof own === 'string' ? own.trim() : '';
+  const allowed = listMembers(write.data);
+  const following: string[] = [];
+  below.forEach((child, i) => {
+    const text = texts[i];
+    const list = typeof text === 'string' ? text.trim() : '';
+    const declared = readLabel(context, `${path}/${names[i] ?? ''}`)?.applied?.[write.attribute];
+    if (list === before && list !== write.data && declared === undefined) {
+      following.push(child);
+    }
+  });
+  // Deepest first: a child must never have what its parent lacks.
+  [...below.entries()].reverse().forEach(([i, child]) => {
+    const text = texts[i];
+    const kept = typeof text === 'string' ? [...listMembers(text.trim())].filter((n) => allowed.has(n)) : [];
+    const all = typeof text === 'string' ? listMembers(text.trim()).size : 0;
+    if (kept.length < all) {
+      kernel.tryWrite(`${child}/${write.file}`, kept.length === 0 ? write.data : kept.join(','));
+    }
+  });
+  const wider = [...allowed].some((n) => !listMembers(before).has(n));
+  if (wider && following.length > 0) {
+    kernel.write([{ path: `${dir}/${write.file}`, data: write.data }]);
+    following.forEach((child) => kernel.tryWrite(`${child}/${write.file}`, write.data));
+  }
+}
+
+/** '0-3,7' as numbers. */
+function listMembers(list: string): Set<number> {
+  const all = new Set<number>();
+  for (const part of list.split(',').filter((p) => p !== '')) {
+    const [from = 0, to = from] = part.split('-').map(Number);
+    for (let n = from; n <= to; n++) {
+      all.add(n);
+    }
+  }
+  return all;
 }
 
 /**
