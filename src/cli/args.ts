@@ -26,6 +26,8 @@ const OPTIONS = {
   env: { type: 'string', short: 'e', multiple: true },
   tty: { type: 'boolean' },
   all: { type: 'boolean', short: 'a' },
+  name: { type: 'string' },
+  depth: { type: 'string' },
 } as const;
 
 export type OptionName = keyof typeof OPTIONS;

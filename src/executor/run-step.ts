@@ -3,6 +3,7 @@ import type { Step } from '../resources/step.ts';
 import type { ExecutionContext } from './context.ts';
 import { writeLabel } from './labels.ts';
 import { enter, evict, makeCgroup, removeCgroup, setFrozen, writeKnobs } from './steps/cgroup.ts';
+import { adoptCgroup, releaseCgroup } from './steps/adopt.ts';
 import { adoptContainer, awaitCompleted, setPolicy, startContainer, stopContainer } from './steps/container.ts';
 import { applyDevices, clearDevices } from './steps/devices.ts';
 import { labelNamespace, makeNamespace, removeNamespace, repinNamespace, setNames } from './steps/namespace.ts';
@@ -13,6 +14,10 @@ export async function runStep(context: ExecutionContext, step: Step): Promise<vo
       return makeCgroup(context, step);
     case 'cgroup-write':
       return writeKnobs(context, step);
+    case 'cgroup-adopt':
+      return adoptCgroup(context, step);
+    case 'cgroup-release':
+      return releaseCgroup(context, step);
     case 'freeze':
       return setFrozen(context, step);
     case 'devices':
@@ -57,6 +62,10 @@ export function describeStep(step: Step): string {
       return `make cgroup ${step.path}`;
     case 'cgroup-write':
       return `set ${[...new Set(step.writes.map((w) => w.attribute))].join(', ')}`;
+    case 'cgroup-adopt':
+      return `adopt ${step.path}`;
+    case 'cgroup-release':
+      return `give back ${step.path}`;
     case 'freeze':
       return step.frozen ? 'freeze' : 'thaw';
     case 'devices':

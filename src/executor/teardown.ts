@@ -1,6 +1,6 @@
 /** Taking the last traces of a stack away: the supervisors' leaf, the stack's directories, our root with the last stack. */
 import { ENABLED_XATTR } from '../resources/label.ts';
-import { SUPERVISORS } from '../resources/scope.ts';
+import { ADOPTED, SUPERVISORS } from '../resources/scope.ts';
 import { allDirectories, primaryDirectory, stackRunDir, type ExecutionContext } from './context.ts';
 import { anyTitleOf, endOrphans } from './orphans.ts';
 import { readOrEmpty } from './read.ts';
@@ -12,7 +12,7 @@ export async function removeStackRoot(context: ExecutionContext): Promise<void> 
   const hierarchies = allDirectories(context, '');
   const ordered = [...hierarchies.filter((h) => h.dir !== primary), ...hierarchies.filter((h) => h.dir === primary)];
   for (const { dir } of ordered) {
-    kernel.removeDirs([`${dir}/${SUPERVISORS}`, dir]);
+    kernel.removeDirs([`${dir}/${SUPERVISORS}`, `${dir}/${ADOPTED}`, dir]);
   }
   const rootParts = kernel.settings.cgroupRoot.split('/').filter((p) => p !== '');
   const v2 = kernel.layout.hierarchies.find((h) => h.version === 2);

@@ -18,8 +18,9 @@ export function diffAttributes(table: AttributeTable, declared: Declared, observ
     if (attribute.change === 'read-only' || observed.unreadable.includes(name)) {
       continue;
     }
-    const after = declared.desired[name];
     const applied = observed.applied?.[name];
+    // A dropped attribute of an adopted cgroup goes back to what its owner had.
+    const after = declared.desired[name] ?? (applied === undefined ? undefined : observed.defaults?.[name]);
     const before = observed.live[name];
     const differs =
       after === undefined ? droppedDiffers(attribute, applied, before) : !satisfies(attribute, after, before);

@@ -48,7 +48,8 @@ export async function makePlan(
       ? { declaredByKind: KINDS.map(() => []), problems: [], needed: [] }
       : declareAll(reader, wanted);
   const declared = new Map(declaredByKind.flat().map((d) => [d.address, d]));
-  const scope = readScope(reader, name);
+  const adopted = [...(wanted?.cgroups.values() ?? [])].flatMap((c) => (c.location === null ? [] : [c.location]));
+  const scope = readScope(reader, name, outermost(adopted));
   const observations = await Promise.all(
     KINDS.map((kind, i) => kind.observe(reader, scope, declaredByKind[i] ?? [], wanted)),
   );
@@ -111,6 +112,11 @@ function evacuation(reader: KernelReader, needed: readonly string[]): string[] {
   return [
     `${names.join(', ')}${more} in ${root} will move to ${root}/${EVACUATED}: a cgroup that gives its children controllers (${needed.join(', ')}) holds no processes itself`,
   ];
+}
+
+/** Paths without those that lie below another of them. */
+function outermost(paths: readonly string[]): string[] {
+  return paths.filter((p) => !paths.some((other) => other !== p && p.startsWith(`${other}/`)));
 }
 
 /** Marks limits that are lowered below what is in use, so that nobody is surprised by what the kernel then does. */
@@ -232,7 +238,8 @@ function draftRemoval(observed: Observed): Draft {
     missing: false,
     attributes,
     extras: observed.extras,
-    reasons: [],
+    reasons:
+      observed.defaults === undefined ? [] : ['not removed: given back with the values it had before the adoption'],
     unreadable: observed.unreadable,
     facts: observed.facts,
     at: undefined,

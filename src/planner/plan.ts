@@ -44,6 +44,8 @@ export interface Summary {
   readonly add: number;
   readonly change: number;
   readonly destroy: number;
+  /** Adopted cgroups that are given back. */
+  readonly forget: number;
   readonly inPlace: number;
   readonly restarted: number;
   readonly replaced: number;
@@ -62,11 +64,13 @@ export function driftCount(change: PlannedChange): number {
 
 export function summarise(plan: Plan): Summary {
   const count = (...actions: Action[]): number => plan.changes.filter((c) => actions.includes(c.action)).length;
+  const forget = plan.changes.filter(isRelease).length;
   const drifted = plan.changes.map(driftCount).filter((n) => n > 0);
   return {
     add: count('create', 'replace'),
     change: count('update', 'restart'),
-    destroy: count('delete', 'replace'),
+    destroy: count('delete', 'replace') - forget,
+    forget,
     inPlace: count('update'),
     restarted: count('restart'),
     replaced: count('replace'),
@@ -74,6 +78,11 @@ export function summarise(plan: Plan): Summary {
     drift: drifted.reduce((a, b) => a + b, 0),
     driftResources: drifted.length,
   };
+}
+
+/** Whether a removal only gives back what was adopted. */
+export function isRelease(change: PlannedChange): boolean {
+  return change.action === 'delete' && change.facts['adopted'] !== undefined;
 }
 
 /** True when applying would change nothing in the kernel. */

@@ -78,7 +78,7 @@ export function renderPlanJson(plan: Plan, version: string): string {
   const s = summarise(plan);
   lines.push(
     line('change_summary', `Plan: ${s.add} to add, ${s.change} to change, ${s.destroy} to destroy.`, {
-      changes: { add: s.add, change: s.change, import: 0, remove: s.destroy, forget: 0, operation: 'plan' },
+      changes: { add: s.add, change: s.change, import: 0, remove: s.destroy, forget: s.forget, operation: 'plan' },
       tsbox: {
         in_place: s.inPlace,
         restarted: s.restarted,

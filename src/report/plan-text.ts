@@ -1,5 +1,5 @@
 /** The plan as text: symbols, reasons, and the closing sentence that bots read. */
-import { isEmpty, summarise, type Action, type Plan, type PlannedChange } from '../planner/plan.ts';
+import { isEmpty, isRelease, summarise, type Action, type Plan, type PlannedChange } from '../planner/plan.ts';
 import { isList, type Attribute, type Value } from '../resources/attribute.ts';
 import type { AttributeChange } from '../resources/kind.ts';
 import { kindOf } from '../resources/registry.ts';
@@ -80,7 +80,7 @@ export function renderPlan(plan: Plan, palette: Palette): string {
 /** Terraform's own sentence. */
 export function summaryLine(plan: Plan): string {
   const s = summarise(plan);
-  return `Plan: ${s.add} to add, ${s.change} to change, ${s.destroy} to destroy.`;
+  return `Plan: ${s.add} to add, ${s.change} to change, ${s.destroy} to destroy${s.forget === 0 ? '' : `, ${s.forget} to forget`}.`;
 }
 
 /** What that sentence does not tell. */
@@ -107,7 +107,7 @@ function notRead(plan: Plan): string[] {
 export function renderChange(change: PlannedChange, palette: Palette): string[] {
   const paint = paintOf(change.action, palette);
   const pid = change.facts['pid'];
-  const head = `${SYMBOL[change.action]} ${change.address.padEnd(ADDRESS_WIDTH - 4)} ${WORD[change.action]}`;
+  const head = `${SYMBOL[change.action]} ${change.address.padEnd(ADDRESS_WIDTH - 4)} ${isRelease(change) ? 'given back' : WORD[change.action]}`;
   const notes = [
     ...(change.missing ? ['drift: it was there at the last apply'] : []),
     ...change.reasons,

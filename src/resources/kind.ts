@@ -44,6 +44,8 @@ export interface Observed {
   /** Last applied, from the label; null where there is none. */
   readonly applied: Readonly<Record<string, Value>> | null;
   readonly extras: readonly Extra[];
+  /** What an attribute goes back to when it is no longer declared, where that is not the kernel's default. */
+  readonly defaults?: Readonly<Record<string, Value>>;
   /** Attributes that these privileges cannot read. */
   readonly unreadable: readonly string[];
   /** Facts worth showing: pid, path. */

@@ -14,6 +14,9 @@ export const NAMESPACE_XATTR = 'trusted.tsbox.ns.';
 /** On our root directory: v2 controllers that we switched on in the mount's root, to be switched off with the last stack. */
 export const ENABLED_XATTR = 'trusted.tsbox.enabled';
 
+/** On the stack's ADOPTED directory: paths of the cgroups it took over, one per line. */
+export const ADOPTED_XATTR = 'trusted.tsbox.adopted';
+
 /** On the stack's directory: the addresses of the last completed apply, so that what vanished is told from what is new. */
 export const STACK_XATTR = 'trusted.tsbox.stack';
 
@@ -38,6 +41,8 @@ export interface Label {
   readonly needs?: readonly string[];
   /** Containers: how it stops when its supervisor is gone: signal number and grace, ms. */
   readonly stop?: { readonly signal: number; readonly graceMs: number };
+  /** Adopted cgroups: the values found when they were taken over, to be given back. */
+  readonly adopted?: { readonly before: Readonly<Record<string, Value>> };
   /** Namespaces: type, kernel id (NS_GET_ID) where there is one, and the keeper of a pid namespace. */
   readonly namespace?: {
     readonly type: string;

@@ -2,10 +2,21 @@
 import { CAP_SYS_ADMIN, hasCapability, type KernelReader } from '../kernel/reader.ts';
 import { parseRunState, type RunState } from '../kernel/init-spec.ts';
 import { TsboxError } from '../errors.ts';
-import { decodeLabel, LABEL_XATTR, NAMESPACE_XATTR, RUN_XATTR, STACK_XATTR, type Label } from './label.ts';
+import {
+  ADOPTED_XATTR,
+  decodeLabel,
+  LABEL_XATTR,
+  NAMESPACE_XATTR,
+  RUN_XATTR,
+  STACK_XATTR,
+  type Label,
+} from './label.ts';
 
 /** Directory of the supervisors and keepers in a stack; names from a stack never begin with '_'. */
 export const SUPERVISORS = '_supervisors';
+
+/** Directory that remembers which cgroups elsewhere a stack has taken over. */
+export const ADOPTED = '_adopted';
 
 /** Leaf of our root for processes that were in it: names of stacks never begin with '_'. */
 export const EVACUATED = '_leaf';
@@ -43,14 +54,19 @@ export function directoryIn(mount: string, cgroupRoot: string, stack: string, pa
   return path.startsWith('/') ? `${mount}${path}` : `${mount}${cgroupRoot}/${stack}${path === '' ? '' : `/${path}`}`;
 }
 
-/** Reads everything below the stack's directory in one pass. */
-export function readScope(reader: KernelReader, stack: string): StackScope {
+/**
+ * Reads everything below the stack's directory in one pass, and what it has taken over elsewhere.
+ * @param adopted paths that the stack file wants to take over
+ */
+export function readScope(reader: KernelReader, stack: string, adopted: readonly string[] = []): StackScope {
   const primary = reader.layout.primary;
   if (primary === undefined) {
     throw new TsboxError('TSB1009', 'no cgroup hierarchy is mounted', { hint: 'mount cgroup2 on /sys/fs/cgroup' });
   }
   const directory = directoryIn(primary.mount, reader.settings.cgroupRoot, stack);
-  const walked = reader.walkDirs(directory, MAX_DIRECTORIES);
+  const found = reader.walkDirs(directory, MAX_DIRECTORIES);
+  // A stack that only adopts has no directory of its own before its first apply.
+  const walked = found === -2 && adopted.length > 0 ? [] : found;
   const entries = new Map<string, ScopeEntry>();
   const byAddress = new Map<string, ScopeEntry>();
   const namespaces = new Map<string, Label>();
@@ -71,7 +87,14 @@ export function readScope(reader: KernelReader, stack: string): StackScope {
       unreadable,
     };
   }
-  const paths = walked.map((d) => (d.path === '' ? directory : `${directory}/${d.path}`));
+  const record = reader.getXattrs([`${directory}/${ADOPTED}`], ADOPTED_XATTR)[0];
+  for (const path of new Set([...adopted, ...(typeof record === 'string' ? record.split('\n') : [])])) {
+    const found = path === '' ? [] : reader.walkDirs(`${primary.mount}${path}`, MAX_DIRECTORIES);
+    for (const dir of typeof found === 'number' ? [] : found) {
+      walked.push({ ...dir, path: dir.path === '' ? path : `${path}/${dir.path}` });
+    }
+  }
+  const paths = walked.map((d) => directoryIn(primary.mount, reader.settings.cgroupRoot, stack, d.path));
   const labels = reader.getXattrs(paths, LABEL_XATTR);
   const runs = reader.getXattrs(paths, RUN_XATTR);
   walked.forEach((dir, i) => {
@@ -94,7 +117,7 @@ export function readScope(reader: KernelReader, stack: string): StackScope {
   if (blind) {
     unreadable.push(`the labels below ${directory} (trusted xattrs need CAP_SYS_ADMIN): what was applied is not known`);
   }
-  const names = reader.listXattrs(directory);
+  const names = typeof found === 'number' ? [] : reader.listXattrs(directory);
   if (typeof names === 'number') {
     unreadable.push(`xattrs of ${directory} (errno ${-names})`);
   } else {
@@ -109,7 +132,7 @@ export function readScope(reader: KernelReader, stack: string): StackScope {
   return {
     stack,
     directory,
-    exists: true,
+    exists: typeof found !== 'number',
     entries,
     byAddress,
     namespaces,

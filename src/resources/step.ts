@@ -41,6 +41,10 @@ export type Step =
     }
   /** Take the filter off. */
   | { readonly op: 'devices-clear'; readonly path: string }
+  /** Take over a cgroup that exists: label it, and remember where it is. */
+  | { readonly op: 'cgroup-adopt'; readonly path: string; readonly label: LabelDraft }
+  /** Give an adopted cgroup back: its label goes, it stays. */
+  | { readonly op: 'cgroup-release'; readonly path: string }
   /** Record what was applied. */
   | { readonly op: 'label'; readonly path: string; readonly label: LabelDraft }
   /** Kill what is inside and remove the directory everywhere. */

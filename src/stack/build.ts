@@ -218,7 +218,13 @@ function section<T>(
 }
 
 /** Cgroups of a map of children, parents first. */
-function cgroupsBelow(building: Building, path: Path, parent: string, out: Map<string, CgroupSpec>): void {
+function cgroupsBelow(
+  building: Building,
+  path: Path,
+  parent: string,
+  out: Map<string, CgroupSpec>,
+  above: string | null = null,
+): void {
   for (const [name, { tree }] of sectionMap(building, path, 'cgroups')?.entries ?? []) {
     const here = [...path, name];
     const address = parent === '' ? name : `${parent}/${name}`;
@@ -230,17 +236,26 @@ function cgroupsBelow(building: Building, path: Path, parent: string, out: Map<s
     const fields =
       tree.kind === 'scalar' && tree.value === null && !tree.broken ? mapTree(tree.place, new Map()) : tree;
     const input = parsed(building, cgroupSchema, withoutChildren(fields), here) as
-      ({ devices?: DeviceUse; optional?: boolean } & Record<string, unknown>) | undefined;
+      ({ devices?: DeviceUse; optional?: boolean; adopt?: string } & Record<string, unknown>) | undefined;
+    const inherited = above === null ? null : `${above}/${name}`;
+    const location = input?.adopt ?? inherited;
+    if (input?.adopt !== undefined && parent !== '') {
+      report(building, [...here, 'adopt'], 'key', {
+        message: 'adopt belongs to a cgroup at the top',
+        expected: 'children of an adopted cgroup are adopted with it',
+      });
+    }
     if (input !== undefined) {
       out.set(address, {
         path: address,
         name,
+        location,
         knobs: collectKnobs(input),
         devices: input.devices ?? null,
         optional: input.optional ?? false,
       });
     }
-    cgroupsBelow(building, [...here, 'children'], address, out);
+    cgroupsBelow(building, [...here, 'children'], address, out, location);
   }
 }
 

@@ -37,6 +37,7 @@ export function checkItems(checking: Checking): void {
     deviceReference(checking, `cgroup/${cgroup.path}`, cgroup.devices);
   }
   collisions(checking);
+  adoptions(checking);
   outputReferences(checking);
   checkCircles(checking);
   checkLimits(checking);
@@ -111,6 +112,16 @@ function containerReferences(checking: Checking, container: ContainerSpec): void
   const address = `container/${container.name}`;
   if (container.cgroup !== null) {
     exists(checking, 'cgroup', container.cgroup, address, ['cgroup'], 'cgroups');
+    if (typeof checking.items.cgroups.get(container.cgroup)?.location === 'string') {
+      report(
+        checking,
+        'TSB1003',
+        address,
+        ['cgroup'],
+        `'${container.cgroup}' is an adopted cgroup: it is given back as it was, so nothing of ours lives in it`,
+        'a cgroup of the stack itself',
+      );
+    }
   }
   deviceReference(checking, address, container.devices);
   if (container.namespaces.mnt.kind !== 'new' && child(treeOf(checking, address), 'rootfs') !== undefined) {
@@ -204,6 +215,35 @@ function collisions(checking: Checking): void {
         `container '${name}' would have the cgroup '${path}', which is declared too (${where})`,
         'another name for one of the two',
         `to run it inside that cgroup write cgroup: ${path} and give the container another name`,
+      );
+    }
+  }
+}
+
+/** What an adopted cgroup cannot have, and two that adopt the same. */
+function adoptions(checking: Checking): void {
+  const by = new Map<string, string>();
+  for (const { path, location, devices } of checking.items.cgroups.values()) {
+    if (location === null) {
+      continue;
+    }
+    const address = `cgroup/${path}`;
+    const other = by.get(location);
+    if (other !== undefined) {
+      const where = lineOf(checking, other, ['adopt']);
+      report(checking, 'TSB1003', address, ['adopt'], `${location} is adopted by ${other} already (${where})`);
+    }
+    by.set(location, address);
+    if (devices !== null) {
+      reportAt(
+        checking,
+        'key',
+        'TSB1003',
+        address,
+        ['devices'],
+        'an adopted cgroup keeps its device rules: what its owner attached could not be given back',
+        'no devices here',
+        'tsbox show --devices shows what applies',
       );
     }
   }

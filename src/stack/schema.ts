@@ -27,11 +27,29 @@ const languageSchema = valueSchema(
   { const: LANGUAGE },
 );
 
+/** The path of a cgroup that exists already, from the root of the hierarchies. */
+const adoptedPathSchema = valueSchema(
+  (input) => {
+    const expected = 'the path of an existing cgroup from the root of its hierarchy, such as /system.slice/db.service';
+    if (typeof input !== 'string' || !input.startsWith('/') || input.length > 4000) {
+      throw new ValueError(`${show(input)} is not the path of a cgroup`, expected);
+    }
+    const hint = input.startsWith('/sys/fs/cgroup') ? 'leave /sys/fs/cgroup and the hierarchy out' : undefined;
+    const parts = input.split('/').filter((p) => p !== '');
+    if (hint !== undefined || parts.length === 0 || parts.includes('..') || parts.includes('.')) {
+      throw new ValueError(`${show(input)} cannot be adopted`, expected, hint);
+    }
+    return `/${parts.join('/')}`;
+  },
+  { type: 'string', pattern: '^/', examples: ['/system.slice/db.service'] },
+);
+
 /** A cgroup without its children, which are read one by one. */
 export const cgroupSchema = z.strictObject({
   ...cgroupFieldsShape(),
   devices: deviceUseSchema.optional(),
   optional: z.boolean().optional(),
+  adopt: adoptedPathSchema.optional(),
   children: z.unknown().optional(),
 });
 

@@ -3,7 +3,7 @@ import { TsboxError } from '../../errors.ts';
 import { EACCES, EBUSY, EINVAL, ENODEV, ENOENT, ENOTDIR, EOPNOTSUPP, ESRCH, refused } from '../../kernel/kernel.ts';
 import { parsePids } from '../../kernel/proc.ts';
 import { describeProcesses } from '../../resources/processes.ts';
-import { ENABLED_XATTR } from '../../resources/label.ts';
+import { decodeLabel, ENABLED_XATTR, LABEL_XATTR } from '../../resources/label.ts';
 import { remedy } from '../../resources/cgroup/delegation.ts';
 import { directoryIn, EVACUATED } from '../../resources/scope.ts';
 import type { KnobWrite, Step } from '../../resources/step.ts';
@@ -35,6 +35,17 @@ export function makeCgroup(context: ExecutionContext, step: Of<'cgroup-make'>): 
 /** Makes our root, the stack's directory and every level down to `path` in one hierarchy. */
 export function makeWithAncestors(context: ExecutionContext, mount: string, path: string): void {
   const { kernel, stackName } = context;
+  if (path.startsWith('/')) {
+    // Below an adopted cgroup: it may stand in some hierarchies only, and what is above it is not ours to make.
+    const parent = `${mount}${path.slice(0, path.lastIndexOf('/'))}`;
+    if (typeof kernel.stats([parent])[0] === 'object') {
+      kernel.makeDirs([`${mount}${path}`]);
+      if (kernel.layout.byController.get('cpuset')?.mount === mount) {
+        fillCpuset(context, parent, `${mount}${path}`);
+      }
+    }
+    return;
+  }
   const full = `${kernel.settings.cgroupRoot}/${stackName}${path === '' ? '' : `/${path}`}`;
   const parts = full.split('/').filter((p) => p !== '');
   const levels = parts.map((_, i) => `${mount}/${parts.slice(0, i + 1).join('/')}`);
@@ -73,11 +84,12 @@ export function enableControllers(context: ExecutionContext, path: string, contr
   if (v2 === undefined) {
     return;
   }
-  const parts = `${kernel.settings.cgroupRoot}/${stackName}/${path}`.split('/').filter((p) => p !== '');
+  const full = path.startsWith('/') ? path : `${kernel.settings.cgroupRoot}/${stackName}/${path}`;
+  const parts = full.split('/').filter((p) => p !== '');
   const ancestors = parts.map((_, i) => (i === 0 ? v2.mount : `${v2.mount}/${parts.slice(0, i).join('/')}`));
   const enabledAtRoot: string[] = [];
   ancestors.forEach((dir, i) => {
-    if (i > 0 && !context.cache.directories.has(dir)) {
+    if (i > 0 && !path.startsWith('/') && !context.cache.directories.has(dir)) {
       kernel.makeDirs([dir]);
       context.cache.directories.add(dir);
     }
@@ -126,7 +138,11 @@ function rememberEnabled(context: ExecutionContext, root: string, controllers: r
 /** The hierarchy's root takes orders from whoever may write there; below it only our own root and what is in it does. */
 function isOurs(context: ExecutionContext, dir: string, mount: string): boolean {
   const root = `${mount}${context.kernel.settings.cgroupRoot}`;
-  return dir === mount || dir === root || dir.startsWith(`${root}/`);
+  if (dir === mount || dir === root || dir.startsWith(`${root}/`)) {
+    return true;
+  }
+  const [text] = context.kernel.getXattrs([dir], LABEL_XATTR);
+  return typeof text === 'string' && decodeLabel(text)?.stack === context.stackName;
 }
 
 /** How often a busy cgroup is tried again, 1 ms apart: for a moment after a move the kernel still sees the process. */
@@ -358,7 +374,12 @@ export async function setFrozen(context: ExecutionContext, step: Of<'freeze'>): 
       : allDirectories(context, step.path).find((d) => d.version === 1 && d.controllers.includes('freezer'));
     if (v1 !== undefined) {
       // Somebody may have frozen it the other way on a hybrid machine.
-      kernel.write([{ path: `${v1.dir}/freezer.state`, data: 'THAWED' }]);
+      const path = `${v1.dir}/freezer.state`;
+      const result = kernel.tryWrite(path, 'THAWED');
+      // An adopted cgroup need not stand in every hierarchy.
+      if (result !== 0 && result !== -ENOENT) {
+        throw refused('write', path, result, 'THAWED');
+      }
     }
     // Thawing below a frozen ancestor changes nothing yet, so only freezing has something to wait for.
     if (step.frozen && !(await kernel.waitFile(`${dir}/cgroup.events`, 'frozen 1', FREEZE_TIMEOUT))) {

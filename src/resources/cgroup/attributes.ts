@@ -22,6 +22,14 @@ export const HIERARCHIES_ATTRIBUTE: Attribute = {
   source: 'cgroups(7)',
 };
 
+export const ADOPTED_ATTRIBUTE: Attribute = {
+  name: 'adopted',
+  change: 'in-place',
+  observed: 'live',
+  doc: 'where a cgroup stands that somebody else made and the stack takes over; destroy gives it back as it was',
+  source: 'docs/stack-language.md, adopt',
+};
+
 export const DEVICES_ATTRIBUTE: Attribute = {
   name: 'devices',
   change: 'in-place',

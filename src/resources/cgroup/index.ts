@@ -3,12 +3,16 @@ import type { KernelReader } from '../../kernel/reader.ts';
 import { attributeTable, type Value } from '../attribute.ts';
 import { observeDevices } from '../devices/observe.ts';
 import { desiredDevices, deviceSteps } from '../devices/steps.ts';
-import type { Declared, Extra, Observed, ResourceKind } from '../kind.ts';
+import type { Declared, Extra, Observed, Problem, ResourceKind } from '../kind.ts';
+import type { StackScope } from '../scope.ts';
 import type { Step } from '../step.ts';
+import type { Stack } from '../../stack/types.ts';
+import { TsboxError } from '../../errors.ts';
 import { describeProcesses } from '../processes.ts';
-import { DEVICES_ATTRIBUTE, HIERARCHIES_ATTRIBUTE, KNOB_ATTRIBUTES } from './attributes.ts';
+import { ADOPTED_ATTRIBUTE, DEVICES_ATTRIBUTE, HIERARCHIES_ATTRIBUTE, KNOB_ATTRIBUTES } from './attributes.ts';
 import { observeHierarchies, observeKnobs, observeMembers } from './observe.ts';
 import { KNOB_BY_NAME } from './registry.ts';
+import type { CgroupSpec } from './schema.ts';
 import { controllersFor, desiredKnobs, knobSteps, writeSteps } from './writes.ts';
 
 const PREFIX = 'cgroup/';
@@ -39,19 +43,20 @@ export function knobCandidates(
 
 export const cgroupKind: ResourceKind = {
   kind: 'cgroup',
-  attributes: attributeTable([...KNOB_ATTRIBUTES, DEVICES_ATTRIBUTE, HIERARCHIES_ATTRIBUTE]),
+  attributes: attributeTable([...KNOB_ATTRIBUTES, DEVICES_ATTRIBUTE, HIERARCHIES_ATTRIBUTE, ADOPTED_ATTRIBUTE]),
 
   declare(stack, reader, report) {
     const hierarchies = reader.layout.hierarchies.map((h) => h.name);
     return [...stack.cgroups.values()].map((spec): Declared => {
       const address = cgroupAddress(spec.path);
-      const desired: Record<string, Value> = {
-        hierarchies,
-        ...desiredKnobs(spec.knobs, spec.optional, address, stack, reader, report),
-      };
+      const own: Record<string, Value> = spec.location === null ? { hierarchies } : { adopted: spec.location };
+      const desired = { ...own, ...desiredKnobs(spec.knobs, spec.optional, address, stack, reader, report) };
       const devices = desiredDevices(spec.devices, stack, address, report, reader.layout);
       if (devices !== undefined) {
         desired['devices'] = devices.canonical;
+      }
+      if (spec.location !== null) {
+        checkAdoption(spec, address, stack, reader, report);
       }
       const parent = parentOf(spec.path);
       return {
@@ -66,48 +71,64 @@ export const cgroupKind: ResourceKind = {
     });
   },
 
-  async observe(reader, scope, declared) {
+  async observe(reader, scope, declared, stack) {
     const wanted = new Map(declared.map((d) => [d.address, d]));
     const addresses = new Set([...wanted.keys(), ...[...scope.byAddress.keys()].filter((a) => a.startsWith(PREFIX))]);
-    const present = [...addresses].filter((a) => scope.entries.has(a.slice(PREFIX.length)));
-    const paths = present.map((a) => a.slice(PREFIX.length));
+    const located = [...addresses].map((address) => ({ address, path: pathOf(address, stack, scope) }));
+    const present = located.filter(({ path }) => scope.entries.has(path));
+    const paths = present.map((p) => p.path);
     const applied = paths.map((p) => scope.entries.get(p)?.label?.applied ?? null);
     const knobs = observeKnobs(
       reader,
       scope.stack,
-      paths.map((path, i) => ({ path, knobs: knobCandidates(wanted.get(present[i] ?? '')?.desired, applied[i]) })),
+      present.map(({ address, path }, i) => ({
+        path,
+        knobs: knobCandidates(wanted.get(address)?.desired, applied[i]),
+      })),
     );
     const hierarchies = observeHierarchies(reader, scope.stack, paths);
     const members = observeMembers(reader, scope.stack, paths);
-    const withDevices = paths.filter((_, i) => usesDevices(wanted.get(present[i] ?? ''), applied[i]));
+    const withDevices = present.flatMap(({ address, path }, i) =>
+      usesDevices(wanted.get(address), applied[i]) ? [path] : [],
+    );
     const devices = new Map(
       observeDevices(reader, scope.stack, withDevices).map((value, i) => [withDevices[i], value]),
     );
     const observed = new Map<string, Observed>();
-    present.forEach((address, i) => {
-      const path = paths[i] ?? '';
+    present.forEach(({ address, path }, i) => {
       const entry = scope.entries.get(path);
-      const live: Record<string, Value | undefined> = { hierarchies: hierarchies[i] ?? [], ...knobs[i] };
+      const labelled = entry?.label?.address === address;
+      const elsewhere = path.startsWith('/');
+      const live: Record<string, Value | undefined> = elsewhere
+        ? { adopted: labelled ? path : 'no', ...knobs[i] }
+        : { hierarchies: hierarchies[i] ?? [], ...knobs[i] };
       const rules = devices.get(path);
       if (rules !== undefined) {
         live['devices'] = rules;
       }
+      const before = entry?.label?.adopted?.before;
       observed.set(address, {
         address,
         // An unlabelled empty directory at a declared path is what an interrupted apply leaves; it is taken over.
-        exists: entry?.label?.address === address || scope.blind,
+        exists: labelled || elsewhere || scope.blind,
         live,
-        applied: applied[i] ?? null,
-        extras: foreignProcesses(reader, path, members[i] ?? new Map<number, string[]>()),
+        applied: labelled ? (applied[i] ?? null) : null,
+        ...(before === undefined ? {} : { defaults: before }),
+        // Whoever lives in an adopted cgroup belongs there.
+        extras: elsewhere ? [] : foreignProcesses(reader, path, members[i] ?? new Map<number, string[]>()),
         unreadable: [],
-        facts: { path: `${reader.settings.cgroupRoot}/${scope.stack}/${path}` },
+        facts: {
+          ...(before === undefined ? {} : { adopted: 'yes' }),
+          path: elsewhere ? path : `${reader.settings.cgroupRoot}/${scope.stack}/${path}`,
+          leaf: path,
+        },
       });
     });
     return [...addresses].map((address) => observed.get(address) ?? absent(address));
   },
 
   create(declared, context) {
-    const path = declared.address.slice(PREFIX.length);
+    const path = pathOf(declared.address, context.stack, context.scope);
     return [
       {
         op: 'cgroup-make',
@@ -122,13 +143,23 @@ export const cgroupKind: ResourceKind = {
   },
 
   update(declared, changes, context) {
-    const path = declared.address.slice(PREFIX.length);
+    const path = pathOf(declared.address, context.stack, context.scope);
+    const observed = context.observed.get(declared.address);
+    // Below an adopted cgroup there may be some that we made ourselves: those have a label without what was before.
+    const theirs = path.startsWith('/') && (observed?.live['adopted'] === 'no' || observed?.defaults !== undefined);
+    const label = {
+      address: declared.address,
+      applied: declared.desired,
+      ...(theirs ? { adopted: { before: foundBefore(declared, observed) } } : {}),
+    };
     const steps: Step[] = [];
-    if (changes.some((c) => c.name === 'hierarchies')) {
+    if (theirs) {
+      steps.push({ op: 'cgroup-adopt', path, label: { ...label, applied: observed?.applied ?? null } });
+    } else if (changes.some((c) => c.name === 'hierarchies')) {
       steps.push({
         op: 'cgroup-make',
         path,
-        label: { address: declared.address, applied: context.observed.get(declared.address)?.applied ?? null },
+        label: { address: declared.address, applied: observed?.applied ?? null },
         controllers: controllersFor(context.reader, declared.desired),
       });
     }
@@ -141,14 +172,64 @@ export const cgroupKind: ResourceKind = {
       );
     }
     steps.push(...knobSteps(context.reader, context.scope.stack, path, changes, declared.desired));
-    steps.push({ op: 'label', path, label: { address: declared.address, applied: declared.desired } });
+    steps.push({ op: 'label', path, label });
     return steps;
   },
 
-  remove(observed) {
-    return [{ op: 'cgroup-remove', path: observed.address.slice(PREFIX.length), kill: false }];
+  remove(observed, context) {
+    const path = pathOf(observed.address, undefined, context.scope);
+    if (observed.defaults === undefined) {
+      return [{ op: 'cgroup-remove', path, kill: false }];
+    }
+    const mine = Object.entries(observed.defaults).filter(([name]) => observed.applied?.[name] !== undefined);
+    const back = Object.fromEntries(mine);
+    return [...writeSteps(context.reader, path, back, back), { op: 'cgroup-release', path }];
   },
 };
+
+/** Path as steps name it: below the stack's directory, or absolute where the cgroup stands elsewhere. */
+function pathOf(address: string, stack: Stack | undefined, scope: StackScope): string {
+  const name = address.slice(PREFIX.length);
+  const spec = stack?.cgroups.get(name);
+  return spec === undefined ? (scope.byAddress.get(address)?.path ?? name) : (spec.location ?? name);
+}
+
+/** An adopted cgroup has to be there; its children may be made. */
+function checkAdoption(
+  spec: CgroupSpec,
+  address: string,
+  stack: Stack,
+  reader: KernelReader,
+  report: (problem: Problem) => void,
+): void {
+  const mount = reader.layout.primary?.mount ?? '';
+  const root = reader.settings.cgroupRoot;
+  const path = spec.location ?? '';
+  const at = stack.locate(address, ['adopt']);
+  if (path === root || path.startsWith(`${root}/`)) {
+    const error = new TsboxError('TSB1009', `${address}: ${path} is within tsbox's own root`, { at, address });
+    report({ severity: 'error', error });
+  } else if (!spec.path.includes('/') && typeof reader.stats([`${mount}${path}`])[0] !== 'object') {
+    const error = new TsboxError('TSB1009', `${address}: there is no cgroup ${path} in ${mount}`, {
+      at,
+      address,
+      hint: 'only what exists can be adopted; without adopt: tsbox makes a cgroup of its own',
+    });
+    report({ severity: 'error', error });
+  }
+}
+
+/** What the owner had: as recorded at the adoption, with what the stack sets since then for the first time. */
+function foundBefore(declared: Declared, observed: Observed | undefined): Record<string, Value> {
+  const before: Record<string, Value> = {};
+  for (const name of Object.keys(declared.desired)) {
+    const value = observed?.defaults?.[name] ?? observed?.live[name];
+    if (KNOB_BY_NAME.has(name) && value !== undefined) {
+      before[name] = value;
+    }
+  }
+  return { ...before, ...observed?.defaults };
+}
 
 function usesDevices(
   declared: Declared | undefined,

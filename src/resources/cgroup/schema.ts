@@ -9,6 +9,8 @@ export interface CgroupSpec {
   /** Path below the stack's root: 'tenants/api'. */
   readonly path: string;
   readonly name: string;
+  /** Where it stands in every hierarchy when it was there before the stack: '/system.slice/x'; null for our own. */
+  readonly location: string | null;
   /** Canonical values by knob name ('memory.max'), only what the stack says. */
   readonly knobs: Readonly<Record<string, KnobValue>>;
   readonly devices: DeviceUse | null;

@@ -103,7 +103,7 @@ export function deviceSteps(path: string, address: string, context: StepContext)
     : undefined;
   const wanted =
     container === undefined
-      ? desiredDevices(stack.cgroups.get(path)?.devices ?? null, stack, address, ignore)
+      ? desiredDevices(stack.cgroups.get(address.slice('cgroup/'.length))?.devices ?? null, stack, address, ignore)
       : containerDevices(container.devices, stack, address, ignore);
   return wanted === undefined ? [] : [{ op: 'devices', path, rules: wanted.rules, canonical: wanted.canonical }];
 }

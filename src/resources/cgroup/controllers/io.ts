@@ -40,20 +40,39 @@ const throttles: KnobFiles = {
     }),
 };
 
-/** v2 weights are 1 to 10000, those of v1 and of BFQ 10 (1) to 1000: the linear conversion of the OCI runtimes. */
-export function weightToBlkio(weight: string): string {
-  return String(10 + Math.round(((Number(weight) - 1) * 990) / 9999));
+/** How a weight of 1 to 10000 (100 when nobody sets it) is kept in a narrower scale. */
+interface Scale {
+  readonly to: (weight: string) => string;
+  readonly from: (text: string) => string;
 }
 
-/** The inverse of weightToBlkio, as crun and runc have it: 1 + (x - 10) * 9999 / 990. */
-export function blkioToWeight(weight: string): string {
-  return String(Math.max(1, 1 + Math.floor(((Number(weight) - 10) * 9999) / 990)));
+/**
+ * BFQ's weights are 1 to 1000 with 100 as the default: up to there one to one, above in proportion, as systemd has it
+ * (src/shared/bpf-program, "BFQ_WEIGHT"), so that the default stays the default.
+ */
+export const BFQ: Scale = {
+  to: (weight) => {
+    const w = Number(weight);
+    return String(w <= 100 ? w : 100 + Math.round(((w - 100) * 900) / 9900));
+  },
+  from: (text) => {
+    const w = Number(text);
+    return String(w <= 100 ? w : 100 + Math.round(((w - 100) * 9900) / 900));
+  },
+};
+
+/** CFQ's blkio.weight is 10 to 1000: the linear conversion of the OCI runtimes, 1 + (x - 10) * 9999 / 990. */
+export const CFQ: Scale = {
+  to: (weight) => String(10 + Math.round(((Number(weight) - 1) * 990) / 9999)),
+  from: (text) => String(Math.max(1, 1 + Math.floor(((Number(text) - 10) * 9999) / 990))),
+};
+
+function rounded(scale: Scale): (value: string) => string {
+  return (value) => (value === 'default' ? value : scale.from(scale.to(value)));
 }
 
-const roundedWeight = (value: string): string => (value === 'default' ? value : blkioToWeight(weightToBlkio(value)));
-
-/** A weight file and a file of exceptions per device, in units of 10 to 1000. */
-function blkioWeights(file: string, devices: string, none: '0' | 'default', symbol: string): KnobFiles {
+/** A weight file and a file of exceptions per device. */
+function blkioWeights(file: string, devices: string, none: '0' | 'default', symbol: string, scale: Scale): KnobFiles {
   return {
     files: [file, devices],
     conditional: symbol,
@@ -62,10 +81,10 @@ function blkioWeights(file: string, devices: string, none: '0' | 'default', symb
       if (weight === undefined) {
         return undefined;
       }
-      const value: Record<string, string> = { default: blkioToWeight(weight) };
+      const value: Record<string, string> = { default: scale.from(weight) };
       for (const [device = '', amount = ''] of lines(text ?? '')) {
         if (device.includes(':') && /^\d+$/.test(amount)) {
-          value[device] = blkioToWeight(amount);
+          value[device] = scale.from(amount);
         }
       }
       return value;
@@ -73,10 +92,10 @@ function blkioWeights(file: string, devices: string, none: '0' | 'default', symb
     format: (value) =>
       entriesOf(value).map(([key, text]) =>
         key === 'default'
-          ? { file, data: weightToBlkio(text) }
-          : { file: devices, data: `${key} ${text === 'default' ? none : weightToBlkio(text)}` },
+          ? { file, data: scale.to(text) }
+          : { file: devices, data: `${key} ${text === 'default' ? none : scale.to(text)}` },
       ),
-    normalise: roundedWeight,
+    normalise: rounded(scale),
   };
 }
 
@@ -92,16 +111,16 @@ const bfqWeight: KnobFiles = {
     for (const [first = '', second] of lines(text)) {
       // A kernel without exceptions prints the number alone.
       const [key, amount] = second === undefined ? ['default', first] : [first, second];
-      value[key] = blkioToWeight(amount);
+      value[key] = BFQ.from(amount);
     }
     return value;
   },
   format: (value) =>
     entriesOf(value).map(([key, text]) => ({
       file: 'io.bfq.weight',
-      data: key === 'default' ? weightToBlkio(text) : `${key} ${text === 'default' ? 'default' : weightToBlkio(text)}`,
+      data: key === 'default' ? BFQ.to(text) : `${key} ${text === 'default' ? 'default' : BFQ.to(text)}`,
     })),
-  normalise: roundedWeight,
+  normalise: rounded(BFQ),
 };
 
 const base = { controller: 'io', v1Controller: 'blkio', yaml: ['io'], default: {}, unit: 'none' } as const;
@@ -114,8 +133,8 @@ export const io: readonly Knob[] = [
     keyDefault: (key) => (key === 'default' ? '100' : 'default'),
     v2: flatKeyed('io.weight', { conditional: 'ioc_weight_write' }),
     v2Else: bfqWeight,
-    v1: blkioWeights('blkio.bfq.weight', 'blkio.bfq.weight_device', 'default', 'bfq_io_set_weight'),
-    v1Else: blkioWeights('blkio.weight', 'blkio.weight_device', '0', 'cfq_set_weight'),
+    v1: blkioWeights('blkio.bfq.weight', 'blkio.bfq.weight_device', 'default', 'bfq_io_set_weight', BFQ),
+    v1Else: blkioWeights('blkio.weight', 'blkio.weight_device', '0', 'cfq_set_weight', CFQ),
     doc: 'share of the device among siblings, 1 to 10000; by device where one differs',
     source: 'cgroup-v2.rst, io.weight; block/bfq-iosched.rst; cgroup-v1/blkio-controller.rst',
   },

@@ -1,0 +1,81 @@
+import type { Command } from '../main.ts';
+import { EXIT } from '../exit.ts';
+import { TsboxError } from '../../errors.ts';
+import { err, out } from '../output.ts';
+
+export const command: Command = {
+  options: ['name', 'depth', 'json'],
+  usage: 'tsbox import cgroup PATH [--name STACK] [--depth N] [--json]',
+  help: [
+    'Writes a stack that describes an existing cgroup and what is below it: only what differs from the defaults.',
+    'PATH is that of /proc/PID/cgroup, or a directory below /sys/fs/cgroup. Nothing is changed; applying the stack',
+    'adopts the cgroups as they are, and destroying it gives them back with the values they had.',
+  ].join('\n'),
+  async run(args) {
+    const [what, given] = args.positionals;
+    if (what !== 'cgroup' || given === undefined) {
+      throw new TsboxError('TSB2001', 'import takes: cgroup PATH', {
+        hint: 'for example: tsbox import cgroup /system.slice/db.service',
+      });
+    }
+    const { openReader } = await import('../../kernel/reader.ts');
+    const { describeCgroup } = await import('../../resources/cgroup/describe.ts');
+    const reader = openReader(process.env);
+    const path = withinHierarchy(
+      given,
+      reader.layout.hierarchies.map((h) => h.mount),
+    );
+    const depth = args.values.depth === undefined ? Infinity : Number(args.values.depth);
+    if (!(depth >= 0)) {
+      throw new TsboxError('TSB2001', `--depth takes a number of levels, not '${args.values.depth}'`);
+    }
+    const found = path === '' ? undefined : describeCgroup(reader, path, depth);
+    if (found === undefined) {
+      throw new TsboxError('TSB2003', path === '' ? 'the root itself is not adopted' : `there is no cgroup ${path}`, {
+        hint: `looked in ${reader.layout.primary?.mount ?? 'no hierarchy'}; name one below the root as /proc/PID/cgroup does`,
+      });
+    }
+    const base = nameFrom(path);
+    const stack = { tsbox: 1, name: args.values.name ?? base, cgroups: { [base]: { adopt: path, ...found.fields } } };
+    if (found.leftOut.length > 0) {
+      err(
+        `warning: left out, because the language has no such names: ${found.leftOut.slice(0, 10).join(', ')}${found.leftOut.length > 10 ? ', …' : ''}\n`,
+      );
+    }
+    if (args.flags.json === true) {
+      out(`${JSON.stringify(stack, null, 2)}\n`);
+      return EXIT.ok;
+    }
+    const { stringify } = await import('yaml');
+    out(
+      `# ${path} and ${found.cgroups - 1} below it, as the kernel had them. apply adopts them; destroy gives them back.\n` +
+        stringify(stack, { flowCollectionPadding: true, collectionStyle: 'any', lineWidth: 0 }),
+    );
+    return EXIT.ok;
+  },
+};
+
+/** '/sys/fs/cgroup/memory/a/b' and '/a/b' are both /a/b. */
+function withinHierarchy(given: string, mounts: readonly string[]): string {
+  const clean = `/${given
+    .split('/')
+    .filter((p) => p !== '' && p !== '.')
+    .join('/')}`;
+  if (clean.split('/').includes('..')) {
+    throw new TsboxError('TSB2001', `'${given}' goes up by '..'`);
+  }
+  const mount = mounts.filter((m) => clean === m || clean.startsWith(`${m}/`)).sort((a, b) => b.length - a.length)[0];
+  const path = mount === undefined ? clean : clean.slice(mount.length);
+  return path === '/' ? '' : path;
+}
+
+/** A name of the language from the last part of a path. */
+function nameFrom(path: string): string {
+  const last = path.slice(path.lastIndexOf('/') + 1);
+  const name = last
+    .replace(/[^A-Za-z0-9_.-]+/g, '-')
+    .replace(/\.{2,}/g, '.')
+    .replace(/^[^A-Za-z0-9]+/, '')
+    .slice(0, 63);
+  return name === '' ? 'imported' : name;
+}
