@@ -138,7 +138,12 @@ const IMMUTABLE = 'nobody can change it from outside while the process lives';
 const RECORDED = 'the kernel does not show it: compared with the record on the object';
 
 const MUTATORS: Readonly<Record<string, Readonly<Record<string, Mutator | string>>>> = {
-  cgroup: { ...KNOBS, devices, hierarchies },
+  cgroup: {
+    ...KNOBS,
+    devices,
+    hierarchies,
+    adopted: 'edited by hand in adopt.test.ts: no cgroup of this stack is adopted',
+  },
   namespace: {
     type: IMMUTABLE,
     pin: ({ box }) => void execFileSync('umount', ['-l', `${box.runDir}/${STACK}/ns/names`]),

@@ -3,17 +3,20 @@ import { EXIT } from '../exit.ts';
 import { TsboxError } from '../../errors.ts';
 import { out } from '../output.ts';
 import { stackNameFor, requirePrivileges } from '../session.ts';
+import type { Observed } from '../../resources/kind.ts';
+import type { EffectiveLimit } from '../../resources/cgroup/effective.ts';
 
 export const command: Command = {
   options: ['file', 'stack', 'var', 'json'],
   usage: 'tsbox show [ADDRESS] [-f FILE | --stack NAME] [--json]',
-  help: 'Shows a resource (or all of the stack) as the kernel has it now, beside what was last applied.',
+  help: 'Shows a resource (or all of the stack) as the kernel has it now, and which cgroup sets each limit in effect.',
   async run(args) {
     const { name, stack } = await stackNameFor(args);
     const { openReader } = await import('../../kernel/reader.ts');
     const { makePlan } = await import('../../planner/index.ts');
     const { showValue, humanValue, escapeControls } = await import('../../report/values.ts');
     const { kindOf } = await import('../../resources/registry.ts');
+    const { effectiveLimits } = await import('../../resources/cgroup/effective.ts');
     const reader = openReader(process.env);
     requirePrivileges(reader, 'show');
     const planned = await makePlan(reader, name, stack, { targets: [], destroy: stack === undefined });
@@ -26,12 +29,18 @@ export const command: Command = {
         hint: `there are: ${[...planned.observed.keys()].slice(0, 8).join(', ')}`,
       });
     }
+    const root = reader.settings.cgroupRoot;
+    const limits = (o: Observed): EffectiveLimit[] => {
+      const path = o.exists ? cgroupOf(o, root, name) : undefined;
+      return path === undefined ? [] : effectiveLimits(reader, path).filter((l) => l.setBy !== undefined);
+    };
     if (args.flags.json === true) {
       const json = found.map((o) => ({
         address: o.address,
         exists: o.exists,
         live: o.live,
         last_applied: o.applied,
+        effective: limits(o).map((l) => ({ name: l.name, value: l.value, set_by: l.setBy })),
         facts: o.facts,
         unmanaged: o.extras.map((e) => e.text),
         unreadable: o.unreadable,
@@ -57,6 +66,18 @@ export const command: Command = {
           `  ${attribute.name.padEnd(18)}  ${showValue(value, attribute.list)}${notes.length === 0 ? '' : `   # ${notes.join('; ')}`}\n`,
         );
       }
+      const own = cgroupOf(o, root, name);
+      const effective = limits(o);
+      if (effective.length > 0) {
+        out('  effective, with what is above:\n');
+      }
+      for (const limit of effective) {
+        const human = humanValue(limit.value, limit.unit);
+        const by = limit.setBy === own ? 'set here' : `set by ${addressOf(limit.setBy ?? '', root, name)}`;
+        out(
+          `    ${limit.name.padEnd(16)}  ${escapeControls(limit.value)}   # ${[human, by].filter((n) => n !== undefined).join('; ')}\n`,
+        );
+      }
       for (const extra of o.extras) {
         out(`  ! ${escapeControls(extra.text)}   # not made by tsbox\n`);
       }
@@ -64,3 +85,15 @@ export const command: Command = {
     return EXIT.ok;
   },
 };
+
+/** Path of a resource's cgroup from the root of the hierarchies; undefined for what has none. */
+function cgroupOf(o: Observed, root: string, stack: string): string | undefined {
+  const below = o.address.startsWith('namespace/') ? undefined : (o.facts['path'] ?? o.facts['leaf']);
+  return below === undefined ? undefined : below.startsWith('/') ? below : `${root}/${stack}/${below}`;
+}
+
+/** A path within the stack as its address, any other as it is. */
+function addressOf(path: string, root: string, stack: string): string {
+  const own = `${root}/${stack}/`;
+  return path.startsWith(own) ? `cgroup/${path.slice(own.length)}` : path;
+}
