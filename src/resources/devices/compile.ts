@@ -68,12 +68,20 @@ function switchOn(field: Field, ranges: readonly Range[], max: number): Block {
   return inTurn.jumps.length < withDefault.jumps.length ? inTurn : withDefault;
 }
 
+/** Every access bit that some device of the type allows. */
+function greatestMask({ other, majors }: TypeSpace): number {
+  return [other, ...majors.values()].flat().reduce((mask, s) => mask | maskOf(s.value), 0);
+}
+
 function blocksOf(b: TypeSpace, c: TypeSpace): { blocks: Map<string, Block>; entry: string } {
   const minors = new Map<string, Block>();
   const leaves = new Map<string, Block>();
+  const masks = { b: greatestMask(b), c: greatestMask(c) };
+  // Where one type is refused altogether, the test of the type also refuses what no device of the other may.
+  const most = masks.b === 0 || masks.c === 0 ? masks.b | masks.c : 7;
   const leaf = (allowed: number): string => {
     const mask = maskOf(allowed);
-    if (mask === 0 || mask === 7) return mask === 0 ? 'deny' : 'allow';
+    if (mask === 0 || mask === most) return mask === 0 ? 'deny' : 'allow';
     // A request is refused as soon as it has one bit outside the mask.
     leaves.set(`access ${mask}`, {
       jumps: [{ code: OP.JSET_K, field: 'word', imm: ~mask << 16, to: 'deny' }],
@@ -103,7 +111,7 @@ function blocksOf(b: TypeSpace, c: TypeSpace): { blocks: Map<string, Block>; ent
   };
   const majors = { b: byMajor(b), c: byMajor(c) };
   const same = JSON.stringify(majors.b) === JSON.stringify(majors.c);
-  const root = switchOnType(section('b', majors.b), section(same ? 'b' : 'c', majors.c));
+  const root = switchOnType(section('b', majors.b), section(same ? 'b' : 'c', majors.c), most);
   const blocks = new Map([['root', root], ['major b', majors.b], ['major c', majors.c], ...minors, ...leaves]);
   return { blocks, entry: root.jumps.length === 0 ? root.next : 'root' };
 }
@@ -114,14 +122,14 @@ const section = (type: 'b' | 'c', block: Block): string => (block.jumps.length =
  * Type is 1 for block and 2 for character, one bit each (BPF_DEVCG_DEV_*); the kernel asks about nothing else. Where one
  * of the two is refused, so is any type that a later kernel may know.
  */
-function switchOnType(b: string, c: string): Block {
+function switchOnType(b: string, c: string, most: number): Block {
   const on = (imm: number, to: string, next: string): Block => ({
     jumps: [{ code: OP.JSET_K, field: 'word', imm, to }],
     next,
   });
   if (b === c) return { jumps: [], next: b };
-  if (b === 'deny') return on(0xffff & ~2, 'deny', c);
-  if (c === 'deny') return on(0xffff & ~1, 'deny', b);
+  if (b === 'deny') return on((0xffff & ~2) | (~most << 16), 'deny', c);
+  if (c === 'deny') return on((0xffff & ~1) | (~most << 16), 'deny', b);
   // The block of the one that goes on is laid out next: that of b when both do.
   return b === 'allow' ? on(1, b, c) : on(2, c, b);
 }
