@@ -9,6 +9,8 @@ import { cgroupLayout, type CgroupLayout } from './layout.ts';
 import { initPath, loadNative } from './native.ts';
 import { settingsFrom, type Settings } from './settings.ts';
 
+export type { BpfProgram, Errno };
+
 export interface UtsNames {
   readonly hostname: string;
   readonly domainname: string;

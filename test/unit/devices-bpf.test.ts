@@ -96,7 +96,7 @@ const LISTED = ['1:3', '1:5', '1:7', '1:8', '1:9'];
 
 test('programs dumped from real containers are those our copies of the generators write', () => {
   const crun = [
-    ...['5:1', '136:*', '5:2', '1:9', '1:5', '5:0', '1:7', '1:8', '1:3'].map((n) => `allow c ${n} rwm`),
+    ...['5:2', '136:*', '5:1', '1:9', '1:5', '5:0', '1:7', '1:8', '1:3'].map((n) => `allow c ${n} rwm`),
     ...['allow b *:* m', 'allow c *:* m', 'allow c 10:200 rw'],
   ];
   assert.is(Buffer.compare(crunProgram(foreign(...crun)), CRUN_DUMP), 0);

@@ -2,8 +2,7 @@
  * What the processes of a cgroup may do with devices, and through whom: every program on the way down from the root,
  * and the lists of the v1 controller. Nothing of it needs to be ours.
  */
-import type { BpfProgram, Errno } from '../../../native/index.d.ts';
-import type { KernelReader } from '../../kernel/reader.ts';
+import type { BpfProgram, Errno, KernelReader } from '../../kernel/reader.ts';
 import { LABEL_XATTR, decodeLabel } from '../label.ts';
 import { canonicalLines } from './canonical.ts';
 import { EVERYTHING, readProgram } from './decode.ts';
