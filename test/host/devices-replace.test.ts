@@ -2,7 +2,8 @@
  * Rule sets replaced under a process that keeps opening devices: what both refuse never opens, what both allow never
  * fails, however often and by whichever way the set changes.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { executionContext } from '../../src/executor/context.ts';
@@ -37,12 +38,13 @@ const rulesOf = (set: readonly string[]): DeviceRule[] =>
     return rule;
   });
 
-const stack = (probe: string, devices: string): string => `
+const stack = (root: string, devices: string): string => `
 tsbox: 1
 name: devices
 containers:
   prober:
-    command: [${probe}, hammer, /dev/full, /dev/zero, /tmp/counts]
+    rootfs: { dir: ${root} }
+    command: [/device-probe, hammer, /dev/full, /dev/zero, /tmp/counts]
     devices: ${devices}
 `;
 
@@ -75,9 +77,11 @@ if (reason !== undefined) {
     const before = await snapshot();
     const box = await sandbox('devices-replace');
     try {
-      const probe = buildProbe(box.dir);
+      const root = join(box.dir, 'root');
+      for (const name of ['dev', 'proc', 'sys', 'tmp']) mkdirSync(join(root, name), { recursive: true });
+      buildProbe(root);
       const apply = async (set: readonly string[]): Promise<void> => {
-        const file = box.write('stack.yaml', stack(probe, listed(set)));
+        const file = box.write('stack.yaml', stack(root, listed(set)));
         const applied = await box.tsbox('apply', '-f', file, '--auto-approve');
         assert.is(applied.code, 0, applied.stderr);
       };
