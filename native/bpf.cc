@@ -12,6 +12,7 @@ namespace tsbox {
 namespace {
 
 constexpr size_t kMaxPrograms = 64;  // the kernel's own limit per cgroup and attach type
+constexpr size_t kMaxEffective = 4096;  // that of 64 levels: a cgroup's own and all it inherits
 constexpr int kAttempts = 20;
 
 // Larger than the union of old headers, zeroed: the kernel accepts a longer one if what it does not know is zero.
@@ -40,16 +41,19 @@ struct Attached {
   __u32 flags = 0;
 };
 
-// What is attached to this very directory (query_flags 0: nothing inherited). False with errno set.
-bool Query(int cgroup, Attached& attached) {
-  __u32 ids[kMaxPrograms] = {};
+// What is attached to this very directory (query_flags 0), or all that runs for its processes, inherited included
+// (BPF_F_QUERY_EFFECTIVE; it tells no attach flags). False with errno set.
+bool Query(int cgroup, Attached& attached, __u32 query_flags = 0) {
+  std::vector<__u32> ids(query_flags == 0 ? kMaxPrograms : kMaxEffective);
   Attr attr;
   attr.k.query.target_fd = static_cast<__u32>(cgroup);
   attr.k.query.attach_type = BPF_CGROUP_DEVICE;
-  attr.k.query.prog_ids = Pointer(ids);
-  attr.k.query.prog_cnt = kMaxPrograms;
+  attr.k.query.query_flags = query_flags;
+  attr.k.query.prog_ids = Pointer(ids.data());
+  attr.k.query.prog_cnt = static_cast<__u32>(ids.size());
   if (Bpf(BPF_PROG_QUERY, attr) != 0) return false;
-  attached.ids.assign(ids, ids + std::min<size_t>(attr.k.query.prog_cnt, kMaxPrograms));
+  ids.resize(std::min<size_t>(attr.k.query.prog_cnt, ids.size()));
+  attached.ids = std::move(ids);
   attached.flags = attr.k.query.attach_flags;
   return true;
 }
@@ -110,6 +114,7 @@ Napi::Value Describe(Napi::Env env, __u32 id, __u32 flags) {
   object.Set("name", Napi::String::New(env, std::string(info.name, strnlen(info.name, sizeof info.name))));
   object.Set("tag", Hex(env, info.tag, sizeof info.tag));
   object.Set("attachFlags", Int(env, flags));
+  object.Set("uid", Int(env, info.created_by_uid));
   std::vector<__u8> insns;
   if (Translated(program.get(), insns)) {
     Napi::Uint8Array bytes = Napi::Uint8Array::New(env, insns.size());
@@ -121,12 +126,12 @@ Napi::Value Describe(Napi::Env env, __u32 id, __u32 flags) {
   return object;
 }
 
-Napi::Value ProgramsOf(Napi::Env env, const char* path) {
+Napi::Value ProgramsOf(Napi::Env env, const char* path, __u32 query_flags) {
   Fd cgroup = OpenCgroup(path);
   if (!cgroup) return NegativeErrno(env);
   for (int attempt = 0;; attempt++) {
     Attached attached;
-    if (!Query(cgroup.get(), attached)) return NegativeErrno(env);
+    if (!Query(cgroup.get(), attached, query_flags)) return NegativeErrno(env);
     Napi::Array list = Napi::Array::New(env, attached.ids.size());
     uint32_t count = 0;
     for (__u32 id : attached.ids) {
@@ -141,7 +146,14 @@ Napi::Value ProgramsOf(Napi::Env env, const char* path) {
 }
 
 // devicePrograms: man 2 bpf (BPF_PROG_QUERY, BPF_OBJ_GET_INFO_BY_FD)
-Napi::Value DevicePrograms(const Napi::CallbackInfo& info) { return EachPath(info, ProgramsOf); }
+Napi::Value DevicePrograms(const Napi::CallbackInfo& info) {
+  return EachPath(info, [](Napi::Env env, const char* path) { return ProgramsOf(env, path, 0); });
+}
+
+// effectiveDevicePrograms: man 2 bpf (BPF_PROG_QUERY), include/uapi/linux/bpf.h (BPF_F_QUERY_EFFECTIVE)
+Napi::Value EffectiveDevicePrograms(const Napi::CallbackInfo& info) {
+  return EachPath(info, [](Napi::Env env, const char* path) { return ProgramsOf(env, path, BPF_F_QUERY_EFFECTIVE); });
+}
 
 struct Program {
   const __u8* insns;
@@ -272,6 +284,7 @@ void InitBpf(Napi::Env env, Napi::Object exports) {
   Export<DeviceProgramReplace>(env, exports, "deviceProgramReplace");
   Export<DeviceProgramDetach>(env, exports, "deviceProgramDetach");
   Export<DevicePrograms>(env, exports, "devicePrograms");
+  Export<EffectiveDevicePrograms>(env, exports, "effectiveDevicePrograms");
 }
 
 }  // namespace tsbox

@@ -60,6 +60,8 @@ export interface BpfProgram {
   readonly tag: string;
   /** Attach flags as the query returned them (BPF_F_ALLOW_MULTI = 2, BPF_F_ALLOW_OVERRIDE = 1). */
   readonly attachFlags: number;
+  /** User id of whoever loaded it. */
+  readonly uid: number;
   /** struct bpf_insn[8 bytes each] as translated by the kernel, or a negative errno when it cannot be dumped. */
   readonly xlated: Uint8Array | Errno;
 }
@@ -125,6 +127,8 @@ export interface Native {
   deviceProgramDetach(cgroup: string): number;
   /** Programs attached directly on each directory (not inherited ones), in attach order. */
   devicePrograms(cgroups: readonly string[]): Array<BpfProgram[] | Errno>;
+  /** All programs that run for processes of each directory, inherited ones included; attachFlags says nothing here. */
+  effectiveDevicePrograms(cgroups: readonly string[]): Array<BpfProgram[] | Errno>;
 }
 
 declare const native: Native;

@@ -28,6 +28,7 @@ const OPTIONS = {
   all: { type: 'boolean', short: 'a' },
   name: { type: 'string' },
   depth: { type: 'string' },
+  devices: { type: 'boolean' },
 } as const;
 
 export type OptionName = keyof typeof OPTIONS;

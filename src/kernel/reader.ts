@@ -9,6 +9,8 @@ import { cgroupLayout, type CgroupLayout } from './layout.ts';
 import { initPath, loadNative } from './native.ts';
 import { settingsFrom, type Settings } from './settings.ts';
 
+export type { BpfProgram, Errno };
+
 export interface UtsNames {
   readonly hostname: string;
   readonly domainname: string;
@@ -30,7 +32,10 @@ export interface KernelReader {
   listXattrs(path: string): string[] | Errno;
   namespaceIds(paths: readonly string[]): Array<string | Errno>;
   namespaceTypes(paths: readonly string[]): Array<string | Errno>;
+  /** Device programs attached directly on each v2 directory. */
   devicePrograms(cgroups: readonly string[]): Array<BpfProgram[] | Errno>;
+  /** Device programs that run for processes of each v2 directory, inherited ones included. */
+  effectiveDevicePrograms(cgroups: readonly string[]): Array<BpfProgram[] | Errno>;
   /** Names held by uts namespaces, by a short-lived child that joins each in turn; undefined for one it cannot join. */
   readUts(paths: readonly string[]): Promise<Array<UtsNames | undefined>>;
 }
@@ -102,6 +107,9 @@ export class LinuxReader implements KernelReader {
   }
   devicePrograms(cgroups: readonly string[]): Array<BpfProgram[] | Errno> {
     return this.native.devicePrograms(cgroups);
+  }
+  effectiveDevicePrograms(cgroups: readonly string[]): Array<BpfProgram[] | Errno> {
+    return this.native.effectiveDevicePrograms(cgroups);
   }
 
   async readUts(paths: readonly string[]): Promise<Array<UtsNames | undefined>> {

@@ -2,12 +2,21 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { TsboxError } from '../../src/errors.ts';
+import { canonicalRules } from '../../src/resources/devices/canonical.ts';
 import { compileRules } from '../../src/resources/devices/compile.ts';
 import { decodePrograms } from '../../src/resources/devices/decode.ts';
 import { DEFAULT_DEVICE_RULES } from '../../src/resources/devices/defaults.ts';
 import { decide } from '../../src/resources/devices/evaluate.ts';
 import { encodeInsns } from '../../src/resources/devices/insn.ts';
 import { parseDeviceRule, type DeviceRule } from '../../src/resources/devices/schema.ts';
+import { CRUN_DUMP, RUNC_DUMP } from '../support/foreign-dumps.ts';
+import {
+  crunProgram,
+  runcProgram,
+  systemdProgram,
+  systemdStrict,
+  type ForeignRule,
+} from '../support/foreign-devices.ts';
 
 const rules = (...lines: string[]): DeviceRule[] =>
   lines.map((line) => parseDeviceRule(line.startsWith('allow '), line.replace(/^\w+ /, '')) as DeviceRule);
@@ -43,14 +52,90 @@ const rule = (type: number, access: number, major: number, minor: number, allow:
   ...(allow ? ALLOW : DENY),
 ];
 
+/** Rules as one of the other tools takes them: no ranges, no type a. */
+const foreign = (...lines: string[]): ForeignRule[] =>
+  rules(...lines).flatMap(({ allow, type, major, minor, minorEnd, access }) => {
+    const types = type === 'a' ? (['b', 'c'] as const) : [type];
+    const minors =
+      minor === '*' ? ['*' as const] : Array.from({ length: (minorEnd ?? minor) - minor + 1 }, (_, i) => minor + i);
+    return types.flatMap((t) => minors.map((m) => ({ allow, type: t, major, minor: m, access })));
+  });
+
+const DEFAULT_LINES = [
+  ...['1:3', '1:5', '1:7', '1:8', '1:9', '5:0'].map((n) => `allow c ${n} rwm`),
+  'allow c 5:2 rw',
+  'allow c 136:* rw',
+];
+/** Instructions of ours, and of the program runc's generator writes for the same rules. */
+const SIZES: ReadonlyArray<readonly [name: string, lines: readonly string[], ours: number, runc: number]> = [
+  ['nothing', [], 2, 8],
+  ['everything', ['allow all'], 2, 14],
+  ['reading everything', ['allow all r'], 5, 20],
+  ['one device', ['allow c 1:3 rw'], 9, 16],
+  ['the default set of a container', DEFAULT_LINES, 19, 53],
+  ['a range of minors', ['allow c 4:0-63 rw'], 9, 520],
+  ['two ranges that overlap', ['allow c 1:0-200', 'allow c 1:100-400'], 9, 2518],
+  ['rules that say the same twice', ['allow c 1:3 rw', 'allow c 1:3 r', 'allow c 1:3 w'], 9, 32],
+  ['one device taken out again', ['allow c 1:3', 'deny c 1:3'], 2, 18],
+];
+
 test('sizes: a program has no instruction it does not need', () => {
-  const size = (...lines: string[]): number => compileRules(rules(...lines)).length / 8;
-  assert.is(size(), 2);
-  assert.is(size('allow all'), 2);
-  assert.is(size('allow all r'), 7);
-  assert.ok(compileRules(DEFAULT_DEVICE_RULES).length / 8 <= 23);
-  assert.ok(size('allow all', 'deny c 10:200') <= 12);
-  assert.is(size('allow c 1:0-200', 'allow c 1:100-400'), size('allow c 1:0-400'));
+  assert.equal(canonicalRules(rules(...DEFAULT_LINES)), canonicalRules(DEFAULT_DEVICE_RULES));
+  const sizes = SIZES.map(([name, lines]) => [
+    name,
+    compileRules(rules(...lines)).length / 8,
+    runcProgram(foreign(...lines)).length / 8,
+  ]);
+  assert.equal(
+    sizes,
+    SIZES.map(([name, , ours, runc]) => [name, ours, runc]),
+  );
+});
+
+const LISTED = ['1:3', '1:5', '1:7', '1:8', '1:9'];
+
+test('programs dumped from real containers are those our copies of the generators write', () => {
+  const crun = [
+    ...['5:2', '136:*', '5:1', '1:9', '1:5', '5:0', '1:7', '1:8', '1:3'].map((n) => `allow c ${n} rwm`),
+    ...['allow b *:* m', 'allow c *:* m', 'allow c 10:200 rw'],
+  ];
+  assert.is(Buffer.compare(crunProgram(foreign(...crun)), CRUN_DUMP), 0);
+  const runc = [
+    ...['allow b *:* m', 'allow c *:* m'],
+    ...[...LISTED, '5:0', '5:2', '10:200', '136:*'].map((n) => `allow c ${n} rwm`),
+  ];
+  assert.is(Buffer.compare(runcProgram(foreign(...runc)), RUNC_DUMP), 0);
+  const shared = ['allow a *:* m', 'allow c 136:* rw', 'allow c 1:3 rw', 'allow c 1:5 rw', 'allow c 1:7-9 rw'];
+  assert.equal(decodePrograms([RUNC_DUMP]), [...shared, 'allow c 5:0 rw', 'allow c 5:2 rw', 'allow c 10:200 rw']);
+  assert.equal(decodePrograms([CRUN_DUMP]), [
+    ...shared,
+    'allow c 5:0-2 rw',
+    'allow c 10:200 rw',
+    ...['r+m', 'r+w+m', 'w+m'].map((request) => `deny c 10:200 ${request}`),
+  ]);
+});
+
+test('the programs systemd, crun and runc write are read as the rules they were made from', () => {
+  const lines = ['allow b *:* m', 'allow c *:* m', ...DEFAULT_LINES, 'allow c 10:200 rw', 'allow b 8:0 rwm'];
+  // They decide whole requests rule by rule, so what two rules allow together is refused by theirs alone.
+  const meant = ['allow c 1:3 rwm', 'allow c 1:5 rw', 'allow b 8:16 r', 'allow b 9:* m', 'allow c 136:* rw'];
+  const expected = ['allow b 9:* m', 'allow c 136:* rw', 'allow b 8:16 r', 'allow c 1:3 rwm', 'allow c 1:5 rw'];
+  assert.equal(canonicalRules(rules(...meant)), expected);
+  for (const write of [systemdProgram, crunProgram, runcProgram]) {
+    assert.equal(decodePrograms([write(foreign(...meant))]), expected);
+    const both = decodePrograms([write(foreign(...lines))]);
+    assert.ok(Array.isArray(both) && both.includes('allow a *:* m') && both.includes('deny c 5:2 r+m'), String(both));
+  }
+  assert.equal(decodePrograms([systemdStrict()]), []);
+  assert.equal(decodePrograms([runcProgram(foreign('deny c 10:200', 'deny b 8:* w'), true)]), [
+    'allow a *:* rwm',
+    'deny b 8:* w',
+    'deny c 10:200 rwm',
+    // Theirs refuse a request only when all of it is denied: open(O_RDWR) passes.
+    'allow b 8:* r+w',
+    'allow b 8:* r+w+m',
+    'allow b 8:* w+m',
+  ]);
 });
 
 test('more than 4096 instructions are refused with the number', () => {

@@ -22,15 +22,15 @@ test('a request needs one entry with all its bits', () => {
   assert.equal(canonicalFromList('c 1:* r\nc 1:3 w\n'), ['allow c 1:* r', 'allow c 1:3 w', 'deny c 1:3 r+w']);
 });
 
-test('the minimal writes, what is new first', () => {
+test('the minimal writes, what is old first', () => {
   assert.equal(
     v1Transition('c 1:3 rwm\nc 1:5 r\nc 1:7 rw\n', rules('allow c 1:3 rw', 'allow c 1:5 rw', 'allow c 1:7-8 rw')),
     {
       ok: true,
       writes: [
+        { file: 'devices.deny', line: 'c 1:3 m' },
         { file: 'devices.allow', line: 'c 1:5 w' },
         { file: 'devices.allow', line: 'c 1:8 rw' },
-        { file: 'devices.deny', line: 'c 1:3 m' },
       ],
       denyAllMoment: false,
     },
@@ -38,6 +38,28 @@ test('the minimal writes, what is new first', () => {
   assert.equal(v1Transition('c 1:3 rw\nc 1:* rw\n', rules('allow c 1:* rw')), {
     ok: true,
     writes: [],
+    denyAllMoment: false,
+  });
+});
+
+test('what old and new both allow has an entry of its own before the old one goes', () => {
+  assert.equal(v1Transition('c *:3 rw\n', rules('allow c 1:* r')), {
+    ok: true,
+    writes: [
+      { file: 'devices.allow', line: 'c 1:3 r' },
+      { file: 'devices.deny', line: 'c *:3 rw' },
+      { file: 'devices.allow', line: 'c 1:* r' },
+      { file: 'devices.deny', line: 'c 1:3 r' },
+    ],
+    denyAllMoment: false,
+  });
+  assert.equal(v1Transition('c 1:* rw\n', rules('allow c 1:3 rw', 'allow c 5:0 r')), {
+    ok: true,
+    writes: [
+      { file: 'devices.allow', line: 'c 1:3 rw' },
+      { file: 'devices.deny', line: 'c 1:* rw' },
+      { file: 'devices.allow', line: 'c 5:0 r' },
+    ],
     denyAllMoment: false,
   });
 });

@@ -1,6 +1,7 @@
 import type { Command } from '../main.ts';
 import { EXIT } from '../exit.ts';
 import { TsboxError } from '../../errors.ts';
+import { withinHierarchy } from '../cgroup-path.ts';
 import { err, out } from '../output.ts';
 
 export const command: Command = {
@@ -46,28 +47,14 @@ export const command: Command = {
       out(`${JSON.stringify(stack, null, 2)}\n`);
       return EXIT.ok;
     }
-    const { stringify } = await import('yaml');
+    const { stackText } = await import('../../stack/write.ts');
     out(
       `# ${path} and ${found.cgroups - 1} below it, as the kernel had them. apply adopts them; destroy gives them back.\n` +
-        stringify(stack, { flowCollectionPadding: true, collectionStyle: 'any', lineWidth: 0 }),
+        stackText(stack),
     );
     return EXIT.ok;
   },
 };
-
-/** '/sys/fs/cgroup/memory/a/b' and '/a/b' are both /a/b. */
-function withinHierarchy(given: string, mounts: readonly string[]): string {
-  const clean = `/${given
-    .split('/')
-    .filter((p) => p !== '' && p !== '.')
-    .join('/')}`;
-  if (clean.split('/').includes('..')) {
-    throw new TsboxError('TSB2001', `'${given}' goes up by '..'`);
-  }
-  const mount = mounts.filter((m) => clean === m || clean.startsWith(`${m}/`)).sort((a, b) => b.length - a.length)[0];
-  const path = mount === undefined ? clean : clean.slice(mount.length);
-  return path === '/' ? '' : path;
-}
 
 /** A name of the language from the last part of a path. */
 function nameFrom(path: string): string {

@@ -7,10 +7,18 @@ import type { Observed } from '../../resources/kind.ts';
 import type { EffectiveLimit } from '../../resources/cgroup/effective.ts';
 
 export const command: Command = {
-  options: ['file', 'stack', 'var', 'json'],
-  usage: 'tsbox show [ADDRESS] [-f FILE | --stack NAME] [--json]',
-  help: 'Shows a resource (or all of the stack) as the kernel has it now, and which cgroup sets each limit in effect.',
+  options: ['file', 'stack', 'var', 'json', 'devices'],
+  usage: 'tsbox show [ADDRESS] [-f FILE | --stack NAME] [--json]\ntsbox show --devices PID|PATH|ADDRESS [--json]',
+  help: [
+    'Shows a resource (or all of the stack) as the kernel has it now, and which cgroup sets each limit in effect.',
+    '--devices explains what the processes of any cgroup may do with devices, whoever set it up: every device program',
+    'at every level above it as rules, the v1 devices controller, and what all of them together allow.',
+  ].join('\n'),
   async run(args) {
+    if (args.flags.devices === true) {
+      const { showDevices } = await import('../show-devices.ts');
+      return showDevices(args);
+    }
     const { name, stack } = await stackNameFor(args);
     const { openReader } = await import('../../kernel/reader.ts');
     const { makePlan } = await import('../../planner/index.ts');

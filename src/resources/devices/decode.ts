@@ -53,25 +53,27 @@ function typeSpace(regions: readonly Region[]): TypeSpace {
   return normalType({ other: segments(widest), majors: new Map(majors) });
 }
 
-/** What a program decides, or 'opaque' when it cannot be told from its instructions. */
-export function spaceOfProgram(insns: Uint8Array): DeviceSpace | 'opaque' {
+/** What a program decides, or in words why it cannot be told from its instructions. */
+export function readProgram(insns: Uint8Array): DeviceSpace | string {
   const program = decodeInsns(insns);
-  if (program === undefined) return 'opaque';
+  if (program === undefined) return 'it is not whole instructions';
   const spaces: TypeSpace[] = [];
   for (const type of ['b', 'c'] as const) {
     const regions: Region[] = [];
     for (const request of REQUESTS) {
       const found = explore(program, type, request, BUDGET);
-      if (found === 'opaque') return 'opaque';
+      if (typeof found === 'string') return found;
       regions.push(...found.map((r) => ({ ...r, request })));
     }
     spaces.push(typeSpace(regions));
   }
   const [b, c] = spaces;
-  return b && c ? { b, c } : 'opaque';
+  return b && c ? { b, c } : 'it has no types';
 }
 
-const EVERYTHING: TypeSpace = { other: [{ from: 0, value: allowedOf(7) }], majors: new Map() };
+const ALL: TypeSpace = { other: [{ from: 0, value: allowedOf(7) }], majors: new Map() };
+/** What no program at all decides. */
+export const EVERYTHING: DeviceSpace = { b: ALL, c: ALL };
 
 /**
  * The canonical lines (canonicalRules) of what a cgroup may do under all programs that apply to it: its own and its
@@ -79,10 +81,10 @@ const EVERYTHING: TypeSpace = { other: [{ from: 0, value: allowedOf(7) }], major
  * program decides unlike their bits get lines of their own, such as 'deny c 1:3 r+w'.
  */
 export function decodePrograms(programs: readonly Uint8Array[]): string[] | 'opaque' {
-  let space: DeviceSpace = { b: EVERYTHING, c: EVERYTHING };
+  let space = EVERYTHING;
   for (const insns of programs) {
-    const own = spaceOfProgram(insns);
-    if (own === 'opaque') return 'opaque';
+    const own = readProgram(insns);
+    if (typeof own === 'string') return 'opaque';
     space = intersect(space, own);
   }
   return canonicalLines(space);

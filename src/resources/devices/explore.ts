@@ -36,7 +36,20 @@ interface Path extends Area {
 const MAX_SPLIT = 4096;
 const DOMAIN = { major: MAX_MAJOR, minor: MAX_MINOR } as const;
 
+/** What stands in the way of following the program; the message says what the instruction at hand does. */
 class Opaque extends Error {}
+
+const TOO_MUCH = 'computes with device numbers in too many ways to follow';
+
+/** What an instruction does that is not followed. */
+function beyond(insn: Insn): string {
+  const kind = insn.code & 7;
+  if (insn.code === 0x85) return insn.src === 0 ? `calls kernel helper ${insn.imm}` : 'calls a function';
+  if (insn.code === LD_IMM64) return 'uses a BPF map';
+  if (kind === BPF_CLASS.ST || kind === BPF_CLASS.STX) return 'writes memory';
+  if (kind === BPF_CLASS.LDX) return 'reads memory outside the request';
+  return `is 0x${insn.code.toString(16).padStart(2, '0')}, which is not understood`;
+}
 
 const isOpen = (value: Value): value is Open => typeof value === 'object';
 
@@ -64,7 +77,7 @@ const narrowed = (path: Path, field: Field, numbers: NumberSet, pc: number): Pat
 /** The same path once per value of the field, to run the instruction at `pc` again on plain numbers. */
 function split(path: Path, field: Field, pc: number): Path[] {
   const count = path[field].reduce((n, [from, to]) => n + to - from + 1, 0);
-  if (count > MAX_SPLIT) throw new Opaque();
+  if (count > MAX_SPLIT) throw new Opaque(TOO_MUCH);
   return path[field].flatMap(([from, to]) =>
     Array.from({ length: to - from + 1 }, (_, i) => narrowed(path, field, [[from + i, from + i]], pc)),
   );
@@ -164,29 +177,31 @@ function step(program: readonly Insn[], insn: Insn, path: Path, word: bigint): P
 }
 
 /**
- * The areas of (major, minor) for which the program allows the request, or 'opaque' when it does something that
- * cannot be followed or takes more than `budget` steps.
+ * The areas of (major, minor) for which the program allows the request, or in words why that cannot be told: it does
+ * something that cannot be followed, or takes more than `budget` steps.
  */
-export function explore(program: readonly Insn[], type: 'b' | 'c', request: number, budget: number): Area[] | 'opaque' {
+export function explore(program: readonly Insn[], type: 'b' | 'c', request: number, budget: number): Area[] | string {
   const word = BigInt(accessType(type, request));
   const paths: Path[] = [{ pc: 0, regs: [undefined, 'context'], major: [[0, MAX_MAJOR]], minor: [[0, MAX_MINOR]] }];
   const allowed: Area[] = [];
-  try {
-    for (let path = paths.pop(), steps = 0; path !== undefined; path = paths.pop(), steps++) {
-      const insn = program[path.pc++];
-      if (insn === undefined || steps > budget) return 'opaque';
+  for (let path = paths.pop(), steps = 0; path !== undefined; path = paths.pop(), steps++) {
+    const at = path.pc;
+    const insn = program[path.pc++];
+    if (insn === undefined) return 'it runs off its end';
+    if (steps > budget) return `it has more than ${budget} steps`;
+    try {
       if (insn.code !== EXIT) {
         paths.push(...step(program, insn, path, word));
         continue;
       }
       const result = settled(path.regs[0], path);
       if (isOpen(result)) paths.push(...split(path, result.field, path.pc - 1));
-      else if (typeof result !== 'bigint') return 'opaque';
+      else if (typeof result !== 'bigint') return `instruction ${at} exits without an answer`;
       else if (BigInt.asUintN(32, result) !== 0n) allowed.push({ major: path.major, minor: path.minor });
+    } catch (error) {
+      if (!(error instanceof Opaque)) throw error;
+      return `instruction ${at} ${error.message === '' ? beyond(insn) : error.message}`;
     }
-  } catch (error) {
-    if (error instanceof Opaque) return 'opaque';
-    throw error;
   }
   return allowed;
 }

@@ -15,11 +15,9 @@ export const BPF_X = 0x08;
 export const OP = {
   LDX_W: 0x61,
   MOV64_K: 0xb7,
-  MOV64_X: 0xbf,
-  AND64_K: 0x57,
-  RSH64_K: 0x77,
   JA: 0x05,
   JEQ_K: 0x15,
+  JGT_K: 0x25,
   JGE_K: 0x35,
   JSET_K: 0x45,
   JNE_K: 0x55,

@@ -1,8 +1,12 @@
 /**
  * From a live devices.list to the wanted rules by writes to devices.allow and devices.deny.
  *
- * New entries are added before old ones go, so that what both allow is never refused on the way, and bit for bit
- * nothing is allowed that neither allows. The kernel knows no ranges and removes only entries that match exactly.
+ * A list changes entry by entry, so processes see states in between. They are kept within what old and new rules agree
+ * on: (1) what both allow gets entries of its own where it hung on entries that go, (2) what only the old allow goes,
+ * (3) what only the new allow is added, (4) entries of the first step that the new ones cover go again. So until (3)
+ * nothing is allowed that the old rules refuse, from (3) on nothing that the new refuse, and what both allow is never
+ * refused. The kernel knows no ranges and removes only entries that match exactly. Only leaving "allow by default" goes
+ * through "deny everything".
  */
 import { canonicalLines } from './canonical.ts';
 import type { DeviceRule } from './schema.ts';
@@ -93,9 +97,26 @@ function permitted(space: DeviceSpace, { type, major, minor, mask }: V1Entry): n
   return values.reduce((bits, v) => bits & maskOf(v), mask);
 }
 
+const within = (a: number | '*', b: number | '*'): boolean => a === '*' || a === b;
+
 function covers(x: V1Entry, y: V1Entry): boolean {
-  const within = (a: number | '*', b: number | '*'): boolean => a === '*' || a === b;
   return x.type === y.type && within(x.major, y.major) && within(x.minor, y.minor) && (y.mask & ~x.mask) === 0;
+}
+
+/** What two entries both allow, which is an entry too. */
+function common(x: V1Entry, y: V1Entry): V1Entry | undefined {
+  const number = (a: number | '*', b: number | '*'): number | '*' | undefined =>
+    a === '*' ? b : within(b, a) ? a : undefined;
+  const [major, minor, mask] = [number(x.major, y.major), number(x.minor, y.minor), x.mask & y.mask];
+  const none = x.type !== y.type || major === undefined || minor === undefined || mask === 0;
+  return none ? undefined : { type: x.type, major, minor, mask };
+}
+
+/** Entries for what both lists allow and no entry that stays covers; none is covered by another. */
+function bridges(live: readonly V1Entry[], wanted: readonly V1Entry[], kept: readonly V1Entry[]): V1Entry[] {
+  const shared = live.flatMap((x) => wanted.flatMap((y) => common(x, y) ?? []));
+  const needed = shared.filter((e) => !kept.some((k) => covers(k, e)));
+  return needed.filter((e, i) => !needed.some((o, j) => i !== j && covers(o, e) && (j < i || !covers(e, o))));
 }
 
 const write = (file: V1Write['file'], e: V1Entry): V1Write => ({ file, line: `${entryKey(e)} ${accessText(e.mask)}` });
@@ -119,17 +140,27 @@ export function v1Transition(list: string, rules: readonly DeviceRule[]): V1Tran
   }
   // What the rules allow anyway stays as it is; the rest of an entry goes.
   const kept = live.entries.map((e) => ({ ...e, mask: permitted(space, e) }));
-  const before = new Map(live.entries.map((e) => [entryKey(e), e.mask]));
+  const now = new Map(live.entries.map((e) => [entryKey(e), e.mask]));
   const writes: V1Write[] = [];
-  for (const entry of wanted) {
-    if (kept.some((k) => covers(k, entry))) continue;
-    writes.push(
-      write('devices.allow', { ...entry, mask: entry.mask & ~(before.get(entryKey(entry)) ?? 0) || entry.mask }),
-    );
-  }
+  const change = (file: V1Write['file'], entry: V1Entry): void => {
+    const [key, had] = [entryKey(entry), now.get(entryKey(entry)) ?? 0];
+    const mask = file === 'devices.allow' ? entry.mask & ~had : entry.mask & had;
+    if (mask === 0) return;
+    writes.push(write(file, { ...entry, mask }));
+    now.set(key, file === 'devices.allow' ? had | mask : had & ~mask);
+  };
+  const bridging = bridges(live.entries, wanted, kept);
+  for (const entry of bridging) change('devices.allow', entry);
   live.entries.forEach((entry, i) => {
-    const mask = entry.mask & ~(kept[i]?.mask ?? 0);
-    if (mask !== 0) writes.push(write('devices.deny', { ...entry, mask }));
+    const own = bridging.find((b) => entryKey(b) === entryKey(entry))?.mask ?? 0;
+    change('devices.deny', { ...entry, mask: entry.mask & ~(kept[i]?.mask ?? 0) & ~own });
   });
+  const fresh = wanted.filter((entry) => !kept.some((k) => covers(k, entry)));
+  for (const entry of fresh) change('devices.allow', entry);
+  for (const entry of bridging) {
+    const elsewhere = [...fresh, ...kept].some((o) => covers(o, entry) && entryKey(o) !== entryKey(entry));
+    const stays = [...fresh, ...kept].find((o) => entryKey(o) === entryKey(entry))?.mask ?? 0;
+    if (elsewhere) change('devices.deny', { ...entry, mask: entry.mask & ~stays });
+  }
   return { ok: true, writes, denyAllMoment: false };
 }

@@ -1,0 +1,7 @@
+/** Stack files made by tsbox itself. */
+import { stringify } from 'yaml';
+
+/** Plain data as the text of a stack file, one line per value. */
+export function stackText(stack: unknown): string {
+  return stringify(stack, { flowCollectionPadding: true, collectionStyle: 'any', lineWidth: 0 });
+}
