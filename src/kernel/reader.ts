@@ -31,6 +31,8 @@ export interface KernelReader {
   namespaceIds(paths: readonly string[]): Array<string | Errno>;
   namespaceTypes(paths: readonly string[]): Array<string | Errno>;
   devicePrograms(cgroups: readonly string[]): Array<BpfProgram[] | Errno>;
+  /** Programs attached to each cgroup itself at one hook (enum bpf_attach_type). */
+  cgroupPrograms(cgroups: readonly string[], hook: number): Array<BpfProgram[] | Errno>;
   /** Names held by uts namespaces, by a short-lived child that joins each in turn; undefined for one it cannot join. */
   readUts(paths: readonly string[]): Promise<Array<UtsNames | undefined>>;
 }
@@ -102,6 +104,9 @@ export class LinuxReader implements KernelReader {
   }
   devicePrograms(cgroups: readonly string[]): Array<BpfProgram[] | Errno> {
     return this.native.devicePrograms(cgroups);
+  }
+  cgroupPrograms(cgroups: readonly string[], hook: number): Array<BpfProgram[] | Errno> {
+    return this.native.cgroupPrograms(cgroups, hook);
   }
 
   async readUts(paths: readonly string[]): Promise<Array<UtsNames | undefined>> {

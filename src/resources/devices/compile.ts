@@ -7,7 +7,7 @@
  * compares with small immediates and forward jumps are used, which every kernel with the program type (4.15) verifies.
  */
 import { TsboxError } from '../../errors.ts';
-import { OP, encodeInsns, type Insn } from './insn.ts';
+import { OP, encodeInsns, type Insn } from '../bpf/insn.ts';
 import { MAX_MAJOR, MAX_MINOR, type DeviceRule } from './schema.ts';
 import { maskOf, segmentsKey, spaceOf, type Segments, type TypeSpace } from './space.ts';
 
