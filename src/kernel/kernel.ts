@@ -7,6 +7,7 @@ import { errnoName, initPath, loadNative } from './native.ts';
 import { LinuxReader } from './reader.ts';
 import { settingsFrom } from './settings.ts';
 
+export const EPERM = 1;
 export const ENOENT = 2;
 export const EEXIST = 17;
 export const EBUSY = 16;

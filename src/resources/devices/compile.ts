@@ -7,7 +7,7 @@
  * compares with small immediates and forward jumps are used, which every kernel with the program type (4.15) verifies.
  */
 import { TsboxError } from '../../errors.ts';
-import { OP, encodeInsns, type Insn } from '../bpf/insn.ts';
+import { OP, encodeInsns, insn, type Insn } from '../bpf/insn.ts';
 import { MAX_MAJOR, MAX_MINOR, type DeviceRule } from './schema.ts';
 import { maskOf, segmentsKey, spaceOf, type Segments, type TypeSpace } from './space.ts';
 
@@ -124,8 +124,6 @@ function reachable(blocks: ReadonlyMap<string, Block>, entry: string): string[] 
   // The map's order is topological, so all jumps go forward. The verifier refuses unreachable instructions.
   return [...blocks.keys(), 'allow', 'deny'].filter((label) => seen.has(label));
 }
-
-const insn = (code: number, dst = 0, src = 0, off = 0, imm = 0): Insn => ({ code, dst, src, off, imm });
 
 /** Only what is looked at is loaded: r1 holds the context. */
 function loads(used: ReadonlySet<Field>): Insn[] {
