@@ -1,4 +1,4 @@
-// Device programs on cgroup2 directories, by bpf(2) itself: libbpf would be a dependency for five commands.
+// Programs on cgroup2 directories, by bpf(2) itself: libbpf would be a dependency for six commands.
 #include <linux/bpf.h>
 #include <sys/syscall.h>
 
@@ -43,11 +43,11 @@ struct Attached {
 
 // What is attached to this very directory (query_flags 0), or all that runs for its processes, inherited included
 // (BPF_F_QUERY_EFFECTIVE; it tells no attach flags). False with errno set.
-bool Query(int cgroup, Attached& attached, __u32 query_flags = 0) {
+bool Query(int cgroup, __u32 hook, Attached& attached, __u32 query_flags = 0) {
   std::vector<__u32> ids(query_flags == 0 ? kMaxPrograms : kMaxEffective);
   Attr attr;
   attr.k.query.target_fd = static_cast<__u32>(cgroup);
-  attr.k.query.attach_type = BPF_CGROUP_DEVICE;
+  attr.k.query.attach_type = hook;
   attr.k.query.query_flags = query_flags;
   attr.k.query.prog_ids = Pointer(ids.data());
   attr.k.query.prog_cnt = static_cast<__u32>(ids.size());
@@ -59,7 +59,7 @@ bool Query(int cgroup, Attached& attached, __u32 query_flags = 0) {
 }
 
 void QueryOrThrow(int cgroup, Attached& attached, const std::string& path) {
-  if (!Query(cgroup, attached)) throw SysError(errno, "bpf", path, "BPF_PROG_QUERY");
+  if (!Query(cgroup, BPF_CGROUP_DEVICE, attached)) throw SysError(errno, "bpf", path, "BPF_PROG_QUERY");
 }
 
 Fd OpenProgram(__u32 id) {
@@ -126,12 +126,12 @@ Napi::Value Describe(Napi::Env env, __u32 id, __u32 flags) {
   return object;
 }
 
-Napi::Value ProgramsOf(Napi::Env env, const char* path, __u32 query_flags) {
+Napi::Value ProgramsOf(Napi::Env env, const char* path, __u32 hook, __u32 query_flags = 0) {
   Fd cgroup = OpenCgroup(path);
   if (!cgroup) return NegativeErrno(env);
   for (int attempt = 0;; attempt++) {
     Attached attached;
-    if (!Query(cgroup.get(), attached, query_flags)) return NegativeErrno(env);
+    if (!Query(cgroup.get(), hook, attached, query_flags)) return NegativeErrno(env);
     Napi::Array list = Napi::Array::New(env, attached.ids.size());
     uint32_t count = 0;
     for (__u32 id : attached.ids) {
@@ -147,25 +147,37 @@ Napi::Value ProgramsOf(Napi::Env env, const char* path, __u32 query_flags) {
 
 // devicePrograms: man 2 bpf (BPF_PROG_QUERY, BPF_OBJ_GET_INFO_BY_FD)
 Napi::Value DevicePrograms(const Napi::CallbackInfo& info) {
-  return EachPath(info, [](Napi::Env env, const char* path) { return ProgramsOf(env, path, 0); });
+  return EachPath(info, [](Napi::Env env, const char* path) { return ProgramsOf(env, path, BPF_CGROUP_DEVICE); });
 }
 
 // effectiveDevicePrograms: man 2 bpf (BPF_PROG_QUERY), include/uapi/linux/bpf.h (BPF_F_QUERY_EFFECTIVE)
 Napi::Value EffectiveDevicePrograms(const Napi::CallbackInfo& info) {
-  return EachPath(info, [](Napi::Env env, const char* path) { return ProgramsOf(env, path, BPF_F_QUERY_EFFECTIVE); });
+  return EachPath(info, [](Napi::Env env, const char* path) {
+    return ProgramsOf(env, path, BPF_CGROUP_DEVICE, BPF_F_QUERY_EFFECTIVE);
+  });
+}
+
+// cgroupPrograms: man 2 bpf (BPF_PROG_QUERY, BPF_OBJ_GET_INFO_BY_FD)
+Napi::Value CgroupPrograms(const Napi::CallbackInfo& info) {
+  auto hook = static_cast<__u32>(IntArg(info, 1, "hook"));
+  return EachPath(info, [hook](Napi::Env env, const char* path) { return ProgramsOf(env, path, hook); });
 }
 
 struct Program {
   const __u8* insns;
   size_t bytes;
   std::string name;
+  __u32 type = BPF_PROG_TYPE_CGROUP_DEVICE;
+  // What the program promises to be attached to; 0 where the kernel asks for no promise.
+  __u32 expected = 0;
 };
 
 long TryLoad(const Program& program, std::vector<char>* log) {
   static const char license[] = "GPL";
   for (int attempt = 0;; attempt++) {
     Attr attr;
-    attr.k.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
+    attr.k.prog_type = program.type;
+    attr.k.expected_attach_type = program.expected;
     attr.k.insns = Pointer(program.insns);
     attr.k.insn_cnt = static_cast<__u32>(program.bytes / sizeof(struct bpf_insn));
     attr.k.license = Pointer(license);
@@ -193,18 +205,18 @@ Fd Load(const Program& program, const std::string& path) {
   throw SysError(err, "bpf", path, text.empty() ? "BPF_PROG_LOAD" : "BPF_PROG_LOAD: " + text);
 }
 
-bool Attach(int cgroup, int program, __u32 flags, int replaced = -1) {
+bool Attach(int cgroup, __u32 hook, int program, __u32 flags, int replaced = -1) {
   Attr attr;
   attr.k.target_fd = static_cast<__u32>(cgroup);
   attr.k.attach_bpf_fd = static_cast<__u32>(program);
-  attr.k.attach_type = BPF_CGROUP_DEVICE;
+  attr.k.attach_type = hook;
   attr.k.attach_flags = flags;
   if (replaced >= 0) attr.k.replace_bpf_fd = static_cast<__u32>(replaced);
   return Bpf(BPF_PROG_ATTACH, attr) == 0;
 }
 
 // True when it was attached and no longer is; ENOENT of somebody else's detaching is false, all else throws.
-bool Detach(int cgroup, __u32 id, const std::string& path) {
+bool Detach(int cgroup, __u32 hook, __u32 id, const std::string& path) {
   Fd program = OpenProgram(id);
   if (!program) {
     if (errno == ENOENT) return false;
@@ -213,7 +225,7 @@ bool Detach(int cgroup, __u32 id, const std::string& path) {
   Attr attr;
   attr.k.target_fd = static_cast<__u32>(cgroup);
   attr.k.attach_bpf_fd = static_cast<__u32>(program.get());
-  attr.k.attach_type = BPF_CGROUP_DEVICE;
+  attr.k.attach_type = hook;
   if (Bpf(BPF_PROG_DETACH, attr) == 0) return true;
   if (errno == ENOENT) return false;
   throw SysError(errno, "bpf", path, "BPF_PROG_DETACH");
@@ -227,25 +239,25 @@ void Replace(int cgroup, int program, const std::string& path) {
     bool multi = attached.ids.empty() || (attached.flags & BPF_F_ALLOW_MULTI) != 0;
     if (!multi) {
       // A single slot: attaching with the flags it has puts the new program in place of the old at once.
-      if (Attach(cgroup, program, attached.flags)) return;
+      if (Attach(cgroup, BPF_CGROUP_DEVICE, program, attached.flags)) return;
       throw SysError(errno, "bpf", path, "BPF_PROG_ATTACH");
     }
     if (attached.ids.size() == 1 && attached.ids[0] != stuck) {
       Fd old = OpenProgram(attached.ids[0]);
-      if (old && Attach(cgroup, program, BPF_F_ALLOW_MULTI | BPF_F_REPLACE, old.get())) return;
+      if (old && Attach(cgroup, BPF_CGROUP_DEVICE, program, BPF_F_ALLOW_MULTI | BPF_F_REPLACE, old.get())) return;
       if (errno != ENOENT) throw SysError(errno, "bpf", path, "BPF_PROG_ATTACH with BPF_F_REPLACE");
       // Gone meanwhile, or held by a BPF link, which cannot be replaced this way: if it is still there next time, the
       // new one goes beside it.
       stuck = attached.ids[0];
       continue;
     }
-    if (!Attach(cgroup, program, BPF_F_ALLOW_MULTI)) {
+    if (!Attach(cgroup, BPF_CGROUP_DEVICE, program, BPF_F_ALLOW_MULTI)) {
       // Somebody attached without ALLOW_MULTI since the query.
       if (errno == EPERM && attempt + 1 < kAttempts && attached.ids.empty()) continue;
       throw SysError(errno, "bpf", path, "BPF_PROG_ATTACH");
     }
     // Programs run one after the other and all must allow: with both attached nothing more is allowed than before.
-    for (__u32 id : attached.ids) Detach(cgroup, id, path);
+    for (__u32 id : attached.ids) Detach(cgroup, BPF_CGROUP_DEVICE, id, path);
     return;
   }
   throw SysError(ENOENT, "bpf", path, "the attached programs keep changing");
@@ -274,8 +286,79 @@ Napi::Value DeviceProgramDetach(const Napi::CallbackInfo& info) {
   Attached attached;
   QueryOrThrow(cgroup.get(), attached, path);
   int64_t count = 0;
-  for (__u32 id : attached.ids) count += Detach(cgroup.get(), id, path) ? 1 : 0;
+  for (__u32 id : attached.ids) count += Detach(cgroup.get(), BPF_CGROUP_DEVICE, id, path) ? 1 : 0;
   return Int(info.Env(), count);
+}
+
+// An array map with one element of so many bytes: the memory of one program, which keeps it as long as it lives.
+Fd MakeMap(__u32 bytes, const std::string& name, const std::string& path) {
+  Attr attr;
+  attr.k.map_type = BPF_MAP_TYPE_ARRAY;
+  attr.k.key_size = sizeof(__u32);
+  attr.k.value_size = bytes;
+  attr.k.max_entries = 1;
+  std::strncpy(attr.k.map_name, name.c_str(), sizeof attr.k.map_name - 1);
+  Fd map(static_cast<int>(Bpf(BPF_MAP_CREATE, attr)));
+  if (!map) throw SysError(errno, "bpf", path, "BPF_MAP_CREATE");
+  return map;
+}
+
+// Loads of the map's value name its descriptor, which only exists now.
+void PutMap(std::vector<__u8>& bytes, int map) {
+  for (size_t at = 0; at < bytes.size(); at += sizeof(struct bpf_insn)) {
+    struct bpf_insn insn;
+    std::memcpy(&insn, &bytes[at], sizeof insn);
+    if (insn.code != (BPF_LD | BPF_IMM | BPF_DW)) continue;
+    if (insn.src_reg == BPF_PSEUDO_MAP_VALUE) {
+      insn.imm = map;
+      std::memcpy(&bytes[at], &insn, sizeof insn);
+    }
+    at += sizeof insn;  // its second half
+  }
+}
+
+// cgroupProgramAttach: man 2 bpf (BPF_MAP_CREATE, BPF_PROG_LOAD, BPF_PROG_ATTACH)
+Napi::Value CgroupProgramAttach(const Napi::CallbackInfo& info) {
+  std::string path = PathArg(info, 0, "cgroup");
+  Napi::Object given = ObjectArg(info[1], "program");
+  Napi::Uint8Array insns = BytesArg(given.Get("insns"), "insns");
+  auto hook = static_cast<__u32>(IntArg(given.Get("hook"), "hook"));
+  auto type = static_cast<__u32>(IntArg(given.Get("type"), "type"));
+  std::string name = TextArg(given.Get("name"), "name");
+  auto memory = static_cast<__u32>(IntArg(given.Get("memory"), "memory"));
+  auto replaced = static_cast<__u32>(IntArg(info, 2, "replaces"));
+  if (insns.ByteLength() == 0 || insns.ByteLength() % sizeof(struct bpf_insn) != 0) {
+    throw Napi::RangeError::New(info.Env(), "insns must be whole instructions of 8 bytes");
+  }
+  Fd cgroup = OpenCgroupOrThrow(path);
+  std::vector<__u8> bytes(insns.Data(), insns.Data() + insns.ByteLength());
+  Fd map;
+  if (memory != 0) {
+    map = MakeMap(memory, name, path);
+    PutMap(bytes, map.get());
+  }
+  Fd program = Load({bytes.data(), bytes.size(), name, type, hook}, path);
+  struct bpf_prog_info loaded = {};
+  if (!Info(program.get(), loaded)) throw SysError(errno, "bpf", path, "BPF_OBJ_GET_INFO_BY_FD");
+  Fd old;
+  if (replaced != 0) {
+    old = OpenProgram(replaced);
+    if (!old) throw SysError(errno, "bpf", path, "BPF_PROG_GET_FD_BY_ID");
+  }
+  __u32 flags = BPF_F_ALLOW_MULTI | (old ? BPF_F_REPLACE : 0);
+  if (!Attach(cgroup.get(), hook, program.get(), flags, old.get())) {
+    throw SysError(errno, "bpf", path, "BPF_PROG_ATTACH");
+  }
+  return Int(info.Env(), loaded.id);
+}
+
+// cgroupProgramDetach: man 2 bpf (BPF_PROG_DETACH)
+Napi::Value CgroupProgramDetach(const Napi::CallbackInfo& info) {
+  std::string path = PathArg(info, 0, "cgroup");
+  auto hook = static_cast<__u32>(IntArg(info, 1, "hook"));
+  auto id = static_cast<__u32>(IntArg(info, 2, "id"));
+  Fd cgroup = OpenCgroupOrThrow(path);
+  return Napi::Boolean::New(info.Env(), Detach(cgroup.get(), hook, id, path));
 }
 
 }  // namespace
@@ -285,6 +368,9 @@ void InitBpf(Napi::Env env, Napi::Object exports) {
   Export<DeviceProgramDetach>(env, exports, "deviceProgramDetach");
   Export<DevicePrograms>(env, exports, "devicePrograms");
   Export<EffectiveDevicePrograms>(env, exports, "effectiveDevicePrograms");
+  Export<CgroupPrograms>(env, exports, "cgroupPrograms");
+  Export<CgroupProgramAttach>(env, exports, "cgroupProgramAttach");
+  Export<CgroupProgramDetach>(env, exports, "cgroupProgramDetach");
 }
 
 }  // namespace tsbox

@@ -66,6 +66,22 @@ export interface BpfProgram {
   readonly xlated: Uint8Array | Errno;
 }
 
+/** A program to be loaded and attached to a cgroup2 directory. */
+export interface CgroupProgram {
+  /** enum bpf_prog_type. */
+  readonly type: number;
+  /** enum bpf_attach_type, which is also the expected_attach_type that it is verified for. */
+  readonly hook: number;
+  /** At most 15 of A-Z a-z 0-9 '_' '.'. */
+  readonly name: string;
+  /**
+   * struct bpf_insn[]. A load of a map value (BPF_PSEUDO_MAP_VALUE) means the program's own memory, whatever its imm.
+   */
+  readonly insns: Uint8Array;
+  /** Bytes of the program's own memory (an array map of one element, zeroed); 0 for none. */
+  readonly memory: number;
+}
+
 export interface Native {
   // files: every descriptor is O_CLOEXEC.
   /** Whole text (UTF-8, invalid bytes replaced) of each file. */
@@ -129,6 +145,18 @@ export interface Native {
   devicePrograms(cgroups: readonly string[]): Array<BpfProgram[] | Errno>;
   /** All programs that run for processes of each directory, inherited ones included; attachFlags says nothing here. */
   effectiveDevicePrograms(cgroups: readonly string[]): Array<BpfProgram[] | Errno>;
+
+  // BPF programs on other hooks of cgroup2, several side by side (BPF_F_ALLOW_MULTI)
+  /** Programs attached directly on each directory at one hook (enum bpf_attach_type), in attach order. */
+  cgroupPrograms(cgroups: readonly string[], hook: number): Array<BpfProgram[] | Errno>;
+  /**
+   * Loads a program and attaches it beside the others, or at once in the place of the one with the id `replaces` (0:
+   * of none; Linux 5.6). Returns its id. ENOENT: the one to be replaced is not attached (any more). EPERM: a program
+   * here or above holds the hook alone.
+   */
+  cgroupProgramAttach(cgroup: string, program: CgroupProgram, replaces: number): number;
+  /** Detaches one program by its id: false when it was not attached. */
+  cgroupProgramDetach(cgroup: string, hook: number, id: number): boolean;
 }
 
 declare const native: Native;

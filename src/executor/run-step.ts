@@ -6,6 +6,7 @@ import { enter, evict, makeCgroup, removeCgroup, setFrozen, writeKnobs } from '.
 import { adoptCgroup, releaseCgroup } from './steps/adopt.ts';
 import { adoptContainer, awaitCompleted, setPolicy, startContainer, stopContainer } from './steps/container.ts';
 import { applyDevices, clearDevices } from './steps/devices.ts';
+import { applyNetwork, detachProgram } from './steps/network.ts';
 import { labelNamespace, makeNamespace, removeNamespace, repinNamespace, setNames } from './steps/namespace.ts';
 
 export async function runStep(context: ExecutionContext, step: Step): Promise<void> {
@@ -24,6 +25,10 @@ export async function runStep(context: ExecutionContext, step: Step): Promise<vo
       return applyDevices(context, step);
     case 'devices-clear':
       return clearDevices(context, step);
+    case 'network':
+      return applyNetwork(context, step);
+    case 'network-detach':
+      return detachProgram(context, step);
     case 'label':
       return writeLabel(context, step.path, step.label);
     case 'cgroup-remove':
@@ -72,6 +77,10 @@ export function describeStep(step: Step): string {
       return 'set device rules';
     case 'devices-clear':
       return 'clear device rules';
+    case 'network':
+      return `set ${Object.keys(step.values).join(', ')}`;
+    case 'network-detach':
+      return `detach program ${step.id}`;
     case 'label':
     case 'namespace-label':
       return 'record';

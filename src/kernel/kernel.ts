@@ -1,12 +1,13 @@
 /** Writing to the live system: everything an apply does goes through here. Only the executor and the CLI open one. */
 import { closeSync, mkdirSync, openSync, readdirSync, rmdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
-import type { Errno, SpawnResult } from '../../native/index.d.ts';
+import type { CgroupProgram, Errno, SpawnResult } from '../../native/index.d.ts';
 import { TsboxError } from '../errors.ts';
 import { encodeInitSpec, parseReport, type InitSpec } from './init-spec.ts';
 import { errnoName, initPath, loadNative } from './native.ts';
 import { LinuxReader } from './reader.ts';
 import { settingsFrom } from './settings.ts';
 
+export const EPERM = 1;
 export const ENOENT = 2;
 export const EEXIST = 17;
 export const EBUSY = 16;
@@ -139,6 +140,24 @@ export class Kernel extends LinuxReader {
   }
   clearDevices(cgroup: string): number {
     return this.native.deviceProgramDetach(cgroup);
+  }
+  /**
+   * Attaches a program beside the others, or in the place of the one with the id `replaces` (0: of none).
+   * @returns its id; undefined when the one to be replaced has gone meanwhile
+   */
+  attachProgram(cgroup: string, program: CgroupProgram, replaces: number): number | undefined {
+    try {
+      return this.native.cgroupProgramAttach(cgroup, program, replaces);
+    } catch (error) {
+      if (replaces !== 0 && (error as NodeJS.ErrnoException).code === 'ENOENT') {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+  /** False when it was not attached (any more). */
+  detachProgram(cgroup: string, hook: number, id: number): boolean {
+    return this.native.cgroupProgramDetach(cgroup, hook, id);
   }
 
   mount(source: string, target: string, fstype: string, flags: number): void {

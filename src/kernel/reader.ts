@@ -2,14 +2,14 @@
  * Reading the live system. KernelReader has no method that writes: a planner that could write does not compile.
  */
 import { readFileSync, statSync } from 'node:fs';
-import type { BpfProgram, DirEntry, Errno, Native, Stat } from '../../native/index.d.ts';
+import type { BpfProgram, CgroupProgram, DirEntry, Errno, Native, Stat } from '../../native/index.d.ts';
 import { TsboxError } from '../errors.ts';
 import { encodeInitSpec } from './init-spec.ts';
 import { cgroupLayout, type CgroupLayout } from './layout.ts';
 import { initPath, loadNative } from './native.ts';
 import { settingsFrom, type Settings } from './settings.ts';
 
-export type { BpfProgram, Errno };
+export type { BpfProgram, CgroupProgram, Errno };
 
 export interface UtsNames {
   readonly hostname: string;
@@ -36,6 +36,8 @@ export interface KernelReader {
   devicePrograms(cgroups: readonly string[]): Array<BpfProgram[] | Errno>;
   /** Device programs that run for processes of each v2 directory, inherited ones included. */
   effectiveDevicePrograms(cgroups: readonly string[]): Array<BpfProgram[] | Errno>;
+  /** Programs attached to each cgroup itself at one hook (enum bpf_attach_type). */
+  cgroupPrograms(cgroups: readonly string[], hook: number): Array<BpfProgram[] | Errno>;
   /** Names held by uts namespaces, by a short-lived child that joins each in turn; undefined for one it cannot join. */
   readUts(paths: readonly string[]): Promise<Array<UtsNames | undefined>>;
 }
@@ -110,6 +112,9 @@ export class LinuxReader implements KernelReader {
   }
   effectiveDevicePrograms(cgroups: readonly string[]): Array<BpfProgram[] | Errno> {
     return this.native.effectiveDevicePrograms(cgroups);
+  }
+  cgroupPrograms(cgroups: readonly string[], hook: number): Array<BpfProgram[] | Errno> {
+    return this.native.cgroupPrograms(cgroups, hook);
   }
 
   async readUts(paths: readonly string[]): Promise<Array<UtsNames | undefined>> {

@@ -1,5 +1,6 @@
 /** Values as people read them: escaped, shortened, with human units beside the raw ones. */
 import { isList, type Unit, type Value } from '../resources/attribute.ts';
+import { formatBitRate } from '../resources/network/rate.ts';
 import { formatBytes } from '../resources/units.ts';
 
 /** Control and bidirectional characters, which could rewrite a terminal's line, become visible escapes. */
@@ -35,6 +36,9 @@ export function humanValue(value: Value | undefined, unit: Unit | undefined): st
   }
   if (unit === 'bytes' && /^\d+$/.test(value) && Number(value) >= 1024) {
     return formatBytes(Number(value));
+  }
+  if (unit === 'bits' && /^\d+$/.test(value)) {
+    return formatBitRate(Number(value));
   }
   if (unit === 'cpu') {
     const [quota, period] = value.split(' ');

@@ -11,7 +11,8 @@ export type Value = string | readonly string[] | Readonly<Record<string, string>
  */
 export type ChangeMode = 'in-place' | 'restart' | 'replace' | 'read-only';
 
-export type Unit = 'bytes' | 'cpu' | 'milliseconds' | 'microseconds' | 'none';
+/** 'bits' is bits per second. */
+export type Unit = 'bytes' | 'bits' | 'cpu' | 'milliseconds' | 'microseconds' | 'none';
 
 export interface Attribute {
   readonly name: string;

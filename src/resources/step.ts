@@ -4,6 +4,8 @@ import type { Value } from './attribute.ts';
 import type { FileWrite } from './cgroup/knob.ts';
 import type { DeviceRule } from './devices/schema.ts';
 import type { Label } from './label.ts';
+import type { Hook } from './network/programs.ts';
+import type { NetworkValues } from './network/schema.ts';
 
 /** A write, and the attribute it is for. */
 export interface KnobWrite extends FileWrite {
@@ -41,6 +43,13 @@ export type Step =
     }
   /** Take the filter off. */
   | { readonly op: 'devices-clear'; readonly path: string }
+  /**
+   * Put network tag and bandwidth in force. On v2 what is not named is taken off; on v1, where a child is born with what
+   * its parent has, it stays as it is.
+   */
+  | { readonly op: 'network'; readonly path: string; readonly values: NetworkValues }
+  /** Take a program that is not ours off a hook of ours. */
+  | { readonly op: 'network-detach'; readonly path: string; readonly hook: Hook; readonly id: number }
   /** Take over a cgroup that exists: label it, and remember where it is. */
   | { readonly op: 'cgroup-adopt'; readonly path: string; readonly label: LabelDraft }
   /** Give an adopted cgroup back: its label goes, it stays. */

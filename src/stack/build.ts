@@ -7,6 +7,7 @@ import type { CgroupSpec } from '../resources/cgroup/schema.ts';
 import { containerSchema, containerSpec } from '../resources/container/schema.ts';
 import type { ContainerSpec } from '../resources/container/schema.ts';
 import { deviceRulesSchema } from '../resources/devices/schema.ts';
+import { collectNetwork } from '../resources/network/schema.ts';
 import type { DeviceRule, DeviceUse } from '../resources/devices/schema.ts';
 import { namespaceSchema } from '../resources/namespace/schema.ts';
 import type { NamespaceSpec } from '../resources/namespace/schema.ts';
@@ -252,6 +253,7 @@ function cgroupsBelow(
         location,
         knobs: collectKnobs(input),
         devices: input.devices ?? null,
+        network: collectNetwork(input),
         optional: input.optional ?? false,
       });
     }

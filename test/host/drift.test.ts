@@ -9,6 +9,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadNative } from '../../src/kernel/native.ts';
 import { KNOBS as ALL_KNOBS } from '../../src/resources/cgroup/registry.ts';
+import { NETWORK_ATTRIBUTES } from '../../src/resources/network/attributes.ts';
 import { KINDS } from '../../src/resources/registry.ts';
 import { compileRules } from '../../src/resources/devices/compile.ts';
 import { POLICY_XATTR } from '../../src/resources/label.ts';
@@ -137,9 +138,13 @@ function nsenterUts(target: string[], ...command: string[]): void {
 const IMMUTABLE = 'nobody can change it from outside while the process lives';
 const RECORDED = 'the kernel does not show it: compared with the record on the object';
 
+/** Programs and files of the network are edited by hand in network-tag.test.ts. */
+const NETWORK = Object.fromEntries(NETWORK_ATTRIBUTES.map((a) => [a.name, 'edited by hand in network-tag.test.ts']));
+
 const MUTATORS: Readonly<Record<string, Readonly<Record<string, Mutator | string>>>> = {
   cgroup: {
     ...KNOBS,
+    ...NETWORK,
     devices,
     hierarchies,
     adopted: 'edited by hand in adopt.test.ts: no cgroup of this stack is adopted',
@@ -163,6 +168,7 @@ const MUTATORS: Readonly<Record<string, Readonly<Record<string, Mutator | string
   },
   container: {
     ...KNOBS,
+    ...NETWORK,
     devices,
     hierarchies,
     state: ({ pid }) => void process.kill(pid(), 'SIGKILL'),

@@ -868,9 +868,7 @@ scenario('the supervisor itself moves into its cgroups', async (scene) => {
 });
 
 scenario('a namespace shared with another container survives its restart', async (scene) => {
-  const spec = supervise(scene, ['sh', '-c', 'sleep 0.3; exit 1'], {
-    policy: policy({ policy: 'always', backoffMs: 1 }),
-  });
+  const spec = supervise(scene, ['sleep', '100'], { policy: policy({ policy: 'always', backoffMs: 1 }) });
   const a = await init(scene, spec);
   const { pid } = started(a.report);
   const net = nsLink(pid, 'net');
@@ -887,6 +885,7 @@ scenario('a namespace shared with another container survives its restart', async
   );
   const other = started(b.report);
   assert.is(nsLink(other.pid, 'net'), net);
+  process.kill(pid, 'SIGKILL');
   await until('the first to end', () => !alive(pid));
   const s = await stateIs(scene, 'running');
   assert.is(nsLink(s.pid, 'net'), net);

@@ -2,7 +2,7 @@
  * Device programs as other tools write them, instruction for instruction: systemd (src/core/bpf-devices.c), crun
  * (src/libcrun/ebpf.c) and runc (cgroups/devices/devicefilter.go). Written from what they emit, not from their source.
  */
-import { encodeInsns, type Insn } from '../../src/resources/devices/insn.ts';
+import { encodeInsns, type Insn } from '../../src/resources/bpf/insn.ts';
 
 export interface ForeignRule {
   readonly allow: boolean;

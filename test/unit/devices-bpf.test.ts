@@ -7,7 +7,7 @@ import { compileRules } from '../../src/resources/devices/compile.ts';
 import { decodePrograms } from '../../src/resources/devices/decode.ts';
 import { DEFAULT_DEVICE_RULES } from '../../src/resources/devices/defaults.ts';
 import { decide } from '../../src/resources/devices/evaluate.ts';
-import { encodeInsns } from '../../src/resources/devices/insn.ts';
+import { encodeInsns } from '../../src/resources/bpf/insn.ts';
 import { parseDeviceRule, type DeviceRule } from '../../src/resources/devices/schema.ts';
 import { CRUN_DUMP, RUNC_DUMP } from '../support/foreign-dumps.ts';
 import {

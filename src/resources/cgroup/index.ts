@@ -3,6 +3,9 @@ import type { KernelReader } from '../../kernel/reader.ts';
 import { attributeTable, type Value } from '../attribute.ts';
 import { observeDevices } from '../devices/observe.ts';
 import { desiredDevices, deviceSteps } from '../devices/steps.ts';
+import { isNetwork, NETWORK_ATTRIBUTES } from '../network/attributes.ts';
+import { observeNetwork, usesNetwork } from '../network/observe.ts';
+import { desiredNetwork, networkChangeSteps, networkSteps } from '../network/steps.ts';
 import type { Declared, Extra, Observed, Problem, ResourceKind } from '../kind.ts';
 import type { StackScope } from '../scope.ts';
 import type { Step } from '../step.ts';
@@ -43,14 +46,24 @@ export function knobCandidates(
 
 export const cgroupKind: ResourceKind = {
   kind: 'cgroup',
-  attributes: attributeTable([...KNOB_ATTRIBUTES, DEVICES_ATTRIBUTE, HIERARCHIES_ATTRIBUTE, ADOPTED_ATTRIBUTE]),
+  attributes: attributeTable([
+    ...KNOB_ATTRIBUTES,
+    DEVICES_ATTRIBUTE,
+    ...NETWORK_ATTRIBUTES,
+    HIERARCHIES_ATTRIBUTE,
+    ADOPTED_ATTRIBUTE,
+  ]),
 
   declare(stack, reader, report) {
     const hierarchies = reader.layout.hierarchies.map((h) => h.name);
     return [...stack.cgroups.values()].map((spec): Declared => {
       const address = cgroupAddress(spec.path);
       const own: Record<string, Value> = spec.location === null ? { hierarchies } : { adopted: spec.location };
-      const desired = { ...own, ...desiredKnobs(spec.knobs, spec.optional, address, stack, reader, report) };
+      const desired = {
+        ...own,
+        ...desiredKnobs(spec.knobs, spec.optional, address, stack, reader, report),
+        ...desiredNetwork(spec.network, spec.optional, address, stack, reader, report),
+      };
       const devices = desiredDevices(spec.devices, stack, address, report, reader.layout);
       if (devices !== undefined) {
         desired['devices'] = devices.canonical;
@@ -94,6 +107,12 @@ export const cgroupKind: ResourceKind = {
     const devices = new Map(
       observeDevices(reader, scope.stack, withDevices).map((value, i) => [withDevices[i], value]),
     );
+    const network = observeNetwork(
+      reader,
+      scope.stack,
+      paths,
+      present.map(({ address }, i) => usesNetwork(wanted.get(address)?.desired, applied[i])),
+    );
     const observed = new Map<string, Observed>();
     present.forEach(({ address, path }, i) => {
       const entry = scope.entries.get(path);
@@ -106,6 +125,7 @@ export const cgroupKind: ResourceKind = {
       if (rules !== undefined) {
         live['devices'] = rules;
       }
+      Object.assign(live, network[i]?.live);
       const before = entry?.label?.adopted?.before;
       observed.set(address, {
         address,
@@ -114,9 +134,14 @@ export const cgroupKind: ResourceKind = {
         live,
         applied: labelled ? (applied[i] ?? null) : null,
         ...(before === undefined ? {} : { defaults: before }),
-        // Whoever lives in an adopted cgroup belongs there.
-        extras: elsewhere ? [] : foreignProcesses(reader, path, members[i] ?? new Map<number, string[]>()),
-        unreadable: [],
+        // Whoever lives in an adopted cgroup belongs there, and so do the programs of its owner.
+        extras: elsewhere
+          ? []
+          : [
+              ...(network[i]?.extras ?? []),
+              ...foreignProcesses(reader, path, members[i] ?? new Map<number, string[]>()),
+            ],
+        unreadable: network[i]?.unreadable ?? [],
         facts: {
           ...(before === undefined ? {} : { adopted: 'yes' }),
           path: elsewhere ? path : `${reader.settings.cgroupRoot}/${scope.stack}/${path}`,
@@ -137,6 +162,7 @@ export const cgroupKind: ResourceKind = {
         controllers: controllersFor(context.reader, declared.desired),
       },
       ...deviceSteps(path, declared.address, context),
+      ...networkSteps(path, declared.desired),
       ...writeSteps(context.reader, path, declared.desired, declared.desired),
       { op: 'label', path, label: { address: declared.address, applied: declared.desired } },
     ];
@@ -171,6 +197,7 @@ export const cgroupKind: ResourceKind = {
           : deviceSteps(path, declared.address, context)),
       );
     }
+    steps.push(...networkChangeSteps(path, changes, declared.desired));
     steps.push(...knobSteps(context.reader, context.scope.stack, path, changes, declared.desired));
     steps.push({ op: 'label', path, label });
     return steps;
@@ -183,7 +210,11 @@ export const cgroupKind: ResourceKind = {
     }
     const mine = Object.entries(observed.defaults).filter(([name]) => observed.applied?.[name] !== undefined);
     const back = Object.fromEntries(mine);
-    return [...writeSteps(context.reader, path, back, back), { op: 'cgroup-release', path }];
+    return [
+      ...networkSteps(path, back),
+      ...writeSteps(context.reader, path, back, back),
+      { op: 'cgroup-release', path },
+    ];
   },
 };
 
@@ -224,7 +255,7 @@ function foundBefore(declared: Declared, observed: Observed | undefined): Record
   const before: Record<string, Value> = {};
   for (const name of Object.keys(declared.desired)) {
     const value = observed?.defaults?.[name] ?? observed?.live[name];
-    if (KNOB_BY_NAME.has(name) && value !== undefined) {
+    if ((KNOB_BY_NAME.has(name) || isNetwork(name)) && value !== undefined) {
       before[name] = value;
     }
   }

@@ -1,6 +1,7 @@
 /** The cgroup fields of the stack language, derived from the controllers' knobs. */
 import { z } from 'zod';
 import type { DeviceUse } from '../devices/schema.ts';
+import { networkShape, type NetworkValues } from '../network/schema.ts';
 import type { KnobValue } from './knob.ts';
 import { KNOBS, SECTIONS } from './registry.ts';
 
@@ -14,6 +15,8 @@ export interface CgroupSpec {
   /** Canonical values by knob name ('memory.max'), only what the stack says. */
   readonly knobs: Readonly<Record<string, KnobValue>>;
   readonly devices: DeviceUse | null;
+  /** Network tag and bandwidth by attribute name, only what the stack says. */
+  readonly network: NetworkValues;
   /** A knob this kernel lacks is a warning, not an error. */
   readonly optional: boolean;
 }
@@ -29,6 +32,7 @@ export function cgroupFieldsShape(): Record<string, z.ZodType> {
   return {
     ...shapeOf(tree),
     ...Object.fromEntries(SECTIONS.map((section) => [section.key, section.schema.optional()])),
+    ...Object.fromEntries(Object.entries(networkShape).map(([key, schema]) => [key, schema.optional()])),
   };
 }
 

@@ -1,6 +1,7 @@
 /** The attribute table of a container: its process, its namespaces, its cgroup. */
 import { attributeTable, isList, type Attribute, type Value } from '../attribute.ts';
 import { DEVICES_ATTRIBUTE, HIERARCHIES_ATTRIBUTE, KNOB_ATTRIBUTES } from '../cgroup/attributes.ts';
+import { NETWORK_ATTRIBUTES } from '../network/attributes.ts';
 import { NAMESPACE_ROWS } from '../namespace/registry.ts';
 
 const PROCESS = 'it is fixed when the process starts';
@@ -122,5 +123,6 @@ export const CONTAINER_ATTRIBUTES = attributeTable([
   ...NAMESPACE_ROWS.flatMap((row) => row.settings),
   ...KNOB_ATTRIBUTES,
   DEVICES_ATTRIBUTE,
+  ...NETWORK_ATTRIBUTES,
   HIERARCHIES_ATTRIBUTE,
 ]);

@@ -9,6 +9,7 @@ import { desiredKnobs } from '../cgroup/writes.ts';
 import { containerDevices } from '../devices/steps.ts';
 import type { Declared, Problem } from '../kind.ts';
 import { namespaceAddress } from '../namespace/index.ts';
+import { desiredNetwork } from '../network/steps.ts';
 import { NAMESPACE_ROW } from '../namespace/registry.ts';
 import type { NamespaceUse } from '../namespace/schema.ts';
 import { resolveAccount, type Account } from './accounts.ts';
@@ -145,6 +146,7 @@ export function declareContainer(
     restart: policy.restart,
     stop: policy.stop,
     devices: containerDevices(spec.devices, stack, address, report, reader.layout).canonical,
+    ...desiredNetwork(spec.network, false, address, stack, reader, report),
     ...desiredKnobs(spec.knobs, false, address, stack, reader, report),
   };
   const needs = new Set<string>();

@@ -2,6 +2,7 @@
 import { controllersFor, knobSteps, writeSteps } from '../cgroup/writes.ts';
 import { deviceSteps } from '../devices/steps.ts';
 import type { AttributeChange, Declared, ResourceKind, StepContext } from '../kind.ts';
+import { networkChangeSteps, networkSteps } from '../network/steps.ts';
 import type { LabelDraft, Step } from '../step.ts';
 import { CONTAINER_ATTRIBUTES } from './attributes.ts';
 import { declareContainer, leafPath, PREFIX, restartPolicy } from './declare.ts';
@@ -63,6 +64,7 @@ export const containerKind: ResourceKind = {
         controllers: controllersFor(context.reader, declared.desired),
       },
       ...deviceSteps(path, declared.address, context),
+      ...networkSteps(path, declared.desired),
       ...writes.filter((step) => step.op !== 'freeze'),
       ...startSteps(declared),
       // A process that is born frozen never gets as far as its exec.
@@ -87,6 +89,7 @@ export const containerKind: ResourceKind = {
     if (changed.has('devices')) {
       steps.push(...deviceSteps(path, declared.address, context));
     }
+    steps.push(...networkChangeSteps(path, changes, declared.desired));
     const restart = changes.some((c) => c.mode === 'restart');
     const knobs = changes.filter((c) => !(restart && c.name === 'cgroup.freeze'));
     steps.push(...knobSteps(context.reader, context.scope.stack, path, knobs, declared.desired));

@@ -8,6 +8,7 @@ import { observeHierarchies, observeKnobs, observeMembers } from '../cgroup/obse
 import { observeDevices } from '../devices/observe.ts';
 import type { Declared, Extra, Observed } from '../kind.ts';
 import { POLICY_XATTR, type Label } from '../label.ts';
+import { observeNetwork, usesNetwork } from '../network/observe.ts';
 import { NAMESPACE_ROW } from '../namespace/registry.ts';
 import { isAlive, readStats } from '../processes.ts';
 import { directoryIn, type ScopeEntry, type StackScope } from '../scope.ts';
@@ -96,6 +97,12 @@ async function observeSubjects(
   const hierarchies = observeHierarchies(reader, scope.stack, paths);
   const members = observeMembers(reader, scope.stack, paths);
   const devices = observeDevices(reader, scope.stack, paths);
+  const network = observeNetwork(
+    reader,
+    scope.stack,
+    paths,
+    subjects.map((s) => usesNetwork(s.declared?.desired, s.label.applied)),
+  );
   const primary = reader.layout.primary?.mount ?? '';
   const policies = reader.getXattrs(
     paths.map((p) => directoryIn(primary, reader.settings.cgroupRoot, scope.stack, p)),
@@ -111,14 +118,15 @@ async function observeSubjects(
       supervisor: s.supervised ? 'present' : s.alive ? 'missing' : 'done',
       hierarchies: hierarchies[at] ?? [],
       devices: devices[at] ?? [],
+      ...network[at]?.live,
       ...knobs[at],
     };
     const policy = policies[at];
     if (typeof policy === 'string') {
       Object.assign(live, policyValues(policy));
     }
-    const extras: Extra[] = [];
-    const unreadable: string[] = [];
+    const extras: Extra[] = [...(network[at]?.extras ?? [])];
+    const unreadable: string[] = [...(network[at]?.unreadable ?? [])];
     const facts: Record<string, string> = {
       path: `${reader.settings.cgroupRoot}/${scope.stack}/${s.path}`,
       leaf: s.path,

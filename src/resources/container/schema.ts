@@ -8,6 +8,7 @@ import { deviceUseSchema } from '../devices/schema.ts';
 import type { DeviceUse } from '../devices/schema.ts';
 import { defaultUse, namespaceUsesSchema } from '../namespace/schema.ts';
 import type { NamespaceUse } from '../namespace/schema.ts';
+import { collectNetwork, type NetworkValues } from '../network/schema.ts';
 import { signalSchema } from '../signals.ts';
 import { durationSchema, NAME_PATTERN } from '../units.ts';
 import { show, valueSchema, ValueError } from '../values.ts';
@@ -78,6 +79,8 @@ export interface ContainerSpec {
   readonly namespaces: Readonly<Record<NamespaceType, NamespaceUse>>;
   /** The name of a declared rule set, or rules; null is the default set. */
   readonly devices: DeviceUse | null;
+  /** Network tag and bandwidth by attribute name, only what the stack says. */
+  readonly network: NetworkValues;
   /** Canonical values by knob name ('memory.max'), only what the stack says. */
   readonly knobs: Readonly<Record<string, KnobValue>>;
 }
@@ -199,6 +202,7 @@ export function containerSpec(
     cgroup: input.cgroup ?? null,
     namespaces: allUses(name, input),
     devices: input.devices ?? null,
+    network: collectNetwork(input as unknown as Readonly<Record<string, unknown>>),
     knobs: collectKnobs(input as unknown as Readonly<Record<string, unknown>>),
   };
 }

@@ -9,7 +9,7 @@
  * type (4.15) verifies.
  */
 import { TsboxError } from '../../errors.ts';
-import { OP, encodeInsns, type Insn } from './insn.ts';
+import { OP, encodeInsns, insn, type Insn } from '../bpf/insn.ts';
 import { MAX_MAJOR, MAX_MINOR, type DeviceRule } from './schema.ts';
 import { maskOf, segmentsKey, spaceOf, type Segments, type TypeSpace } from './space.ts';
 
@@ -176,8 +176,6 @@ function ordered(blocks: ReadonlyMap<string, Block>, entry: string): string[] {
   }
   return [...order, ...['allow', 'deny'].filter((label) => seen.has(label))];
 }
-
-const insn = (code: number, dst = 0, src = 0, off = 0, imm = 0): Insn => ({ code, dst, src, off, imm });
 
 /** Only what is looked at is loaded: r1 holds the context. */
 function loads(used: ReadonlySet<Field>): Insn[] {

@@ -1,7 +1,7 @@
 /** Device programs, anybody's, described as rules. */
 import { canonicalLines } from './canonical.ts';
 import { explore, type Area } from './explore.ts';
-import { decodeInsns } from './insn.ts';
+import { decodeInsns } from '../bpf/insn.ts';
 import { MAX_MAJOR } from './schema.ts';
 import {
   REQUESTS,

@@ -7,7 +7,7 @@
  * subprograms) makes the answer 'opaque': unknown, never a guess.
  */
 import { alu, compare } from './alu.ts';
-import { BPF_CLASS, BPF_X, decodeInsns, type Insn } from './insn.ts';
+import { BPF_CLASS, BPF_X, decodeInsns, type Insn } from '../bpf/insn.ts';
 import type { DeviceAccess } from './schema.ts';
 import { accessMask } from './space.ts';
 

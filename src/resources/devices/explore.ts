@@ -6,7 +6,7 @@
  */
 import { alu, compare } from './alu.ts';
 import { EXIT, LD_IMM64, NOSPEC, accessType, distance, isJumpAlways, loadSize, wideImmediate } from './evaluate.ts';
-import { BPF_CLASS, BPF_X, type Insn } from './insn.ts';
+import { BPF_CLASS, BPF_X, type Insn } from '../bpf/insn.ts';
 import { MAX_MAJOR, MAX_MINOR } from './schema.ts';
 
 type Field = 'major' | 'minor';

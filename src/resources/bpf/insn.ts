@@ -13,11 +13,26 @@ export const BPF_CLASS = { LD: 0, LDX: 1, ST: 2, STX: 3, ALU: 4, JMP: 5, JMP32: 
 export const BPF_X = 0x08;
 
 export const OP = {
+  LD_IMM64: 0x18,
   LDX_W: 0x61,
+  LDX_DW: 0x79,
+  STX_W: 0x63,
+  /** The operation is the immediate: ATOMIC. */
+  STX_ATOMIC_DW: 0xdb,
+  MOV32_K: 0xb4,
   MOV64_K: 0xb7,
+  MOV64_X: 0xbf,
+  ADD64_X: 0x0f,
+  MUL64_X: 0x2f,
+  AND64_K: 0x57,
+  RSH64_K: 0x77,
+  CALL: 0x85,
   JA: 0x05,
   JEQ_K: 0x15,
+  JEQ_X: 0x1d,
+  JGT_X: 0x2d,
   JGT_K: 0x25,
+  JGE_X: 0x3d,
   JGE_K: 0x35,
   JSET_K: 0x45,
   JNE_K: 0x55,
@@ -25,6 +40,29 @@ export const OP = {
   JLE_K: 0xb5,
   EXIT: 0x95,
 } as const;
+
+/** Operations of STX_ATOMIC_DW; CMPXCHG (Linux 5.12) compares with r0 and leaves there what it found. */
+export const ATOMIC = { ADD: 0, CMPXCHG: 0xf1 } as const;
+
+/** In the source register of LD_IMM64: the value of a map, not a number. */
+export const PSEUDO_MAP_VALUE = 2;
+
+export const insn = (code: number, dst = 0, src = 0, off = 0, imm = 0): Insn => ({ code, dst, src, off, imm });
+
+/** A 64-bit immediate takes two instructions. */
+export function loadImm64(dst: number, value: bigint, src = 0): Insn[] {
+  const low = Number(BigInt.asIntN(32, value));
+  const high = Number(BigInt.asIntN(32, value >> 32n));
+  return [insn(OP.LD_IMM64, dst, src, 0, low), insn(0, 0, 0, 0, high)];
+}
+
+/** The number that the LD_IMM64 at `at` loads; undefined when there is none. */
+export function imm64At(insns: readonly Insn[], at: number): bigint | undefined {
+  const [first, second] = [insns[at], insns[at + 1]];
+  return first?.code === OP.LD_IMM64 && first.src === 0 && second !== undefined
+    ? (BigInt.asUintN(32, BigInt(second.imm)) << 32n) | BigInt.asUintN(32, BigInt(first.imm))
+    : undefined;
+}
 
 export function encodeInsns(insns: readonly Insn[]): Uint8Array {
   const bytes = new Uint8Array(insns.length * 8);
