@@ -51,12 +51,16 @@ export function parseMountInfo(text: string): MountInfo[] {
   return mounts;
 }
 
+const PF_EXITING = 0x4;
+
 /** Fields of /proc/PID/stat that identify a process (proc_pid_stat(5)). */
 export interface ProcStat {
   readonly pid: number;
   readonly comm: string;
   readonly state: string;
   readonly ppid: number;
+  /** PF_EXITING of the flags (include/linux/sched.h): it is on its way out, and has no namespaces any more. */
+  readonly exiting: boolean;
   /** Field 22, clock ticks since boot, as text: with the pid and the boot id it identifies a process. */
   readonly startTime: string;
 }
@@ -78,6 +82,7 @@ export function parseStat(text: string): ProcStat | undefined {
     comm: text.slice(open + 1, close),
     state: rest[0] ?? '?',
     ppid: Number(rest[1]),
+    exiting: (Number(rest[6]) & PF_EXITING) !== 0,
     startTime,
   };
 }

@@ -17,7 +17,9 @@ export function readStats(reader: KernelReader, pids: readonly number[]): Array<
     .map((text) => (typeof text === 'string' ? parseStat(text) : undefined));
 }
 
-/** True when the pid is the process that had this start time, and not a zombie. */
+/** True when the pid is the process that had this start time, and neither a zombie nor about to be one. */
 export function isAlive(stat: ProcStat | undefined, startTime: string): boolean {
-  return stat !== undefined && stat.startTime === startTime && stat.state !== 'Z' && stat.state !== 'X';
+  return (
+    stat !== undefined && stat.startTime === startTime && !stat.exiting && stat.state !== 'Z' && stat.state !== 'X'
+  );
 }

@@ -27,7 +27,7 @@ export function foreignMembers(reader: KernelReader, m: Membership): Extra[] {
   const stats = readStats(reader, others);
   return others.flatMap((pid, i): Extra[] => {
     const stat = stats[i];
-    if (stat === undefined) {
+    if (stat === undefined || stat.exiting) {
       return [];
     }
     const same = own !== undefined && namespaces[i] === own;

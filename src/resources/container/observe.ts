@@ -1,5 +1,5 @@
 /** The live state of containers: their processes, namespaces and cgroups, read in a few batches. */
-import { NAMESPACE_TYPES, type NamespaceType } from '../../kernel/init-spec.ts';
+import { NAMESPACE_TYPES, parseRunState, type NamespaceType } from '../../kernel/init-spec.ts';
 import { namespaceInode, parseMountInfo, parseProcCgroup, parseStatus } from '../../kernel/proc.ts';
 import type { KernelReader } from '../../kernel/reader.ts';
 import type { Value } from '../attribute.ts';
@@ -7,7 +7,7 @@ import { knobCandidates } from '../cgroup/index.ts';
 import { observeHierarchies, observeKnobs, observeMembers } from '../cgroup/observe.ts';
 import { observeDevices } from '../devices/observe.ts';
 import type { Declared, Extra, Observed } from '../kind.ts';
-import { POLICY_XATTR, type Label } from '../label.ts';
+import { POLICY_XATTR, RUN_XATTR, type Label } from '../label.ts';
 import { observeNetwork, usesNetwork } from '../network/observe.ts';
 import { NAMESPACE_ROW } from '../namespace/registry.ts';
 import { isAlive, readStats } from '../processes.ts';
@@ -54,7 +54,7 @@ export async function observeContainers(
     alive: (entry.run?.pid ?? 0) > 0 && isAlive(stats[2 * i], entry.run?.startTime ?? ''),
     supervised: (entry.run?.supervisor ?? 0) > 0 && isAlive(stats[2 * i + 1], entry.run?.supervisorStartTime ?? ''),
   }));
-  const lives = await observeSubjects(reader, scope, subjects);
+  const lives = await observeSubjects(reader, scope, withLastWord(reader, scope, subjects));
   const absent = declared
     .filter((d) => !scope.byAddress.has(d.address))
     .map((d): Observed => ({
@@ -69,12 +69,38 @@ export async function observeContainers(
   return [...lives, ...absent];
 }
 
+/** A supervisor that ended after its record was read has written how: that is read again. */
+function withLastWord(reader: KernelReader, scope: StackScope, subjects: readonly Subject[]): Subject[] {
+  const early = subjects.filter((s) => !s.alive && !s.supervised && s.entry.run !== undefined);
+  const primary = reader.layout.primary?.mount ?? '';
+  const texts = reader.getXattrs(
+    early.map((s) => directoryIn(primary, reader.settings.cgroupRoot, scope.stack, s.path)),
+    RUN_XATTR,
+  );
+  const runs = new Map(early.map((s, i) => [s.address, texts[i]]));
+  return subjects.map((s) => {
+    const text = runs.get(s.address);
+    return typeof text === 'string' ? { ...s, entry: { ...s.entry, run: parseRunState(text) } } : s;
+  });
+}
+
+/** The subjects with those dead that ended while they were looked at: what was read of them is of no process. */
+function stillAlive(reader: KernelReader, subjects: readonly Subject[]): Subject[] {
+  const running = subjects.filter((s) => s.alive);
+  const stats = readStats(
+    reader,
+    running.map((s) => s.pid),
+  );
+  const ended = new Set(running.filter((s, i) => !isAlive(stats[i], s.entry.run?.startTime ?? '')));
+  return subjects.map((s) => (ended.has(s) ? { ...s, alive: false } : s));
+}
+
 async function observeSubjects(
   reader: KernelReader,
   scope: StackScope,
-  subjects: readonly Subject[],
+  found: readonly Subject[],
 ): Promise<Observed[]> {
-  const running = subjects.filter((s) => s.alive);
+  const running = found.filter((s) => s.alive);
   const index = new Map(running.map((s, i) => [s.address, i]));
   const procs = reader.readFiles(running.flatMap((s) => PROC_FILES.map((f) => `/proc/${s.pid}/${f}`)));
   const links = reader.readLinks([
@@ -88,6 +114,7 @@ async function observeSubjects(
   const utsNames = await reader.readUts(utsSubjects.map((s) => `/proc/${s.pid}/ns/uts`));
   const uts = new Map(utsSubjects.map((s, i) => [s.address, utsNames[i]]));
 
+  const subjects = stillAlive(reader, found);
   const paths = subjects.map((s) => s.path);
   const knobs = observeKnobs(
     reader,
@@ -110,7 +137,7 @@ async function observeSubjects(
   );
 
   return subjects.map((s, at): Observed => {
-    const i = index.get(s.address);
+    const i = s.alive ? index.get(s.address) : undefined;
     const state = stateOf(s);
     const live: Record<string, Value | undefined> = {
       ...s.label.applied,
