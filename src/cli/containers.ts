@@ -3,6 +3,7 @@ import { TsboxError } from '../errors.ts';
 import type { KernelReader } from '../kernel/reader.ts';
 import { isAlive, readStats } from '../resources/processes.ts';
 import { directoryIn, readScope, type ScopeEntry, type StackScope } from '../resources/scope.ts';
+import { signalName } from '../resources/signals.ts';
 
 export interface FoundContainer {
   readonly stack: string;
@@ -84,7 +85,7 @@ export function stateText(c: FoundContainer): string {
     return run.state;
   }
   if (run.state === 'exited' || run.state === 'failed') {
-    return run.signal > 0 ? `killed (signal ${run.signal})` : `exited (${run.exit})`;
+    return run.signal > 0 ? `killed (${signalName(run.signal)})` : `exited (${run.exit})`;
   }
   return run.state === 'stopped' ? 'stopped' : 'gone';
 }

@@ -291,13 +291,13 @@ containers:
   let most = 0;
   await until('the limit', () => {
     most = Math.max(most, current());
-    return most >= 30 && refused() > 0;
+    return refused() > 0;
   });
   for (let i = 0; i < 20; i++) {
     assert.is(spawnSync('true').status, 0, 'the machine cannot fork');
     most = Math.max(most, current());
   }
-  assert.is(most, 30);
+  assert.ok(most > 10 && most <= 30, `${most} processes`);
   const destroyed = await world.box.tsbox('destroy', '-f', file, '--auto-approve');
   assert.is(destroyed.code, 0, destroyed.stderr);
   assert.not.ok(existsSync(world.dir('pids', 'bomb')));

@@ -1,41 +1,26 @@
 /**
- * cpu.weight of v2 against cpu.shares of v1, by the formula the OCI runtimes agreed on: weight 100 is 1024 shares.
+ * cpu.weight of v2 against cpu.shares of v1: both are the scheduler's own weight of the group, in other units.
  *
- * weight = ceil(10^((l*l + 125*l)/612 - 7/34)), l = log2(shares). See opencontainers/cgroups, ConvertCPUSharesToCgroupV2Value.
+ * The kernel takes cpu.shares as it is, and cpu.weight times 1024/100 (sched_weight_from_cgroup(), kernel/sched/sched.h),
+ * so that 100 is 1024 and proportions stay what they are. docs/decisions/0009 says why not the OCI runtimes' curve.
  */
 
-const SHARES_MIN = 2;
-const SHARES_MAX = 262_144;
+/** What the kernel takes for cpu.weight. */
+const WEIGHT_MIN = 1;
+const WEIGHT_MAX = 10_000;
 
-/** Shares for a weight of 1 to 10000: the inverse of the formula, moved up to where it converts back to that weight. */
+/** Shares that give the same share of the processor as a weight of 1 to 10000. */
 export function weightToShares(weight: string): string {
-  const target = Number(weight);
-  const l = (-125 + Math.sqrt(125 * 125 + 4 * 612 * (Math.log10(target) + 7 / 34))) / 2;
-  const nearest = Math.round(2 ** l);
-  if (convert(nearest) === target) {
-    return String(Math.min(SHARES_MAX, Math.max(SHARES_MIN, nearest)));
-  }
-  let shares = Math.min(SHARES_MAX, Math.max(SHARES_MIN, Math.floor(2 ** l) - 2));
-  while (shares < SHARES_MAX && convert(shares) < target) {
-    shares++;
-  }
-  return String(shares);
+  return String(Math.round((Number(weight) * 1024) / 100));
 }
 
-/** Weight of cpu.shares text, undefined when it is no number. */
+/** Weight of cpu.shares text, within what cpu.weight takes; undefined when it is no number. */
 export function sharesToWeight(shares: string): string | undefined {
-  return /^\d+$/.test(shares) ? String(convert(Number(shares))) : undefined;
-}
-
-function convert(shares: number): number {
-  if (shares <= SHARES_MIN) {
-    return 1;
+  if (!/^\d+$/.test(shares)) {
+    return undefined;
   }
-  if (shares >= SHARES_MAX) {
-    return 10_000;
-  }
-  const l = Math.log2(shares);
-  return Math.ceil(10 ** ((l * l + 125 * l) / 612 - 7 / 34));
+  const weight = Math.round((Number(shares) * 100) / 1024);
+  return String(Math.min(WEIGHT_MAX, Math.max(WEIGHT_MIN, weight)));
 }
 
 /** Weight of a task by nice value from -20, where nice 0 is 1024: kernel/sched/core.c, sched_prio_to_weight. */
