@@ -85,7 +85,7 @@ export function stateText(c: FoundContainer): string {
     return run.state;
   }
   if (run.state === 'exited' || run.state === 'failed') {
-    return run.signal > 0 ? `killed (${signalName(run.signal)})` : `exited (${run.exit})`;
+    return run.signal > 0 ? `killed (SIG${signalName(run.signal)})` : `exited (${run.exit})`;
   }
   return run.state === 'stopped' ? 'stopped' : 'gone';
 }
