@@ -97,6 +97,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitMount(env, exports);
   InitNsfs(env, exports);
   InitBpf(env, exports);
+  InitEventFd(env, exports);
   InitWaitFile(env, exports);
   return exports;
 }

@@ -124,6 +124,16 @@ export interface Native {
   /** Waits until the text of `path` contains `needle` (POLLPRI on the file, re-read every 50 ms at most): false after timeoutMs. */
   waitFile(path: string, needle: string, timeoutMs: number): Promise<boolean>;
 
+  // notifications of cgroup v1
+  /** eventfd(2), close-on-exec and non-blocking. */
+  eventfd(): number;
+  /** Makes an eventfd readable. */
+  eventfdSignal(fd: number): void;
+  /** Waits until one of the eventfds is readable, and empties those: their indexes, none after timeoutMs. Off the main thread. */
+  eventfdWait(fds: readonly number[], timeoutMs: number): Promise<number[]>;
+  /** An eventfd that says when something happens to a v1 cgroup's file (memory.oom_control: out of memory), until it is closed. */
+  cgroupNotify(directory: string, file: string): number;
+
   // mounts and namespaces
   mount(source: string, target: string, fstype: string, flags: number, data: string): void;
   umount(target: string, flags: number): void;

@@ -184,6 +184,7 @@ void InitSpawn(Napi::Env env, Napi::Object exports);
 void InitMount(Napi::Env env, Napi::Object exports);
 void InitNsfs(Napi::Env env, Napi::Object exports);
 void InitBpf(Napi::Env env, Napi::Object exports);
+void InitEventFd(Napi::Env env, Napi::Object exports);
 void InitWaitFile(Napi::Env env, Napi::Object exports);
 
 }  // namespace tsbox

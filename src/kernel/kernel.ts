@@ -135,6 +135,27 @@ export class Kernel extends LinuxReader {
     return this.native.waitFile(path, needle, timeoutMs);
   }
 
+  /** An eventfd for notifications of a v1 cgroup's file; undefined when the cgroup is gone or has no such file. */
+  cgroupNotify(directory: string, file: string): number | undefined {
+    try {
+      return this.native.cgroupNotify(directory, file);
+    } catch (error) {
+      if (['ENOENT', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+  eventfd(): number {
+    return this.native.eventfd();
+  }
+  signalEventfd(fd: number): void {
+    this.native.eventfdSignal(fd);
+  }
+  waitEventfds(fds: readonly number[], timeoutMs: number): Promise<number[]> {
+    return this.native.eventfdWait(fds, timeoutMs);
+  }
+
   replaceDevices(cgroup: string, insns: Uint8Array): number {
     return this.native.deviceProgramReplace(cgroup, insns, 'tsbox_devices');
   }

@@ -503,29 +503,37 @@ export async function thawedAbove(context: ExecutionContext, path: string, body:
   }
 }
 
+/** How long v1 gets to freeze what is to be killed, ms: without, the killing is only tried more often. */
+const KILL_FREEZE_TIMEOUT = 1000;
+
 /** Kills a whole subtree: cgroup.kill where there is one, else freeze, signal all, thaw, until nobody is left. */
 export async function killAll(context: ExecutionContext, path: string): Promise<void> {
   const { kernel } = context;
   const primary = primaryDirectory(context, path);
+  const freezer = allDirectories(context, path).find((d) => d.version === 1 && d.controllers.includes('freezer'));
   if (kernel.layout.primary?.version === 2) {
     const result = kernel.tryWrite(`${primary}/cgroup.kill`, '1');
     if (result === 0) {
+      // What the v1 freezer of a hybrid machine holds dies only when it lets go.
+      if (freezer !== undefined) {
+        kernel.tryWrite(`${freezer.dir}/freezer.state`, 'THAWED');
+      }
       await kernel.waitFile(`${primary}/cgroup.events`, 'populated 0', REMOVE_TIMEOUT);
     } else if (result !== -ENOENT) {
       throw refused('write', `${primary}/cgroup.kill`, result, '1');
     }
   }
   const deadline = Date.now() + REMOVE_TIMEOUT;
-  const freezer = allDirectories(context, path).find((d) => d.version === 1 && d.controllers.includes('freezer'));
   for (;;) {
-    const pids = membersBelow(context, path);
-    if (pids.length === 0) {
+    if (membersBelow(context, path).length === 0) {
       return;
     }
     if (freezer !== undefined) {
+      // Children that are forked meanwhile are frozen too, so the list read afterwards is complete.
       kernel.tryWrite(`${freezer.dir}/freezer.state`, 'FROZEN');
+      await kernel.waitFile(`${freezer.dir}/freezer.state`, 'FROZEN', KILL_FREEZE_TIMEOUT);
     }
-    for (const { pid, startTime } of pids) {
+    for (const { pid, startTime } of membersBelow(context, path)) {
       const fd = kernel.openProcess(pid, startTime);
       if (fd !== undefined) {
         kernel.signal(fd, 9);
@@ -543,7 +551,7 @@ export async function killAll(context: ExecutionContext, path: string): Promise<
 }
 
 /** Processes in the cgroup and below, in any hierarchy, zombies left out. */
-function membersBelow(context: ExecutionContext, path: string): Array<{ pid: number; startTime: string }> {
+export function membersBelow(context: ExecutionContext, path: string): Array<{ pid: number; startTime: string }> {
   const { kernel } = context;
   const files = allDirectories(context, path).flatMap(({ dir }) => {
     const walked = kernel.walkDirs(dir, 10_000);

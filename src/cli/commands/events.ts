@@ -1,0 +1,68 @@
+import type { Command } from '../main.ts';
+import { EXIT } from '../exit.ts';
+import { err, out } from '../output.ts';
+import { requirePrivileges } from '../session.ts';
+import type { StreamEvent } from '../event-stream.ts';
+
+export const command: Command = {
+  options: ['stack', 'json'],
+  usage: 'tsbox events [ADDRESS…] [--stack NAME] [--json]',
+  help: [
+    'Shows what happens to the cgroups of the stacks, as it happens, until interrupted: created, populated, frozen, thawed,',
+    'limit (which one was hit, how often), oom, oom_kill, oom_group_kill, emptied, removed. --json: one object per line.',
+    'The kernel tells of changes itself (inotify; eventfd for memory on v1); only the v1 freezer, and on pure v1 whether a',
+    'cgroup is empty, is looked at twice a second.',
+  ].join('\n'),
+  async run(args) {
+    const { openKernel } = await import('../../kernel/kernel.ts');
+    const { EventStream } = await import('../event-stream.ts');
+    const kernel = openKernel(process.env);
+    requirePrivileges(kernel, 'events');
+    const wanted = new Set(args.positionals);
+    const json = args.flags.json === true;
+    const show = (event: StreamEvent): void => {
+      const name = event.address?.split('/')[1];
+      const fits =
+        (args.stack === undefined || args.stack === event.stack) &&
+        (wanted.size === 0 || (event.address !== undefined && (wanted.has(event.address) || wanted.has(name ?? ''))));
+      if (fits) {
+        out(json ? `${jsonLine(event)}\n` : `${textLine(event)}\n`);
+      }
+    };
+    return await new Promise<number>((resolve, reject) => {
+      const end = (): void => {
+        stream.close();
+        resolve(EXIT.ok);
+      };
+      const stream = new EventStream(kernel, show, (error) => {
+        stream.close();
+        reject(error instanceof Error ? error : new Error(String(error)));
+      });
+      const count = stream.start();
+      process.once('SIGINT', end);
+      process.once('SIGTERM', end);
+      if (args.flags.quiet !== true) {
+        err(`watching ${count} cgroup${count === 1 ? '' : 's'}\n`);
+      }
+    });
+  },
+};
+
+function jsonLine(e: StreamEvent): string {
+  return JSON.stringify({
+    time: e.time.toISOString(),
+    stack: e.stack,
+    address: e.address ?? null,
+    cgroup: e.cgroup,
+    event: e.event,
+    ...(e.limit === undefined ? {} : { limit: e.limit, value: e.value ?? null }),
+    count: e.count,
+  });
+}
+
+function textLine(e: StreamEvent): string {
+  const times = e.count === 1 ? '' : ` ${e.count} times`;
+  const value = e.value === undefined ? '' : ` = ${e.value}`;
+  const what = e.limit === undefined ? `${e.event}${times}` : `limit ${e.limit}${value} hit${times}`;
+  return `${e.time.toISOString()}  ${`${e.stack}:${e.address ?? e.cgroup}`.padEnd(28)}  ${what}`;
+}

@@ -1,0 +1,351 @@
+/** Following the events of cgroups as they happen: what is watched, and turning changes of files into events. */
+import type { Kernel } from '../kernel/kernel.ts';
+import { FileWatch } from '../kernel/watch.ts';
+import { eventsBetween, eventSources, type CgroupEvent, type EventSource } from '../resources/cgroup/events.ts';
+import { ADOPTED_XATTR, decodeLabel, LABEL_XATTR } from '../resources/label.ts';
+import { ADOPTED } from '../resources/scope.ts';
+
+export interface StreamEvent extends CgroupEvent {
+  readonly time: Date;
+  /** Absolute path of the cgroup in its hierarchy. */
+  readonly cgroup: string;
+  readonly stack: string;
+  /** The resource whose cgroup it is, or is below; undefined for one of nobody's. */
+  readonly address: string | undefined;
+  /** Text of the limit's file when it was hit. */
+  readonly value?: string;
+}
+
+/** How long changes are gathered before they are looked at, ms: one read for what comes together. */
+const GATHER = 10;
+/** How often v1 files without notification are looked at, ms. */
+const LOOK = 500;
+/** How long an out-of-memory notice waits for its kill to be counted, ms, and how often it looks. */
+const KILL_WAIT = 2000;
+const KILL_LOOK = 20;
+const MAX_DIRECTORIES = 200_000;
+const A_DAY = 86_400_000;
+
+interface Counters {
+  readonly source: EventSource;
+  readonly file: string;
+  readonly eventfd: number | undefined;
+  values: Readonly<Record<string, number>>;
+}
+
+interface Group {
+  readonly stack: string;
+  address: string | undefined;
+  readonly files: Counters[];
+}
+
+export class EventStream {
+  readonly #kernel: Kernel;
+  readonly #sources: readonly EventSource[];
+  readonly #emit: (event: StreamEvent) => void;
+  readonly #fail: (error: unknown) => void;
+  readonly #watch: FileWatch;
+  readonly #groups = new Map<string, Group>();
+  /** Files that changed. */
+  readonly #dirty = new Set<string>();
+  readonly #fileGroup = new Map<string, string>();
+  readonly #wake: number;
+  #entriesChanged = false;
+  #timer: NodeJS.Timeout | undefined;
+  #looking: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(kernel: Kernel, emit: (event: StreamEvent) => void, fail: (error: unknown) => void) {
+    this.#kernel = kernel;
+    this.#emit = emit;
+    this.#fail = fail;
+    this.#sources = eventSources(kernel.layout);
+    this.#wake = kernel.eventfd();
+    this.#watch = new FileWatch((path, entries) => this.#changed(path, entries));
+  }
+
+  /** Begins: what exists already makes no events. Returns the number of cgroups watched. */
+  start(): number {
+    this.#rescan(false);
+    if (this.#sources.some((s) => s.notice === 'look')) {
+      this.#looking = setInterval(() => this.#guard(() => this.#look()), LOOK);
+    }
+    void this.#followEventfds();
+    return this.#groups.size;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#watch.close();
+    clearTimeout(this.#timer);
+    clearInterval(this.#looking);
+    this.#kernel.signalEventfd(this.#wake);
+    for (const group of this.#groups.values()) {
+      this.#forget(group);
+    }
+  }
+
+  #guard(body: () => void): void {
+    try {
+      body();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #changed(path: string, entries: boolean): void {
+    if (this.#fileGroup.has(path)) {
+      this.#dirty.add(path);
+    } else if (!entries) {
+      return;
+    }
+    this.#entriesChanged ||= entries;
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#guard(() => {
+        if (this.#entriesChanged) {
+          this.#entriesChanged = false;
+          this.#rescan(true);
+        }
+        this.#read([...this.#dirty]);
+      });
+    }, GATHER);
+  }
+
+  /** Finds cgroups that came and went. */
+  #rescan(tell: boolean): void {
+    const found = this.#walk();
+    for (const [cgroup, group] of this.#groups) {
+      if (!found.has(cgroup)) {
+        // What its files said at last is gone with them, but for the emptiness that removal takes for granted.
+        this.#groups.delete(cgroup);
+        const populated = group.files.find((f) => f.values['populated'] === 1);
+        if (populated !== undefined) {
+          this.#tell(cgroup, group, { event: 'emptied', count: 1 });
+        }
+        this.#forget(group);
+        this.#tell(cgroup, group, { event: 'removed', count: 1 });
+      }
+    }
+    for (const [cgroup, stack] of found) {
+      if (!this.#groups.has(cgroup)) {
+        const group: Group = { stack, address: undefined, files: [] };
+        this.#groups.set(cgroup, group);
+        this.#addFiles(cgroup, group);
+        if (tell) {
+          this.#tell(cgroup, group, { event: 'created', count: 1 });
+          group.files.forEach((f) => this.#dirty.add(f.file));
+        }
+      } else {
+        // Directories in the other hierarchies come a little after the first.
+        const group = this.#groups.get(cgroup);
+        const before = group?.files.length ?? 0;
+        if (group !== undefined && before < this.#sources.length) {
+          this.#addFiles(cgroup, group);
+          group.files.slice(before).forEach((f) => this.#dirty.add(f.file));
+        }
+      }
+    }
+    if (!tell) {
+      this.#remember();
+    }
+  }
+
+  /**
+   * The cgroups of all stacks and what they have taken over, by path, with their stack. Every directory is watched
+   * before what is in it is listed for the last time, so that none made meanwhile is missed.
+   */
+  #walk(): Map<string, string> {
+    for (;;) {
+      const watched = this.#watch.size;
+      const found = this.#walkOnce();
+      if (this.#watch.size === watched) {
+        return found;
+      }
+    }
+  }
+
+  #walkOnce(): Map<string, string> {
+    const { layout, settings } = this.#kernel;
+    const mount = layout.primary?.mount ?? '';
+    const root = settings.cgroupRoot;
+    const walked = this.#kernel.walkDirs(`${mount}${root}`, MAX_DIRECTORIES);
+    const dirs = Array.isArray(walked) ? walked.map((d) => d.path).filter((path) => path !== '') : [];
+    for (const h of layout.hierarchies) {
+      this.#watchExisting(h.mount, root);
+      // In the other hierarchies too: their directories come when the first one has been told of already.
+      dirs.forEach((path) => this.#watch.add(`${h.mount}${root}/${path}`));
+    }
+    const found = new Map<string, string>();
+    for (const path of dirs) {
+      const stack = path.split('/')[0] ?? '';
+      if (!path.split('/').some((part) => part.startsWith('_'))) {
+        found.set(`${root}/${path}`, stack);
+      }
+      if (path === `${stack}/${ADOPTED}`) {
+        this.#walkAdopted(found, mount, stack, `${mount}${root}/${path}`);
+      }
+    }
+    return found;
+  }
+
+  #walkAdopted(found: Map<string, string>, mount: string, stack: string, record: string): void {
+    const paths = this.#kernel.getXattrs([record], ADOPTED_XATTR)[0];
+    for (const path of typeof paths === 'string' ? paths.split('\n').filter((p) => p !== '') : []) {
+      const walked = this.#kernel.walkDirs(`${mount}${path}`, MAX_DIRECTORIES);
+      for (const dir of Array.isArray(walked) ? walked : []) {
+        const full = dir.path === '' ? path : `${path}/${dir.path}`;
+        this.#watch.add(`${mount}${full}`);
+        found.set(full, stack);
+      }
+    }
+  }
+
+  /** Our root may not be there yet: the nearest directory above it tells when it comes. */
+  #watchExisting(mount: string, root: string): void {
+    for (let path = root; !this.#watch.add(`${mount}${path}`) && path !== '';) {
+      path = path.slice(0, path.lastIndexOf('/'));
+    }
+  }
+
+  #addFiles(cgroup: string, group: Group): void {
+    for (const source of this.#sources.filter((s) => !group.files.some((f) => f.source === s))) {
+      const directory = `${source.mount}${cgroup}`;
+      const names = source.files.map((f) => `${directory}/${f}`);
+      const file = names.find((name) => typeof this.#kernel.stats([name])[0] === 'object');
+      if (file === undefined || (source.notice === 'inotify' && !this.#watch.add(file))) {
+        continue;
+      }
+      const eventfd =
+        source.notice === 'eventfd' ? this.#kernel.cgroupNotify(directory, source.files[0] ?? '') : undefined;
+      group.files.push({ source, file, eventfd, values: {} });
+      this.#fileGroup.set(file, cgroup);
+      if (eventfd !== undefined) {
+        this.#kernel.signalEventfd(this.#wake);
+      }
+    }
+  }
+
+  #forget(group: Group): void {
+    for (const { file, eventfd } of group.files) {
+      this.#watch.remove(file);
+      this.#watch.remove(file.slice(0, file.lastIndexOf('/')));
+      this.#fileGroup.delete(file);
+      this.#dirty.delete(file);
+      if (eventfd !== undefined) {
+        this.#kernel.close(eventfd);
+      }
+    }
+    group.files.length = 0;
+  }
+
+  #remember(): void {
+    const all = [...this.#groups.values()].flatMap((g) => g.files);
+    const texts = this.#kernel.readFiles(all.map((f) => f.file));
+    all.forEach((f, i) => {
+      const text = texts[i];
+      f.values = typeof text === 'string' ? f.source.parse(text) : {};
+    });
+  }
+
+  #counters(file: string): Counters | undefined {
+    return this.#groups.get(this.#fileGroup.get(file) ?? '')?.files.find((f) => f.file === file);
+  }
+
+  #read(files: readonly string[]): void {
+    this.#dirty.clear();
+    const texts = this.#kernel.readFiles(files);
+    files.forEach((file, i) => {
+      const [text, counters] = [texts[i], this.#counters(file)];
+      const cgroup = this.#fileGroup.get(file) ?? '';
+      const group = this.#groups.get(cgroup);
+      if (typeof text !== 'string' || counters === undefined || group === undefined) {
+        return;
+      }
+      const before = counters.values;
+      counters.values = counters.source.parse(text);
+      for (const event of eventsBetween(before, counters.values)) {
+        this.#tell(cgroup, group, event, counters.source.mount);
+      }
+    });
+  }
+
+  #tell(cgroup: string, group: Group, event: CgroupEvent, mount?: string): void {
+    group.address ??= this.#addressOf(cgroup);
+    const text =
+      event.limit === undefined || mount === undefined
+        ? undefined
+        : this.#kernel.readFiles([`${mount}${cgroup}/${event.limit}`])[0];
+    this.#emit({
+      ...event,
+      time: new Date(),
+      cgroup,
+      stack: group.stack,
+      address: group.address,
+      ...(typeof text === 'string' ? { value: text.trim() } : {}),
+    });
+  }
+
+  /** The label of the cgroup, or of the nearest one above it. */
+  #addressOf(cgroup: string): string | undefined {
+    const mount = this.#kernel.layout.primary?.mount ?? '';
+    const parts = cgroup.split('/');
+    const paths = parts.slice(1).map((_, i) => `${mount}${parts.slice(0, parts.length - i).join('/')}`);
+    for (const text of this.#kernel.getXattrs(paths, LABEL_XATTR)) {
+      const label = typeof text === 'string' ? decodeLabel(text) : undefined;
+      if (label !== undefined) {
+        return label.address;
+      }
+    }
+    return undefined;
+  }
+
+  /** Looks at the v1 files that tell nobody when they change. */
+  #look(): void {
+    const files = [...this.#groups.values()].flatMap((g) => g.files.filter((f) => f.source.notice === 'look'));
+    this.#read([...files.map((f) => f.file), ...this.#dirty]);
+  }
+
+  async #followEventfds(): Promise<void> {
+    while (!this.#closed) {
+      const with_ = [...this.#groups.values()].flatMap((g) => g.files.filter((f) => f.eventfd !== undefined));
+      const fds = [this.#wake, ...with_.map((f) => f.eventfd ?? -1)];
+      const ready = await this.#kernel.waitEventfds(fds, A_DAY);
+      if (this.#closed) {
+        break;
+      }
+      this.#guard(() => {
+        for (const index of ready.filter((i) => i > 0)) {
+          this.#outOfMemory(with_[index - 1], Date.now() + KILL_WAIT);
+        }
+      });
+    }
+    this.#kernel.close(this.#wake);
+  }
+
+  /** The notice comes before the kill: the counter is looked at until it has risen. */
+  #outOfMemory(counters: Counters | undefined, deadline: number): void {
+    const file = counters?.file ?? '';
+    const cgroup = this.#fileGroup.get(file);
+    const group = this.#groups.get(cgroup ?? '');
+    if (counters === undefined || cgroup === undefined || group === undefined) {
+      return;
+    }
+    this.#tell(cgroup, group, { event: 'oom', count: 1 });
+    const before = counters.values['memory.oom_kill'] ?? 0;
+    const look = (): void => {
+      if (this.#closed || !this.#fileGroup.has(file)) {
+        return;
+      }
+      this.#read([file, ...this.#dirty]);
+      if ((counters.values['memory.oom_kill'] ?? 0) === before && Date.now() < deadline) {
+        setTimeout(() => this.#guard(look), KILL_LOOK);
+      }
+    };
+    look();
+  }
+}
