@@ -33,7 +33,14 @@ interface Counters {
   values: Readonly<Record<string, number>>;
 }
 
+/** A cgroup as a walk finds it. */
+interface Found {
+  readonly stack: string;
+  readonly ino: number;
+}
+
 interface Group {
+  readonly ino: number;
   readonly stack: string;
   address: string | undefined;
   readonly files: Counters[];
@@ -50,7 +57,8 @@ export class EventStream {
   readonly #dirty = new Set<string>();
   readonly #fileGroup = new Map<string, string>();
   readonly #wake: number;
-  #entriesChanged = false;
+  /** Directories whose children came or went, or that went themselves. */
+  readonly #touched = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #looking: NodeJS.Timeout | undefined;
   #closed = false;
@@ -99,7 +107,9 @@ export class EventStream {
     } else if (!entries) {
       return;
     }
-    this.#entriesChanged ||= entries;
+    if (entries) {
+      this.#touched.add(path);
+    }
     this.#schedule();
   }
 
@@ -107,8 +117,9 @@ export class EventStream {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.#guard(() => {
-        if (this.#entriesChanged) {
-          this.#entriesChanged = false;
+        if (this.#touched.size > 0) {
+          this.#touched.forEach((path) => this.#watch.refresh(path));
+          this.#touched.clear();
           this.#rescan(true);
         }
         this.#read([...this.#dirty]);
@@ -120,7 +131,7 @@ export class EventStream {
   #rescan(tell: boolean): void {
     const found = this.#walk();
     for (const [cgroup, group] of this.#groups) {
-      if (!found.has(cgroup)) {
+      if (found.get(cgroup)?.ino !== group.ino) {
         // What its files said at last is gone with them, but for the emptiness that removal takes for granted.
         this.#groups.delete(cgroup);
         const populated = group.files.find((f) => f.values['populated'] === 1);
@@ -131,9 +142,9 @@ export class EventStream {
         this.#tell(cgroup, group, { event: 'removed', count: 1 });
       }
     }
-    for (const [cgroup, stack] of found) {
+    for (const [cgroup, { stack, ino }] of found) {
       if (!this.#groups.has(cgroup)) {
-        const group: Group = { stack, address: undefined, files: [] };
+        const group: Group = { ino, stack, address: undefined, files: [] };
         this.#groups.set(cgroup, group);
         this.#addFiles(cgroup, group);
         if (tell) {
@@ -159,7 +170,7 @@ export class EventStream {
    * The cgroups of all stacks and what they have taken over, by path, with their stack. Every directory is watched
    * before what is in it is listed for the last time, so that none made meanwhile is missed.
    */
-  #walk(): Map<string, string> {
+  #walk(): Map<string, Found> {
     for (;;) {
       const watched = this.#watch.size;
       const found = this.#walkOnce();
@@ -169,22 +180,22 @@ export class EventStream {
     }
   }
 
-  #walkOnce(): Map<string, string> {
+  #walkOnce(): Map<string, Found> {
     const { layout, settings } = this.#kernel;
     const mount = layout.primary?.mount ?? '';
     const root = settings.cgroupRoot;
     const walked = this.#kernel.walkDirs(`${mount}${root}`, MAX_DIRECTORIES);
-    const dirs = Array.isArray(walked) ? walked.map((d) => d.path).filter((path) => path !== '') : [];
+    const dirs = Array.isArray(walked) ? walked.filter((d) => d.path !== '') : [];
     for (const h of layout.hierarchies) {
       this.#watchExisting(h.mount, root);
       // In the other hierarchies too: their directories come when the first one has been told of already.
-      dirs.forEach((path) => this.#watch.add(`${h.mount}${root}/${path}`));
+      dirs.forEach(({ path }) => this.#watch.add(`${h.mount}${root}/${path}`));
     }
-    const found = new Map<string, string>();
-    for (const path of dirs) {
+    const found = new Map<string, Found>();
+    for (const { path, ino } of dirs) {
       const stack = path.split('/')[0] ?? '';
       if (!path.split('/').some((part) => part.startsWith('_'))) {
-        found.set(`${root}/${path}`, stack);
+        found.set(`${root}/${path}`, { stack, ino });
       }
       if (path === `${stack}/${ADOPTED}`) {
         this.#walkAdopted(found, mount, stack, `${mount}${root}/${path}`);
@@ -193,14 +204,14 @@ export class EventStream {
     return found;
   }
 
-  #walkAdopted(found: Map<string, string>, mount: string, stack: string, record: string): void {
+  #walkAdopted(found: Map<string, Found>, mount: string, stack: string, record: string): void {
     const paths = this.#kernel.getXattrs([record], ADOPTED_XATTR)[0];
     for (const path of typeof paths === 'string' ? paths.split('\n').filter((p) => p !== '') : []) {
       const walked = this.#kernel.walkDirs(`${mount}${path}`, MAX_DIRECTORIES);
       for (const dir of Array.isArray(walked) ? walked : []) {
         const full = dir.path === '' ? path : `${path}/${dir.path}`;
         this.#watch.add(`${mount}${full}`);
-        found.set(full, stack);
+        found.set(full, { stack, ino: dir.ino });
       }
     }
   }

@@ -2,11 +2,11 @@
  * Being told of changes to kernel files by inotify(7): event files of cgroups raise IN_MODIFY when they change
  * (cgroup-v2.rst, "Basic operations"), and directories when children are made or removed.
  */
-import { watch, type FSWatcher } from 'node:fs';
+import { statSync, watch, type FSWatcher } from 'node:fs';
 import { TsboxError } from '../errors.ts';
 
 export class FileWatch {
-  readonly #watchers = new Map<string, FSWatcher>();
+  readonly #watchers = new Map<string, { readonly watcher: FSWatcher; readonly inode: number }>();
   readonly #changed: (path: string, entries: boolean) => void;
 
   /** @param changed a path has changed; `entries`: a directory's children came or went, or the path itself has gone */
@@ -28,7 +28,7 @@ export class FileWatch {
       const watcher = watch(path, { persistent: true }, (kind) => this.#changed(path, kind === 'rename'));
       // A removed cgroup takes its watch with it.
       watcher.on('error', () => this.remove(path));
-      this.#watchers.set(path, watcher);
+      this.#watchers.set(path, { watcher, inode: inodeOf(path) });
       return true;
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? '';
@@ -46,19 +46,26 @@ export class FileWatch {
   }
 
   remove(path: string): void {
-    this.#watchers.get(path)?.close();
+    this.#watchers.get(path)?.watcher.close();
     this.#watchers.delete(path);
   }
 
-  /** Every path watched at or below this one. */
-  below(path: string): string[] {
-    return [...this.#watchers.keys()].filter((p) => p === path || p.startsWith(`${path}/`));
+  /** Lets go of a path that is gone, or has been made anew since: a watch is on what was there. */
+  refresh(path: string): void {
+    if (this.#watchers.has(path) && this.#watchers.get(path)?.inode !== inodeOf(path)) {
+      this.remove(path);
+    }
   }
 
   close(): void {
-    for (const watcher of this.#watchers.values()) {
+    for (const { watcher } of this.#watchers.values()) {
       watcher.close();
     }
     this.#watchers.clear();
   }
+}
+
+/** 0 for what is not there. */
+function inodeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.ino ?? 0;
 }

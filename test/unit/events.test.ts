@@ -24,7 +24,7 @@ test('each layout has its own sources', () => {
   assert.equal(files(HYBRID, ''), [
     'inotify /sys/fs/cgroup/unified/cgroup.events',
     'eventfd /sys/fs/cgroup/memory/memory.oom_control',
-    'inotify /sys/fs/cgroup/pids/pids.events',
+    'look /sys/fs/cgroup/pids/pids.events',
     'look /sys/fs/cgroup/freezer/freezer.state',
   ]);
   const v1 = files(HYBRID.split('\n').slice(1).join('\n'), '');

@@ -10,8 +10,8 @@ export const command: Command = {
   help: [
     'Shows what happens to the cgroups of the stacks, as it happens, until interrupted: created, populated, frozen, thawed,',
     'limit (which one was hit, how often), oom, oom_kill, oom_group_kill, emptied, removed. --json: one object per line.',
-    'The kernel tells of changes itself (inotify; eventfd for memory on v1); only the v1 freezer, and on pure v1 whether a',
-    'cgroup is empty, is looked at twice a second.',
+    'The kernel tells of changes itself (inotify; eventfd for memory on v1). On v1 the freezer, pids.events and, without any',
+    'v2, whether a cgroup is empty, are looked at twice a second.',
   ].join('\n'),
   async run(args) {
     const { openKernel } = await import('../../kernel/kernel.ts');

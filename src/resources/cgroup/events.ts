@@ -88,7 +88,8 @@ export function eventSources(layout: CgroupLayout): EventSource[] {
     sources.push({ files: ['memory.oom_control'], mount: memory, notice: 'eventfd', parse });
   }
   if (pids !== undefined) {
-    sources.push({ files: ['pids.events'], mount: pids, notice: 'inotify', parse: prefixed('pids') });
+    // Linux 6.18 notifies another file than the one v1 has, so it is looked at.
+    sources.push({ files: ['pids.events'], mount: pids, notice: 'look', parse: prefixed('pids') });
   }
   if (freezer !== undefined) {
     const parse = (text: string): Record<string, number> => ({ 'v1.frozen': text.trim() === 'FROZEN' ? 1 : 0 });
