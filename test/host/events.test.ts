@@ -133,7 +133,11 @@ scene('a container from its making to its end', async (box, start) => {
       .filter((e) => e.address === address)
       .map((e) => e.event);
   const states = of('container/hog').filter((e) => !['limit', 'oom'].includes(e));
-  assert.equal(states, ['created', 'populated', 'frozen', 'thawed', 'oom_kill', 'emptied', 'removed']);
+  assert.equal(states.slice(0, 4), ['created', 'populated', 'frozen', 'thawed']);
+  // On v1 the count of kills and the emptiness come by different ways.
+  const end = states.slice(4, 6);
+  assert.equal(layout() === 'unified' ? end : end.sort().reverse(), ['oom_kill', 'emptied']);
+  assert.equal(states.slice(6), ['removed']);
   assert.ok(follower.events().every((e) => e.stack === 'ev' && !e.cgroup.includes('/_')));
   follower.process.kill('SIGTERM');
   assert.is(await follower.ended, 0);
