@@ -1,6 +1,9 @@
 /** What this kernel and these privileges allow, found by looking, not by version numbers. */
 import { release } from 'node:os';
 import type { KernelReader } from '../kernel/reader.ts';
+import { delegation, remedy } from '../resources/cgroup/delegation.ts';
+import { describeProcesses } from '../resources/processes.ts';
+import { EVACUATED } from '../resources/scope.ts';
 import { knobAccess, whyMissing } from '../resources/cgroup/access.ts';
 import type { KnobFiles } from '../resources/cgroup/knob.ts';
 import { KNOBS } from '../resources/cgroup/registry.ts';
@@ -39,6 +42,7 @@ export function examine(reader: KernelReader): Finding[] {
   return [
     kernelFinding(),
     cgroupFinding(reader),
+    ...delegationFindings(reader),
     ...knobFindings(reader),
     ...namespaceFindings(reader),
     ...capabilityFindings(reader),
@@ -71,6 +75,43 @@ function cgroupFinding(reader: KernelReader): Finding {
   }
   const where = layout.hierarchies.map((h) => `${h.name} (v${h.version}) on ${h.mount}`).join(', ');
   return { what: 'cgroups', status: 'ok', detail: `${layout.mode}: ${where}`, essential: true };
+}
+
+/** What stands between our root and the controllers of the unified hierarchy, each with what would grant it. */
+function delegationFindings(reader: KernelReader): Finding[] {
+  const v2 = reader.layout.hierarchies.find((h) => h.version === 2);
+  const root = reader.settings.cgroupRoot;
+  const { withheld, threaded, inner } = delegation(reader, v2?.controllers ?? []);
+  const findings = withheld.map((w): Finding => ({
+    what: `delegation of ${w.controller}`,
+    status: 'limited',
+    detail: `${w.ancestor} does not hand it on to ${root} (cgroup.subtree_control)`,
+    essential: false,
+    remedy: remedy([w]),
+  }));
+  if (threaded !== undefined) {
+    findings.push({
+      what: 'cgroup.type',
+      status: 'missing',
+      detail: `${threaded.path} is ${threaded.type}: no container can be below it`,
+      essential: true,
+      remedy: 'use another root: TSBOX_CGROUP_ROOT',
+    });
+  }
+  if (inner.length > 0) {
+    findings.push({
+      what: 'inner processes',
+      status: 'limited',
+      detail: `${describeProcesses(reader, inner.slice(0, 10))
+        .map((p) => p.text)
+        .join(', ')} in ${root}`,
+      essential: false,
+      remedy: `the first apply that needs controllers moves them to ${root}/${EVACUATED}`,
+    });
+  }
+  return findings.length > 0 || v2 === undefined
+    ? findings
+    : [{ what: 'delegation', status: 'ok', detail: `${root} gets ${v2.controllers.join(', ')}`, essential: false }];
 }
 
 function knobFindings(reader: KernelReader): Finding[] {
