@@ -149,8 +149,9 @@ if (CONTROLLER === undefined) {
   });
 
   trap('2: controllers are enabled down to where they are needed, and read back', async (t) => {
-    const file = t.stack(`cgroups:\n  a: {}\n  a/b: {}\n  a/b/c: { ${yaml} }\n`);
-    assert.is((await t.box.tsbox('apply', '-y', '-f', file)).code, 0);
+    const file = t.stack(`cgroups:\n  a: { children: { b: { children: { c: { ${yaml} } } } } }\n`);
+    const applied = await t.box.tsbox('apply', '-y', '-f', file);
+    assert.is(applied.code, 0, applied.stderr);
     for (const path of ['', 'traps', 'traps/a', 'traps/a/b']) {
       const control = readFileSync(`${t.box.cgroupDir('unified', path)}/cgroup.subtree_control`, 'utf8');
       assert.ok(control.trim().split(' ').includes(name), `${path}: ${control}`);
@@ -252,11 +253,11 @@ trap("14: a cpuset outside its parent's is an error with both lines", async (t) 
   const run = await t.box.tsbox(
     'validate',
     '-f',
-    t.stack('cgroups:\n  a: { cpuset: { cpus: "0" } }\n  a/b: { cpuset: { cpus: "0-1" } }\n'),
+    t.stack('cgroups:\n  a:\n    cpuset: { cpus: "0" }\n    children:\n      b: { cpuset: { cpus: "0-1" } }\n'),
   );
   assert.is(run.code, 1, run.stdout);
-  assert.match(run.stderr, /cpuset/);
-  assert.match(run.stderr, /traps\.yaml:5/);
+  assert.match(run.stderr, /traps\.yaml:7:\d+[\s\S]*cpuset/);
+  assert.match(run.stderr, /traps\.yaml:4|line 4/);
 });
 
 trap('17: a cgroup cannot have the name of a kernel file', async (t) => {
@@ -270,7 +271,10 @@ trap('17: a cgroup cannot have the name of a kernel file', async (t) => {
 trap('18: what tsbox did not make keeps a cgroup, by name; it is never removed with its contents', async (t) => {
   const file = t.stack('cgroups:\n  a: {}\n');
   assert.is((await t.box.tsbox('apply', '-y', '-f', file)).code, 0);
-  const dirs = hierarchies().map((h) => t.made(`${h.mount}${t.box.cgroupRoot}/traps/a/theirs`));
+  const dirs = [...new Set(['unified', 'pids'].filter((c) => c !== 'unified' || v2Mount() !== undefined))].map((c) =>
+    t.box.cgroupDir(c, 'traps/a/theirs'),
+  );
+  [...new Set(dirs)].forEach((dir) => t.made(dir));
   const pid = await t.sleeper(...dirs);
   const destroyed = await t.box.tsbox('destroy', '-y', '-f', file);
   assert.is(destroyed.code, 1, destroyed.stdout);
