@@ -6,7 +6,8 @@ import { parseStatus } from '../kernel/proc.ts';
 import { CAPABILITIES } from '../resources/container/capabilities.ts';
 import { seccompFilter } from '../resources/container/seccomp.ts';
 import type { ScopeEntry } from '../resources/scope.ts';
-import { directoryIn } from '../resources/scope.ts';
+import { executionContext } from './context.ts';
+import { isFrozen } from './control.ts';
 
 export interface ExecOptions {
   readonly argv: readonly string[];
@@ -25,12 +26,9 @@ export function execSpec(kernel: Kernel, stack: string, entry: ScopeEntry, optio
   if (run === undefined) {
     throw new TsboxError('TSB2004', 'the container is not running');
   }
-  const frozen = kernel.readFiles([
-    `${directoryIn(kernel.layout.primary?.mount ?? '', kernel.settings.cgroupRoot, stack, entry.path)}/cgroup.events`,
-  ])[0];
-  if (typeof frozen === 'string' && frozen.includes('frozen 1')) {
+  if (isFrozen(executionContext(kernel, stack, undefined), entry.path)) {
     throw new TsboxError('TSB2004', 'the container is frozen: a process that joins it would never start', {
-      hint: 'thaw it first',
+      hint: 'tsbox thaw lets it run',
     });
   }
   const [statusText] = kernel.readFiles([`/proc/${run.pid}/status`]);

@@ -257,7 +257,7 @@ trap("14: a cpuset outside its parent's is an error with both lines", async (t) 
   );
   assert.is(run.code, 1, run.stdout);
   assert.match(run.stderr, /traps\.yaml:7:\d+[\s\S]*cpuset/);
-  assert.match(run.stderr, /traps\.yaml:4|line 4/);
+  assert.match(run.stderr, /cgroup\/a lacks \(\S*traps\.yaml:5\)/);
 });
 
 trap('17: a cgroup cannot have the name of a kernel file', async (t) => {
