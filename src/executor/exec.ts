@@ -6,6 +6,7 @@ import { parseStatus } from '../kernel/proc.ts';
 import { CAPABILITIES } from '../resources/container/capabilities.ts';
 import { seccompFilter } from '../resources/container/seccomp.ts';
 import type { ScopeEntry } from '../resources/scope.ts';
+import { directoryIn } from '../resources/scope.ts';
 import { executionContext } from './context.ts';
 import { isFrozen } from './control.ts';
 
