@@ -29,6 +29,8 @@ const OPTIONS = {
   name: { type: 'string' },
   depth: { type: 'string' },
   devices: { type: 'boolean' },
+  interval: { type: 'string' },
+  sort: { type: 'string' },
 } as const;
 
 export type OptionName = keyof typeof OPTIONS;
@@ -113,4 +115,23 @@ export function numberOption(args: Arguments, name: OptionName, fallback: number
     throw new TsboxError('TSB2001', `--${name} must be a number from ${least} to ${most}, not '${text}'`);
   }
   return number;
+}
+
+/** A time in seconds from an option, fractions allowed. */
+export function secondsOption(
+  args: Arguments,
+  name: OptionName,
+  fallback: number,
+  least: number,
+  most: number,
+): number {
+  const text = args.values[name];
+  if (text === undefined) {
+    return fallback;
+  }
+  const seconds = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || seconds < least || seconds > most) {
+    throw new TsboxError('TSB2001', `--${name} must be from ${least} to ${most} seconds, not '${text}'`);
+  }
+  return seconds;
 }

@@ -25,7 +25,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   ps: () => import('./commands/ps.ts'),
   show: () => import('./commands/show.ts'),
   signal: () => import('./commands/signal.ts'),
+  stats: () => import('./commands/stats.ts'),
   thaw: () => import('./commands/thaw.ts'),
+  top: () => import('./commands/top.ts'),
   validate: () => import('./commands/validate.ts'),
   version: () => import('./commands/version.ts'),
 };
@@ -40,6 +42,8 @@ const SUMMARY: Readonly<Record<string, string>> = {
   show: 'show a resource as it is now',
   import: 'write a stack that describes an existing cgroup',
   logs: 'show what containers wrote',
+  stats: 'show what cgroups use',
+  top: 'show it live',
   events: 'show what happens to cgroups as it happens',
   exec: 'run a command in a container',
   freeze: 'freeze a container or cgroup',
