@@ -90,7 +90,7 @@ test.before(async () => {
     }
   }
   console.log(
-    `# ${mode}: ${live.length} knobs tried, ${missing.length} not in this kernel, ${stuck.length} without another value`,
+    `# ${mode}: ${live.length} knobs tried, ${missing.length} not in this kernel, ${stuck.length} without another value: ${live.join(' ')}`,
   );
 });
 

@@ -148,23 +148,30 @@ function isOurs(context: ExecutionContext, dir: string, mount: string): boolean 
 /** How often a busy cgroup is tried again, 1 ms apart: for a moment after a move the kernel still sees the process. */
 const BUSY_RETRIES = 200;
 
-/** Switches one controller on; processes that are in our own root leave it first, as the plan said. */
+/**
+ * Switches one controller on; processes that are in our own root leave it first, as the plan said. That cannot wait for
+ * an EBUSY: a threaded controller (pids, cpu) is enabled beside processes, and makes every child 'domain invalid'.
+ */
 function enableOne(context: ExecutionContext, dir: string, controller: string): number {
   const { kernel } = context;
-  const root = `${kernel.layout.primary?.mount ?? ''}${kernel.settings.cgroupRoot}`;
-  let result = kernel.tryWrite(`${dir}/cgroup.subtree_control`, `+${controller}`);
-  if (result === -EBUSY && dir === root) {
+  const v2 = kernel.layout.hierarchies.find((h) => h.version === 2)?.mount ?? '';
+  if (dir !== v2 && hasProcesses(context, dir)) {
+    if (dir !== `${v2}${kernel.settings.cgroupRoot}`) {
+      return -EBUSY;
+    }
     evacuate(context, dir);
   }
-  for (let i = 0; result === -EBUSY && i < BUSY_RETRIES; i++) {
-    const [text] = kernel.readFiles([`${dir}/cgroup.procs`]);
-    if (typeof text === 'string' && text !== '') {
-      break;
-    }
+  let result = kernel.tryWrite(`${dir}/cgroup.subtree_control`, `+${controller}`);
+  for (let i = 0; result === -EBUSY && i < BUSY_RETRIES && !hasProcesses(context, dir); i++) {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
     result = kernel.tryWrite(`${dir}/cgroup.subtree_control`, `+${controller}`);
   }
   return result;
+}
+
+function hasProcesses(context: ExecutionContext, dir: string): boolean {
+  const [text] = context.kernel.readFiles([`${dir}/cgroup.procs`]);
+  return typeof text === 'string' && text !== '';
 }
 
 /** Moves every process of a cgroup into a leaf below it; those that fork meanwhile are caught by another round. */

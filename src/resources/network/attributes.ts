@@ -2,7 +2,7 @@
 import type { Attribute } from '../attribute.ts';
 
 const row = { change: 'in-place', observed: 'live', unit: 'none' } as const;
-const RATE_SOURCE = 'bpf(2), BPF_PROG_TYPE_CGROUP_SKB; docs/decisions/0009-network-tags-by-bpf.md';
+const RATE_SOURCE = 'bpf(2), BPF_PROG_TYPE_CGROUP_SKB; docs/decisions/0010-network-tags-by-bpf.md';
 
 export const MARK = 'network_tag.mark';
 export const PRIORITY = 'network_tag.priority';
