@@ -1,23 +1,54 @@
 /** Tags and rates of a cgroup's traffic as programs on v2: declared, detached by hand, shown, healed, gone. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadNative } from '../../src/kernel/native.ts';
 import { buildProbe, hasCompiler } from '../support/device-probe.ts';
 import { assertNoLeaks, snapshot } from '../support/leaks.ts';
-import { layout, sandbox, type Sandbox } from '../support/sandbox.ts';
+import { hierarchies, layout, sandbox, type Sandbox } from '../support/sandbox.ts';
 
 const YAML = `tsbox: 1
 name: tag
 cgroups:
   box: { network_tag: { mark: 0x10, priority: 5 }, bandwidth: { egress: 10Mbit } }
 `;
+/** On v1 the tag is a file, where the controller is mounted. */
+async function classIds(): Promise<void> {
+  const mounted = hierarchies().some((h) => h.controllers.includes('net_cls'));
+  const before = await snapshot();
+  const box = await sandbox('tag');
+  try {
+    const file = box.write('tag.yaml', 'tsbox: 1\nname: tag\ncgroups:\n  box: { network_tag: { mark: 0x10 } }\n');
+    const applied = await box.tsbox('apply', '-y', '-f', file);
+    if (!mounted) {
+      assert.is(applied.code, 1);
+      assert.match(applied.stderr, 'the v1 controller net_cls is not mounted here');
+      return;
+    }
+    assert.is(applied.code, 0, applied.stderr);
+    const classid = `${box.cgroupDir('net_cls', 'tag/box')}/net_cls.classid`;
+    assert.is(readFileSync(classid, 'utf8'), '16\n');
+    writeFileSync(classid, '17');
+    const drift = await box.tsbox('drift', '-f', file);
+    assert.is(drift.code, 2);
+    assert.match(drift.stdout, /network_tag\.mark/);
+    assert.is((await box.tsbox('apply', '-y', '-f', file)).code, 0);
+    assert.is(readFileSync(classid, 'utf8'), '16\n');
+    assert.is((await box.tsbox('plan', '-f', file, '--detailed-exitcode')).code, 0);
+    assert.is((await box.tsbox('destroy', '-y', '-f', file)).code, 0);
+  } finally {
+    await box.cleanup();
+  }
+  assertNoLeaks(before, await snapshot());
+}
+
 /** BPF_CGROUP_INET_INGRESS, _EGRESS and _SOCK_CREATE of enum bpf_attach_type. */
 const HOOKS = [0, 1, 2];
 
 test('every program that is detached by hand is shown and attached again', async () => {
   if (layout() === 'v1') {
+    await classIds();
     return;
   }
   const before = await snapshot();

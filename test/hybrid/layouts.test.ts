@@ -32,7 +32,18 @@ const V1 = 'umount /sys/fs/cgroup/unified';
 const UNIFIED = 'umount -R /sys/fs/cgroup\nmount -t cgroup2 none /sys/fs/cgroup';
 
 if (layout() === 'hybrid') {
-  for (const file of ['stacks', 'change', 'drift', 'drift-knobs', 'pod']) {
+  for (const file of [
+    'stacks',
+    'change',
+    'drift',
+    'drift-knobs',
+    'pod',
+    'adopt',
+    'control',
+    'events',
+    'stats',
+    'traps-cgroup',
+  ]) {
     test(`pure v1: ${file}`, async () => {
       const { code, output } = await inView(
         V1,
