@@ -9,6 +9,7 @@ import { primaryDirectory, stackRunDir, type ExecutionContext } from './context.
 import { faultPoint } from './fault.ts';
 import { Journal } from './journal.ts';
 import { describeStep, runStep } from './run-step.ts';
+import { protectionGaps } from '../resources/cgroup/protection.ts';
 import { removeStackRoot } from './teardown.ts';
 
 export type ApplyEvent =
@@ -180,13 +181,21 @@ function asError(cause: unknown, change: PlannedChange): TsboxError {
 }
 
 /** Records what the stack now consists of, or takes its last traces away. */
+/** Gives our own directories the protection of memory that is asked for below them: resources/cgroup/protection.ts. */
+function handProtectionOn({ kernel, stackName }: ExecutionContext): void {
+  const mount = kernel.layout.byController.get('memory')?.mount ?? '';
+  kernel.write(protectionGaps(kernel, stackName).map((g) => ({ path: `${mount}${g.path}/${g.file}`, data: g.wanted })));
+}
+
 async function finish(context: ExecutionContext, plan: Plan, complete: boolean): Promise<void> {
   if (plan.declared.length === 0) {
     if (complete) {
       await removeStackRoot(context);
+      handProtectionOn(context);
     }
     return;
   }
+  handProtectionOn(context);
   if (complete && plan.complete) {
     context.kernel.setXattr(primaryDirectory(context, ''), STACK_XATTR, plan.declared.join('\n'));
   }

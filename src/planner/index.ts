@@ -5,6 +5,7 @@ import type { Address, Declared, Observed, Problem, StepContext } from '../resou
 import { knobRisks } from '../resources/cgroup/risk.ts';
 import { controllersFor } from '../resources/cgroup/writes.ts';
 import { delegation, delegationErrors } from '../resources/cgroup/delegation.ts';
+import { PROTECTIONS, protectionWarnings } from '../resources/cgroup/protection.ts';
 import { describeProcesses } from '../resources/processes.ts';
 import { KINDS, kindOf } from '../resources/registry.ts';
 import { EVACUATED, readScope, type StackScope } from '../resources/scope.ts';
@@ -85,6 +86,7 @@ export async function makePlan(
       warnings: [
         ...problems.filter((p) => p.severity === 'warning').map((p) => p.error.message),
         ...evacuation(reader, needed),
+        ...(asksForProtection(declared.values()) ? protectionWarnings(reader, name) : []),
       ],
       unreadable: [
         ...scope.unreadable,
@@ -112,6 +114,10 @@ function evacuation(reader: KernelReader, needed: readonly string[]): string[] {
   return [
     `${names.join(', ')}${more} in ${root} will move to ${root}/${EVACUATED}: a cgroup that gives its children controllers (${needed.join(', ')}) holds no processes itself`,
   ];
+}
+
+function asksForProtection(declared: Iterable<Declared>): boolean {
+  return [...declared].some((d) => PROTECTIONS.some((name) => (d.desired[name] ?? '0') !== '0'));
 }
 
 /** Paths without those that lie below another of them. */

@@ -53,7 +53,13 @@ if (!strace) {
   const box = await sandbox('purity');
   try {
     const file = join(process.cwd(), 'stacks/tenants.yaml');
-    const commands = [['plan', '-f', file], ['drift', '-f', file], ['show', '-f', file], ['ps']];
+    const commands = [
+      ['plan', '-f', file],
+      ['drift', '-f', file],
+      ['show', '-f', file],
+      ['stats', '--interval', '0.1'],
+      ['ps'],
+    ];
     const trace = join(box.dir, 'trace');
     for (const round of ['before the apply', 'after it']) {
       for (const command of commands) {

@@ -293,6 +293,40 @@ trap('18: what tsbox did not make keeps a cgroup, by name; it is never removed w
   assert.is((await t.box.tsbox('destroy', '-y', '-f', file)).code, 0);
 });
 
+if (layout() === 'unified') {
+  trap('protection of memory is handed down to where it is asked for', async (t) => {
+    const mib = 1024 * 1024;
+    const stack = (mebibytes: number): string =>
+      t.stack(
+        `cgroups:\n  a: { memory: { min: ${mebibytes}MiB } }\n  b: { memory: { min: 8MiB, low: 16MiB } }\n  c: { pids: { max: 5 } }\n`,
+      );
+    const read = (path: string, file: string): number =>
+      Number(readFileSync(`${t.box.cgroupDir('unified', path)}/${file}`, 'utf8'));
+    const file = stack(4);
+    const applied = await t.box.tsbox('apply', '-y', '-f', file);
+    assert.is(applied.code, 0, applied.stderr);
+    for (const path of ['', 'traps']) {
+      assert.is(read(path, 'memory.min'), 12 * mib, path);
+      assert.is(read(path, 'memory.low'), 16 * mib, path);
+    }
+    assert.not.match((await t.box.tsbox('plan', '-f', file)).stderr, 'hands on');
+    writeFileSync(`${t.box.cgroupDir('unified', 'traps')}/memory.min`, '0');
+    assert.match(
+      (await t.box.tsbox('plan', '-f', file)).stderr,
+      /\/traps hands on 0 of the 12582912 bytes of memory\.min asked for below it/,
+    );
+    assert.is((await t.box.tsbox('apply', '-y', '-f', stack(6))).code, 0);
+    assert.is(read('traps', 'memory.min'), 14 * mib);
+    assert.is(read('', 'memory.min'), 14 * mib);
+    const other = t.box.write('other.yaml', 'tsbox: 1\nname: other\ncgroups:\n  x: { memory: { min: 2MiB } }\n');
+    assert.is((await t.box.tsbox('apply', '-y', '-f', other)).code, 0);
+    assert.is(read('', 'memory.min'), 16 * mib);
+    assert.is((await t.box.tsbox('destroy', '-y', '--stack', 'traps')).code, 0);
+    assert.is(read('', 'memory.min'), 2 * mib);
+    assert.is((await t.box.tsbox('destroy', '-y', '--stack', 'other')).code, 0);
+  });
+}
+
 trap('unmentioned keys are left as they are', async (t) => {
   const file = t.stack('cgroups:\n  a: { pids: { max: 50 } }\n');
   assert.is((await t.box.tsbox('apply', '-y', '-f', file)).code, 0);
