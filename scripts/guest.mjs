@@ -1,7 +1,8 @@
 // Runs tests (or any command) in a QEMU guest that shares this machine's files read-only, under a kernel whose cgroup
 // layout we choose. Software emulation only: some six times slower than here, so nothing is timed in it.
 //
-//   node scripts/guest.mjs [SUITE]… [--layout unified|v1] [--filter TEXT] [--command 'SHELL COMMAND']
+//   node scripts/guest.mjs [SUITE]… [--layout unified|v1] [--filter TEXT] [--shard I/N] [--command 'SHELL COMMAND']
+//   node scripts/guest.mjs --prepare   only fetches the kernel
 import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -28,8 +29,9 @@ const option = (name, fallback) => {
 const layout = option('--layout', 'unified');
 const command = option('--command', undefined);
 const filter = option('--filter', '');
+const shard = option('--shard', '');
 const taken = new Set(
-  ['--layout', '--command', '--filter'].flatMap((n) =>
+  ['--layout', '--command', '--filter', '--shard'].flatMap((n) =>
     argv.includes(n) ? [argv.indexOf(n), argv.indexOf(n) + 1] : [],
   ),
 );
@@ -150,7 +152,7 @@ function guestScript() {
       : ['mount -t cgroup2 cgroup2 /sys/fs/cgroup'];
   const what =
     command ??
-    `node scripts/test.mjs ${(suites.length > 0 ? suites : ['host', 'faults']).join(' ')}${filter === '' ? '' : ` --filter ${filter}`}`;
+    `node scripts/test.mjs ${(suites.length > 0 ? suites : ['host', 'faults']).join(' ')}${filter === '' ? '' : ` --filter ${filter}`}${shard === '' ? '' : ` --shard ${shard}`}`;
   return `export PATH=${process.env.PATH} HOME=/root LANG=C.UTF-8 NO_COLOR=1 TSBOX_GUEST=1 TSBOX_TEST_TIMEOUT=900
 ${mounts.join('\n')}
 cd '${root}' || exit 1
@@ -310,7 +312,12 @@ async function boot() {
 
 let code = 1;
 try {
-  code = await boot();
+  if (argv.includes('--prepare')) {
+    kernel();
+    code = 0;
+  } else {
+    code = await boot();
+  }
 } finally {
   endAll();
 }

@@ -1,7 +1,7 @@
 // The guarded test runner. uvu alone exits 0 for a throwing hook, a forgotten run() and a file without tests; here a
 // file counts only if it exits 0 and its own totals add up.
 //
-//   node scripts/test.mjs [SUITE]… [--filter TEXT] [--strict] [--with-guest]
+//   node scripts/test.mjs [SUITE]… [--filter TEXT] [--shard I/N] [--strict] [--with-guest]
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -17,7 +17,23 @@ const argv = process.argv.slice(2);
 const filterAt = argv.indexOf('--filter');
 const filter = filterAt < 0 ? '' : argv[filterAt + 1];
 const strict = argv.includes('--strict');
-const suites = argv.filter((a, i) => !a.startsWith('--') && (filterAt < 0 || i !== filterAt + 1));
+const shardAt = argv.indexOf('--shard');
+const [shard, shards] = (shardAt < 0 ? '1/1' : argv[shardAt + 1]).split('/').map(Number);
+const values = [filterAt, shardAt].filter((at) => at >= 0).map((at) => at + 1);
+const suites = argv.filter((a, i) => !a.startsWith('--') && !values.includes(i));
+/** Guests side by side: one is idle half of the time, and there are two processors. */
+const GUESTS = 2;
+/** Rough seconds in a guest of the files that take long there, to share them out evenly; the others count as 25. */
+const SECONDS = {
+  'host/drift.test.mjs': 270,
+  'host/effects.test.mjs': 140,
+  'host/traps-cgroup.test.mjs': 110,
+  'faults/kill.test.mjs': 150,
+  'host/change.test.mjs': 75,
+  'host/control.test.mjs': 57,
+  'host/network-tag.test.mjs': 60,
+  'host/adopt.test.mjs': 45,
+};
 
 /** Runs one file and judges it. */
 function runFile(file) {
@@ -110,8 +126,23 @@ function report(result, began) {
   }
 }
 
-async function runSuite(suite) {
-  const queue = filesOf(suite);
+/** The files of this shard: the longest first, each to the shard that has least so far. */
+function shardOf(files) {
+  const seconds = (file) => SECONDS[relative(built, file)] ?? 25;
+  const loads = Array.from({ length: shards }, () => 0);
+  const own = new Set();
+  for (const file of [...files].sort((a, b) => seconds(b) - seconds(a) || (a < b ? -1 : 1))) {
+    const least = loads.indexOf(Math.min(...loads));
+    loads[least] += seconds(file);
+    if (least === shard - 1) {
+      own.add(file);
+    }
+  }
+  return own;
+}
+
+async function runSuite(suite, own) {
+  const queue = filesOf(suite).filter((file) => own.has(file));
   const worker = async () => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
       const began = performance.now();
@@ -121,24 +152,34 @@ async function runSuite(suite) {
   await Promise.all(Array.from({ length: PURE.has(suite) ? 2 : 1 }, worker));
 }
 
-for (const suite of suites.length > 0 ? suites : ['unit', 'property', 'host', 'hybrid', 'faults']) {
-  await runSuite(suite);
+const wanted = suites.length > 0 ? suites : ['unit', 'property', 'host', 'hybrid', 'faults'];
+const own = shardOf(wanted.flatMap(filesOf));
+for (const suite of wanted) {
+  await runSuite(suite, own);
+}
+
+/** Runs a guest to its end and returns what it printed. */
+function runGuest(index) {
+  const child = spawn(process.execPath, [join(root, 'scripts', 'guest.mjs'), '--shard', `${index + 1}/${GUESTS}`], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  child.stdout.on('data', (data) => (output += data));
+  return new Promise((resolve) => child.on('close', () => resolve(output)));
 }
 
 if (argv.includes('--with-guest')) {
-  const guest = spawnSync(process.execPath, [join(root, 'scripts', 'guest.mjs')], {
-    cwd: root,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-    maxBuffer: 1 << 28,
-  });
-  process.stdout.write(
-    guest.stdout.replace(/^\d+ passed, \d+ failed, \d+ skipped$/gm, (line) => `guest: ${line.replaceAll(',', ';')}`),
-  );
-  const line = /^(\d+) passed, (\d+) failed, (\d+) skipped$/m.exec(guest.stdout);
-  totals.passed += Number(line?.[1] ?? 0);
-  totals.failed += line === null ? 1 : Number(line[2]);
-  totals.skipped += Number(line?.[3] ?? 0);
+  // Once, before they all want it.
+  spawnSync(process.execPath, [join(root, 'scripts', 'guest.mjs'), '--prepare'], { cwd: root, stdio: 'ignore' });
+  for (const output of await Promise.all(Array.from({ length: GUESTS }, (_, i) => runGuest(i)))) {
+    const sums = /^(\d+) passed, (\d+) failed, (\d+) skipped$/gm;
+    process.stdout.write(output.replace(sums, (line) => `guest: ${line.replaceAll(',', ';')}`));
+    const line = sums.exec(output);
+    totals.passed += Number(line?.[1] ?? 0);
+    totals.failed += line === null ? 1 : Number(line[2]);
+    totals.skipped += Number(line?.[3] ?? 0);
+  }
 }
 
 console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
