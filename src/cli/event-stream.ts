@@ -186,10 +186,10 @@ export class EventStream {
     const root = settings.cgroupRoot;
     const walked = this.#kernel.walkDirs(`${mount}${root}`, MAX_DIRECTORIES);
     const dirs = Array.isArray(walked) ? walked.filter((d) => d.path !== '') : [];
-    for (const h of layout.hierarchies) {
-      this.#watchExisting(h.mount, root);
+    for (const where of new Set([mount, ...this.#sources.map((s) => s.mount)])) {
+      this.#watchExisting(where, root);
       // In the other hierarchies too: their directories come when the first one has been told of already.
-      dirs.forEach(({ path }) => this.#watch.add(`${h.mount}${root}/${path}`));
+      dirs.forEach(({ path }) => this.#watch.add(`${where}${root}/${path}`));
     }
     const found = new Map<string, Found>();
     for (const { path, ino } of dirs) {

@@ -14,7 +14,11 @@ export const command: Command = {
     requirePrivileges(reader, 'ps');
     const all = args.flags.all === true || (args.stack === undefined && args.lists.file === undefined);
     const stack = all ? undefined : (await stackNameFor(args)).name;
-    const rows = findContainers(reader, stack).map((c) => ({
+    const { readFrozen } = await import('../../resources/cgroup/stats.ts');
+    const found = findContainers(reader, stack);
+    const cgroups = found.map((c) => `${reader.settings.cgroupRoot}/${c.stack}/${c.entry.path}`);
+    const frozen = readFrozen(reader, cgroups);
+    const rows = found.map((c, i) => ({
       stack: c.stack,
       name: c.name,
       state: stateText(c),
@@ -22,7 +26,8 @@ export const command: Command = {
       restarts: c.entry.run?.restarts ?? 0,
       since: c.entry.run === undefined ? null : new Date(c.entry.run.sinceMs).toISOString(),
       exit: c.entry.run === undefined || c.entry.run.exit < 0 ? null : c.entry.run.exit,
-      cgroup: `${reader.settings.cgroupRoot}/${c.stack}/${c.entry.path}`,
+      frozen: c.alive && frozen[i] === true,
+      cgroup: cgroups[i] ?? '',
     }));
     if (args.flags.json === true) {
       out(`${JSON.stringify(rows, null, 2)}\n`);
@@ -34,7 +39,7 @@ export const command: Command = {
       ...rows.map((r) => [
         r.stack,
         r.name,
-        r.state,
+        r.frozen ? `${r.state} (frozen)` : r.state,
         r.pid === null ? '-' : String(r.pid),
         String(r.restarts),
         r.since === null ? '-' : age(r.since),

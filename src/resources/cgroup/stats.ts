@@ -247,7 +247,14 @@ export function readCgroupStats(
   reader: Pick<KernelReader, 'layout' | 'readFiles'>,
   cgroups: readonly string[],
 ): CgroupStats[] {
-  const files = statFiles(reader.layout);
+  return readOf(reader, statFiles(reader.layout), cgroups);
+}
+
+function readOf(
+  reader: Pick<KernelReader, 'layout' | 'readFiles'>,
+  files: readonly StatFile[],
+  cgroups: readonly string[],
+): CgroupStats[] {
   const texts = reader.readFiles(cgroups.flatMap((cgroup) => files.map((f) => `${f.mount}${cgroup}/${f.file}`)));
   return cgroups.map((_, i) => {
     const stats: Draft = { ...NO_STATS, pressure: { ...NO_STATS.pressure } };
@@ -259,6 +266,14 @@ export function readCgroupStats(
     });
     return stats;
   });
+}
+
+const FROZEN_FILES = new Set(['cgroup.events', 'freezer.state']);
+
+/** Whether each cgroup stands still, whoever ordered it and at whatever level above. */
+export function readFrozen(reader: Pick<KernelReader, 'layout' | 'readFiles'>, cgroups: readonly string[]): boolean[] {
+  const files = statFiles(reader.layout).filter((f) => FROZEN_FILES.has(f.file));
+  return readOf(reader, files, cgroups).map((stats) => stats.frozen === true);
 }
 
 /** What a cgroup did between two samples; null where it is not known. */
