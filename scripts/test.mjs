@@ -26,6 +26,7 @@ const GUESTS = 2;
 /** Rough seconds in a guest of the files that take long there, to share them out evenly; the others count as 25. */
 const SECONDS = {
   'host/drift.test.mjs': 270,
+  'host/purity.test.mjs': 200,
   'host/effects.test.mjs': 140,
   'host/traps-cgroup.test.mjs': 110,
   'faults/kill.test.mjs': 150,
