@@ -4,23 +4,13 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { assertNoLeaks, snapshot } from '../support/leaks.ts';
 import { layout, procStatus, sandbox, type Sandbox } from '../support/sandbox.ts';
+import { pause, until } from '../support/wait.ts';
 
 interface Row {
   readonly name: string;
   readonly pid: number | null;
   readonly state: string;
   readonly restarts: number;
-}
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 60_000; Date.now() < deadline; await pause(20)) {
-    if (await holds()) {
-      return;
-    }
-  }
-  throw new Error(`${what} never came`);
 }
 
 const rows = async (box: Sandbox): Promise<Row[]> =>

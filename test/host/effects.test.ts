@@ -9,14 +9,13 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { assertNoLeaks, snapshot } from '../support/leaks.ts';
 import { exists, hierarchies, layout, procStatus, sandbox, startTime } from '../support/sandbox.ts';
+import { pause, until } from '../support/wait.ts';
 
 type Sandbox = Awaited<ReturnType<typeof sandbox>>;
 
 const STACK = 'effects';
 const GUEST = process.env['TSBOX_GUEST'] === '1';
 const SPIN = '[sh, -c, "while :; do :; done"]';
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 interface World {
   readonly box: Sandbox;
@@ -63,16 +62,6 @@ function effect(name: string, body: (world: World) => Promise<void>): void {
 /** What this machine cannot show at all is shown in the guest, where leaving it out is a skip. */
 function leaveOut(name: string, reason: string): void {
   console.log(`# ${GUEST ? 'SKIP' : 'not here:'} effects: ${name}: ${reason}`);
-}
-
-/** Waits until it holds; a bound on patience, not a measurement. */
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 60_000; Date.now() < deadline; await pause(50)) {
-    if (await holds()) {
-      return;
-    }
-  }
-  throw new Error(`${what} never came`);
 }
 
 /** A number of a flat keyed file ('key 123'). */

@@ -4,6 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { assertNoLeaks, snapshot } from '../support/leaks.ts';
 import { CLI, layout, procStatus, sandbox, type Sandbox } from '../support/sandbox.ts';
+import { pause, until } from '../support/wait.ts';
 
 interface Event {
   readonly stack: string;
@@ -13,17 +14,6 @@ interface Event {
   readonly limit?: string;
   readonly value?: string;
   readonly count: number;
-}
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 60_000; Date.now() < deadline; await pause(20)) {
-    if (await holds()) {
-      return;
-    }
-  }
-  throw new Error(`${what} never came`);
 }
 
 interface Follower {

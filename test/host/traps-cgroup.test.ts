@@ -9,8 +9,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { assertNoLeaks, snapshot } from '../support/leaks.ts';
 import { CLI, hierarchies, layout, sandbox, type Run, type Sandbox } from '../support/sandbox.ts';
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+import { pause } from '../support/wait.ts';
 
 interface Trap {
   readonly box: Sandbox;
