@@ -153,7 +153,7 @@ async function runSuite(suite, own) {
   await Promise.all(Array.from({ length: PURE.has(suite) ? 2 : 1 }, worker));
 }
 
-const wanted = suites.length > 0 ? suites : ['unit', 'property', 'host', 'hybrid', 'faults'];
+const wanted = suites.length > 0 ? suites : ['unit', 'property', 'host', 'hybrid', 'container', 'faults'];
 const own = shardOf(wanted.flatMap(filesOf));
 for (const suite of wanted) {
   await runSuite(suite, own);
