@@ -2,7 +2,7 @@
 //   --tests       the tests too, into build/test
 //   --tests-only  only those
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -30,27 +30,35 @@ function run(script) {
 }
 
 async function buildCli() {
-  const outfile = join(root, 'dist', 'tsbox.mjs');
+  const outfile = join(root, 'dist', 'tsbox.cjs');
+  const cache = join(root, 'dist', 'tsbox.cache');
+  // V8 tells a stale cache by the length of the source only.
+  rmSync(cache, { force: true });
   await build({
     entryPoints: [join(root, 'src', 'cli', 'main.ts')],
     outfile,
     bundle: true,
     platform: 'node',
     target: 'node20',
-    format: 'esm',
+    format: 'cjs',
+    charset: 'ascii',
     minifyWhitespace: true,
     minifySyntax: true,
     // Without splitting, esbuild wraps what is imported dynamically and evaluates it at the first import only.
     splitting: false,
-    define: { TSBOX_VERSION: JSON.stringify(version) },
-    // Packages in CommonJS call require(), which an ES module has to make for itself.
+    define: { TSBOX_VERSION: JSON.stringify(version), 'import.meta.url': 'tsboxUrl' },
+    // An expression whose value is the program: the launcher calls it.
     banner: {
-      js: "#!/usr/bin/env node\nimport { createRequire as tsboxRequire } from 'node:module';\nconst require = tsboxRequire(import.meta.url);",
+      js: "(function (require, filename) { const module = { exports: {} }; const exports = module.exports; const tsboxUrl = require('node:url').pathToFileURL(filename).href;",
     },
+    footer: { js: '})' },
     plugins: [englishOnly],
     logLevel: 'warning',
   });
-  chmodSync(outfile, 0o755);
+  const launcher = join(root, 'dist', 'tsbox.mjs');
+  copyFileSync(join(root, 'scripts', 'launcher.mjs'), launcher);
+  chmodSync(launcher, 0o755);
+  run('code-cache.mjs');
 }
 
 function testFiles(directory) {
