@@ -2,7 +2,7 @@
 import { NAMESPACE_TYPES } from '../kernel/init-spec.ts';
 import type { ContainerSpec } from '../resources/container/schema.ts';
 import type { Path } from './build.ts';
-import { dependencyPath, lineOf, report } from './check.ts';
+import { dependencyPath, lineOf, report, usePath } from './check.ts';
 import type { Checking } from './check.ts';
 
 interface Edge {
@@ -27,7 +27,10 @@ function edgesOf(checking: Checking, container: ContainerSpec): Edge[] {
     const use = container.namespaces[type];
     const own = use.kind === 'container' && (use.stack === null || use.stack === checking.items.name);
     if (own && use.name !== from) {
-      add(use.name, ['namespaces', type]);
+      const path = usePath(checking, from, type);
+      if (path[0] !== 'share' || edges.get(use.name)?.paths.some((p) => p[0] === 'share') !== true) {
+        add(use.name, path);
+      }
     }
   }
   Object.keys(container.dependsOn).forEach((to, index) => {

@@ -142,6 +142,17 @@ export function dependencyPath(checking: Checking, address: string, name: string
   return child(treeOf(checking, address), 'depends_on')?.kind === 'list' ? ['depends_on', index] : ['depends_on', name];
 }
 
+/** Where a container says which namespace of a type it uses: in namespaces or, for several types at once, in share. */
+export function usePath(checking: Checking, container: string, type: NamespaceType): Path {
+  const tree = treeOf(checking, `container/${container}`);
+  const long = tree === undefined ? undefined : child(tree, 'namespaces');
+  const share = tree === undefined ? undefined : child(tree, 'share');
+  if (share === undefined || (long !== undefined && child(long, type) !== undefined)) {
+    return ['namespaces', type];
+  }
+  return share.kind === 'map' ? ['share', 'container'] : ['share'];
+}
+
 function deviceReference(checking: Checking, address: string, devices: DeviceUse | null): void {
   if (typeof devices === 'string') {
     exists(checking, 'devices', devices, address, ['devices'], 'devices');
@@ -150,8 +161,11 @@ function deviceReference(checking: Checking, address: string, devices: DeviceUse
 
 function namespaceReference(checking: Checking, container: ContainerSpec, type: NamespaceType): void {
   const use = container.namespaces[type];
+  if (use.kind !== 'container' && use.kind !== 'declared') {
+    return;
+  }
   const address = `container/${container.name}`;
-  const path = ['namespaces', type];
+  const path = usePath(checking, container.name, type);
   if (use.kind === 'container' && (use.stack === null || use.stack === checking.items.name)) {
     if (use.name === container.name) {
       report(
@@ -159,7 +173,7 @@ function namespaceReference(checking: Checking, container: ContainerSpec, type: 
         'TSB1005',
         address,
         path,
-        `container '${use.name}' cannot share its own ${type} namespace`,
+        `container '${use.name}' cannot share its own ${path[0] === 'share' ? 'namespaces' : `${type} namespace`}`,
         'new, or another container',
       );
     } else {

@@ -18,6 +18,7 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   blkio: 'io',
   memswap: 'swap',
   shares: 'weight',
+  pod: 'share',
   quota: 'max',
   limit: 'max',
 };
@@ -30,7 +31,6 @@ const LATER: ReadonlySet<string> = new Set([
   'networks',
   'image',
   'replicas',
-  'sysctls',
   'rlimits',
 ]);
 

@@ -27,6 +27,11 @@ export function leafPath(spec: Pick<ContainerSpec, 'cgroup' | 'name'>): string {
   return spec.cgroup === null ? spec.name : `${spec.cgroup}/${spec.name}`;
 }
 
+/** A container of the stack itself may be named with the stack's name; it is the same container. */
+function withinStack(use: NamespaceUse, stack: string): NamespaceUse {
+  return use.kind === 'container' && use.stack === stack ? { ...use, stack: null } : use;
+}
+
 /** A namespace use as the plan writes it. */
 export function useText(use: NamespaceUse): string {
   switch (use.kind) {
@@ -155,7 +160,7 @@ export function declareContainer(
     needs.add(cgroupAddress(spec.cgroup));
   }
   for (const type of NAMESPACE_TYPES) {
-    const use = spec.namespaces[type];
+    const use = withinStack(spec.namespaces[type], stack.name);
     desired[`namespace.${type}`] = useText(use);
     if (use.kind === 'new') {
       Object.assign(desired, NAMESPACE_ROW[type].desired(use.settings, null));

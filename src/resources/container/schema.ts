@@ -19,6 +19,7 @@ import { absolutePathSchema, dependsOnSchema, logSchema } from './fields.ts';
 import type { DependencyCondition } from './fields.ts';
 import { DEFAULT_BACKOFF, restartSchema } from './restart.ts';
 import type { RestartWord } from './restart.ts';
+import { sharedUse, shareSchema } from './share.ts';
 import { userSchema } from './user.ts';
 import type { UserSpec } from './user.ts';
 
@@ -144,6 +145,7 @@ const ownShape = {
   depends_on: dependsOnSchema.optional(),
   cgroup: cgroupPathSchema.optional(),
   namespaces: namespaceUsesSchema.optional(),
+  share: shareSchema.optional(),
   devices: deviceUseSchema.optional(),
 };
 
@@ -210,7 +212,7 @@ export function containerSpec(
 function allUses(name: string, input: ContainerInput): Readonly<Record<NamespaceType, NamespaceUse>> {
   const uses = {} as Record<NamespaceType, NamespaceUse>;
   for (const type of NAMESPACE_TYPES) {
-    const use = input.namespaces?.[type] ?? defaultUse(type);
+    const use = input.namespaces?.[type] ?? sharedUse(input.share, type) ?? defaultUse(type);
     uses[type] =
       type === 'uts' && use.kind === 'new' && use.settings.hostname === null
         ? { kind: 'new', settings: { ...use.settings, hostname: name } }

@@ -55,7 +55,8 @@ function parse(input: unknown, type: NamespaceType, fresh: () => NamespaceUse, e
   return { kind: 'declared', name: input };
 }
 
-function containerUse(input: string): NamespaceUse {
+/** `container/NAME` or `container/STACK:NAME`. */
+export function containerUse(input: string): NamespaceUse & { readonly kind: 'container' } {
   const parts = input.slice('container/'.length).split(':');
   const name = parts.at(-1) as string;
   const stack = parts.length === 2 ? (parts[0] as string) : null;
