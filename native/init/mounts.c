@@ -19,6 +19,11 @@ int mount_change(int mount, uint64_t attributes, uint64_t propagation, bool recu
   return (int)syscall(SYS_mount_setattr, mount, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr, sizeof attr);
 }
 
+int mount_idmap(int mount, int userns, bool recursive) {
+  struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns};
+  return (int)syscall(SYS_mount_setattr, mount, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr, sizeof attr);
+}
+
 int mount_attach(int mount, int target, const char *path) {
   unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | (*path ? 0 : MOVE_MOUNT_T_EMPTY_PATH);
   return (int)syscall(SYS_move_mount, mount, "", target, path, flags);

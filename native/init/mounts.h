@@ -12,6 +12,8 @@ uint64_t mount_attributes(uint32_t op_flags);
 int mount_clone(int dir, const char *path, bool recursive);
 /* Adds attributes and sets the propagation (0: leaves it). Never clears: in a user namespace some are locked. */
 int mount_change(int mount, uint64_t attributes, uint64_t propagation, bool recursive);
+/* Shows the ids of a detached mount as the user namespace maps them. man 2 mount_setattr, "ID-mapped mounts" */
+int mount_idmap(int mount, int userns, bool recursive);
 /* Attaches a detached mount on the object behind `target` (or a path with target AT_FDCWD). */
 int mount_attach(int mount, int target, const char *path);
 

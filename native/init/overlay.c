@@ -19,21 +19,35 @@
 /* A directory that every host has; covered only in the helper's namespace. */
 #define SCRATCH "/proc"
 
+/* The n-th lower directory's idmapped copy stands at NAME + n. */
+#define MAPPED SCRATCH "/lower"
+
 struct layers {
   const struct root_op *op;
   const char *upper, *work;
+  bool mapped;
 };
+
+/* Where a lower directory is to be found: as it was named, or where its idmapped copy is. */
+static const char *lower_path(const struct layers *l, uint32_t index, const char *named, char *buf, size_t size) {
+  if (!l->mapped) return named;
+  struct text t = text_into(buf, size);
+  text_str(&t, MAPPED);
+  text_num(&t, index);
+  return buf;
+}
 
 /* Linux 6.7: a parameter per layer, without separators to escape. */
 static int by_parameters(const struct layers *l) {
   const struct root_op *op = l->op;
   struct cursor lowers = op->list;
   const char *lower;
+  char path[32];
   int fs = (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);
   if (fs < 0) return -1;
   int result = 0, mount = -1;
   for (uint32_t i = 0; result == 0 && i < op->nlist && cursor_str(&lowers, &lower); i++)
-    result = (int)syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "lowerdir+", lower, 0);
+    result = (int)syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "lowerdir+", lower_path(l, i, lower, path, sizeof path), 0);
   if (result == 0) result = (int)syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "upperdir", l->upper, 0);
   if (result == 0) result = (int)syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "workdir", l->work, 0);
   if (result == 0) result = (int)syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
@@ -54,14 +68,14 @@ static void escaped(struct text *t, const char *path) {
 
 /* mount(2) takes one page of options; fsconfig before 6.7 takes 255 bytes of lowerdir. */
 static int by_mount(const struct layers *l) {
-  char options[4096];
+  char options[4096], path[32];
   struct text t = text_into(options, sizeof options);
   struct cursor lowers = l->op->list;
   const char *lower;
   text_str(&t, "lowerdir=");
   for (uint32_t i = 0; i < l->op->nlist && cursor_str(&lowers, &lower); i++) {
     if (i > 0) text_str(&t, ":");
-    escaped(&t, lower);
+    escaped(&t, lower_path(l, i, lower, path, sizeof path));
   }
   text_str(&t, ",upperdir=");
   escaped(&t, l->upper);
@@ -82,18 +96,42 @@ static int like_lower(const char *upper, const char *lower) {
   return 0;
 }
 
-static int build(const struct root_op *op) {
-  struct layers l = {op, op->source, op->extra};
+/*
+ * Ids are mapped below the overlay, which cannot be idmapped itself (Linux 5.19: overlayfs.rst, "idmapped layers"): what
+ * is copied up has the ids that the container sees, so the upper directory is not mapped.
+ */
+static int map_lowers(const struct root_op *op, int userns) {
+  struct cursor lowers = op->list;
+  const char *lower;
+  char path[32];
+  const struct layers l = {.mapped = true};
+  for (uint32_t i = 0; i < op->nlist && cursor_str(&lowers, &lower); i++) {
+    int mount = mount_clone(AT_FDCWD, lower, false);
+    if (mount < 0) return fail("root-overlay", lower);
+    lower_path(&l, i, lower, path, sizeof path);
+    int result = 0;
+    if (mount_idmap(mount, userns, false) < 0) result = fail("idmap", lower);
+    else if (mkdir(path, 0755) < 0 || mount_attach(mount, AT_FDCWD, path) < 0) result = fail("root-overlay", path);
+    close(mount);
+    if (result < 0) return -1;
+  }
+  return 0;
+}
+
+static int build(const struct root_op *op, int userns) {
+  struct layers l = {op, op->source, op->extra, userns >= 0};
+  char first[32];
   struct cursor lowers = op->list;
   const char *lower;
   if (!cursor_str(&lowers, &lower)) return fail_with(EINVAL, "root-overlay", "lower");
   if (mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return fail("root-overlay", "/");
+  if ((!*l.upper || l.mapped) && mount("tmpfs", SCRATCH, "tmpfs", 0, "mode=0755") < 0) return fail("root-overlay", "tmpfs");
+  if (l.mapped && map_lowers(op, userns) < 0) return -1;
   if (!*l.upper) {
-    if (mount("tmpfs", SCRATCH, "tmpfs", 0, "mode=0755") < 0) return fail("root-overlay", "tmpfs");
     l.upper = SCRATCH "/upper";
     l.work = SCRATCH "/work";
     if (mkdir(l.upper, 0755) < 0 || mkdir(l.work, 0755) < 0) return fail("root-overlay", l.upper);
-    if (like_lower(l.upper, lower) < 0) return -1;
+    if (like_lower(l.upper, lower_path(&l, 0, lower, first, sizeof first)) < 0) return -1;
   }
   int fd = by_parameters(&l);
   /* EINVAL is also how an older kernel says that it does not know lowerdir+. */
@@ -101,7 +139,7 @@ static int build(const struct root_op *op) {
   return fd < 0 ? fail("root-overlay", lower) : fd;
 }
 
-int overlay_prepare(const struct root_op *op) {
+int overlay_prepare(const struct root_op *op, int userns) {
   int result = -1;
   struct clone3_args args = {.flags = CLONE_NEWNS | CLONE_FILES | CLONE_VFORK, .exit_signal = SIGCHLD};
   int pair[2];
@@ -109,7 +147,7 @@ int overlay_prepare(const struct root_op *op) {
   pid_t pid = sys_clone3(&args);
   if (pid == 0) {
     struct message m = {.kind = MSG_READY};
-    m.value = build(op);
+    m.value = build(op, userns);
     m.fault = fault;
     _exit(write(pair[1], &m, sizeof m) == (ssize_t)sizeof m ? 0 : 1);
   }

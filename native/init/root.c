@@ -5,6 +5,7 @@
  */
 #include "root.h"
 
+#include "idmap.h"
 #include "mounts.h"
 #include "overlay.h"
 #include "report.h"
@@ -28,36 +29,61 @@ int device_open(const char *path, int flags, char type, unsigned major, unsigned
   return errno = ENODEV, -1;
 }
 
+/* Whose maps the mounts of op number `index` get: a descriptor of `sources`, or -1 with the fault set. */
+static int idmap_of(const struct spec *spec, uint32_t index, struct root_sources *sources) {
+  struct cursor records = spec_records(spec), payload;
+  struct idmap_record map;
+  while (spec_next(&records, REC_IDMAP, &payload) && decode_idmap(payload, &map)) {
+    if (map.op != index) continue;
+    if (sources->other >= 0) close(sources->other);
+    return sources->other = idmap_namespace(map.uid_map, map.gid_map);
+  }
+  if (sources->userns >= 0) return sources->userns;
+  /* The container's own is not made yet: its mounts must be right before anything can see them. */
+  if (!*spec->uid_map) return fail_with(EINVAL, "idmap", "no user namespace");
+  if (sources->own < 0) sources->own = idmap_namespace(spec->uid_map, spec->gid_map);
+  return sources->own;
+}
+
 /* Copies are private: the host's later mounts do not appear in them, theirs not on the host. */
-static int copy_source(const struct root_op *op) {
+static int copy_source(const struct root_op *op, int userns) {
   bool recursive = op->flags & OPF_RECURSIVE;
   int fd = mount_clone(AT_FDCWD, op->source, recursive);
   if (fd >= 0 && op->kind == OP_BIND_DEVICE && !is_device(fd, (char)op->type, op->major, op->minor)) {
     close(fd);
-    return errno = ENODEV, -1;
+    return fail_with(ENODEV, op_names[op->kind], op->source);
   }
-  if (fd < 0 || mount_change(fd, mount_attributes(op->flags), MS_PRIVATE, recursive) == 0) return fd;
-  int err = errno;
+  if (fd < 0) return fail(op_names[op->kind], op->source);
+  if (mount_change(fd, mount_attributes(op->flags), MS_PRIVATE, recursive) < 0) (void)fail(op_names[op->kind], op->source);
+  else if (userns >= 0 && mount_idmap(fd, userns, op->flags & OPF_IDMAP_RECURSIVE) < 0) (void)fail("idmap", op->source);
+  else return fd;
   close(fd);
-  return errno = err, -1;
+  return -1;
 }
 
 void root_release(struct root_sources *sources) {
   for (uint32_t i = 0; i < sources->n; i++)
     if (sources->fd[i] >= 0) close(sources->fd[i]);
   sources->n = 0;
+  if (sources->own >= 0) close(sources->own);
+  if (sources->other >= 0) close(sources->other);
+  sources->own = sources->other = -1;
 }
 
-int root_prepare(const struct spec *spec, struct root_sources *sources) {
+int root_prepare(const struct spec *spec, int userns, struct root_sources *sources) {
   struct cursor records = spec_records(spec), payload;
   struct root_op op;
   sources->n = 0;
+  sources->userns = userns;
+  sources->own = sources->other = -1;
   while (spec_next(&records, REC_ROOT_OP, &payload) && decode_root_op(payload, &op)) {
-    int fd = -1, err = 0;
+    int fd = -1, err = 0, map = -1;
     if (sources->n >= ROOT_OPS_MAX) err = fail_with(E2BIG, "root", "too many operations");
-    else if (op.kind == OP_ROOT_OVERLAY) err = (fd = overlay_prepare(&op)) < 0 ? -1 : 0;
+    else if (op.flags & (OPF_IDMAP | OPF_IDMAP_RECURSIVE)) err = (map = idmap_of(spec, sources->n, sources)) < 0 ? -1 : 0;
+    if (err < 0) fd = -1;
+    else if (op.kind == OP_ROOT_OVERLAY) err = (fd = overlay_prepare(&op, map)) < 0 ? -1 : 0;
     else if (op.kind == OP_ROOT_BIND || op.kind == OP_BIND || op.kind == OP_BIND_DEVICE)
-      err = (fd = copy_source(&op)) < 0 ? fail(op_names[op.kind], op.source) : 0;
+      err = (fd = copy_source(&op, map)) < 0 ? -1 : 0;
     if (err < 0) {
       root_release(sources);
       return -1;

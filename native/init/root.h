@@ -8,10 +8,15 @@
 struct root_sources {
   int fd[ROOT_OPS_MAX];
   uint32_t n;
+  /* User namespaces that mounts are idmapped by: the caller's, one with the container's maps, one with an op's own. */
+  int userns, own, other;
 };
 
-/* In the parent, with the host's view and privileges: copies the sources. 0 or -1 with the fault set. */
-int root_prepare(const struct spec *spec, struct root_sources *sources);
+/*
+ * In the parent, with the host's view and privileges: copies the sources. Those that are idmapped by the container's
+ * own maps take them from `userns`, or, where that is -1, from the description. 0 or -1 with the fault set.
+ */
+int root_prepare(const struct spec *spec, int userns, struct root_sources *sources);
 void root_release(struct root_sources *sources);
 
 /* In the child: runs the ops and makes their root the process's. `own_mounts`: the mount namespace was just made. */

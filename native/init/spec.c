@@ -69,7 +69,7 @@ const char *spec_next_str(struct cursor *records, uint32_t tag) {
 
 bool decode_root_op(struct cursor p, struct root_op *op) {
   if (!cursor_u32(&p, &op->kind) || op->kind == 0 || op->kind >= OP_KINDS) return false;
-  if (!cursor_u32(&p, &op->flags) || op->flags > 127) return false;
+  if (!cursor_u32(&p, &op->flags) || op->flags > 1023) return false;
   if (!cursor_u32(&p, &op->mode) || !cursor_u32(&p, &op->type)) return false;
   if (!cursor_u32(&p, &op->major) || !cursor_u32(&p, &op->minor)) return false;
   if (!cursor_str(&p, &op->source) || !cursor_str(&p, &op->target) || !cursor_str(&p, &op->extra)) return false;
@@ -84,6 +84,10 @@ bool decode_root_op(struct cursor p, struct root_op *op) {
 bool decode_join(struct cursor p, struct join_record *join) {
   return cursor_u32(&p, &join->type) && join->type < NS_TYPES && cursor_str(&p, &join->path) &&
          cursor_str(&p, &join->start) && p.at == p.end;
+}
+
+bool decode_idmap(struct cursor p, struct idmap_record *map) {
+  return cursor_u32(&p, &map->op) && cursor_str(&p, &map->uid_map) && cursor_str(&p, &map->gid_map) && p.at == p.end;
 }
 
 static bool decode_process(struct cursor *p, struct spec *s) {
@@ -104,6 +108,7 @@ static bool decode_policy(struct cursor *p, struct restart_policy *r) {
 static bool decode(struct spec *s, uint32_t tag, struct cursor p) {
   struct root_op op;
   struct join_record join;
+  struct idmap_record map;
   const char *ignored;
   switch (tag) {
     case REC_TITLE: return cursor_str(&p, &s->title) && p.at == p.end;
@@ -143,6 +148,7 @@ static bool decode(struct spec *s, uint32_t tag, struct cursor p) {
     case REC_PIN: return cursor_u32(&p, &s->pin_type) && s->pin_type < NS_TYPES && cursor_str(&p, &s->pin_target) && p.at == p.end;
     case REC_HOSTNAME: return s->set_hostname = true, cursor_str(&p, &s->hostname) && p.at == p.end;
     case REC_DOMAINNAME: return s->set_domainname = true, cursor_str(&p, &s->domainname) && p.at == p.end;
+    case REC_IDMAP: return decode_idmap(p, &map);
     default: return false;
   }
 }

@@ -41,7 +41,9 @@ enum record_tag {
   REC_PATH,
   REC_HOSTNAME,
   REC_DOMAINNAME,
-  REC_END
+  REC_END,
+  /* Maps of an op that is idmapped by others than the container's. */
+  REC_IDMAP = 50
 };
 
 enum root_op_kind {
@@ -61,6 +63,8 @@ enum root_op_kind {
 };
 
 enum root_op_flag { OPF_RO = 1, OPF_NOSUID = 2, OPF_NODEV = 4, OPF_NOEXEC = 8, OPF_RECURSIVE = 16, OPF_CREATE_DIR = 32, OPF_CREATE_FILE = 64 };
+/* Ids on disk are those inside a user namespace: of the mount, or of all mounts below it too. */
+enum root_op_idmap { OPF_IDMAP = 256, OPF_IDMAP_RECURSIVE = 512 };
 
 /* A reader over a record's payload, or over the records themselves. */
 struct cursor {
@@ -74,6 +78,11 @@ struct root_op {
   /* mount options, lower directories: read with cursor_str. */
   uint32_t nlist;
   struct cursor list;
+};
+
+struct idmap_record {
+  uint32_t op;
+  const char *uid_map, *gid_map;
 };
 
 struct join_record {
@@ -131,5 +140,6 @@ bool cursor_u64(struct cursor *c, uint64_t *out);
 bool cursor_str(struct cursor *c, const char **out);
 bool decode_root_op(struct cursor payload, struct root_op *op);
 bool decode_join(struct cursor payload, struct join_record *join);
+bool decode_idmap(struct cursor payload, struct idmap_record *map);
 
 #endif

@@ -68,6 +68,13 @@ static int attend(struct supervisor *s, struct ns_start *start) {
   }
 }
 
+/* The user namespace that is joined, -1 when there is none. */
+static int user_namespace(const struct ns_set *set) {
+  for (int i = 0; i < set->n; i++)
+    if (set->item[i].type == NS_USER) return set->item[i].fd;
+  return -1;
+}
+
 int container_start(struct supervisor *s) {
   struct ns_start start = {.spec = s->spec, .cgroup = s->cgroup, .child = container, .context = s};
   start.create = s->have_kept ? s->spec->create & PER_RUN : s->spec->create;
@@ -75,7 +82,7 @@ int container_start(struct supervisor *s) {
   /* The description's joins first: they were made with the host's rights, which entering the kept user ends. */
   for (int i = 0; i < s->kept.n; i++) start.join.item[start.join.n++] = s->kept.item[i];
 
-  if (root_prepare(s->spec, &s->sources) < 0) return -1;
+  if (root_prepare(s->spec, user_namespace(&start.join), &s->sources) < 0) return -1;
   int result = ns_start(&start);
   root_release(&s->sources);
   if (result < 0) return -1;

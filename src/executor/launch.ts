@@ -2,7 +2,7 @@
 import { TsboxError } from '../errors.ts';
 import { NAMESPACE_TYPES, type JoinNamespace, type NamespaceType } from '../kernel/init-spec.ts';
 import { deviceAt } from '../kernel/reader.ts';
-import { accountOf, containerAddress, leafPath, useText } from '../resources/container/declare.ts';
+import { accountOf, containerAddress, leafPath, rootMap, useText } from '../resources/container/declare.ts';
 import { newTypes, type LaunchFacts } from '../resources/container/launch.ts';
 import { memberFile, namespaceFile } from '../resources/container/namespaces.ts';
 import type { ContainerSpec } from '../resources/container/schema.ts';
@@ -47,6 +47,7 @@ export function launchFacts(context: ExecutionContext, stack: Stack, spec: Conta
     join,
     create,
     mountinfo: context.cache.mountinfo,
+    rootMapped: rootMap(spec, stack, kernel) === 'container',
     rules: devices.rules,
     nodes,
     cgroup2: kernel.layout.hierarchies.some((h) => h.version === 2),

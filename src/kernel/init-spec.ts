@@ -17,10 +17,25 @@ export interface MountFlags {
   readonly noexec?: boolean;
 }
 
+/**
+ * Shows the ids of a mount through a user namespace: what belongs to id 0 on disk belongs to id 0 inside (man 2
+ * mount_setattr, "ID-mapped mounts"). 'container' stands for the container's own user namespace.
+ */
+export interface Idmap {
+  readonly maps: 'container' | { readonly uidMap: string; readonly gidMap: string };
+  /** The mounts below it too; otherwise they keep the ids they show. */
+  readonly recursive: boolean;
+}
+
 /** Executed in order inside the new mount namespace. Sources are host paths, targets are inside the new root. */
 export type RootOp =
   /** First op: the new root is a clone of the mount at `source` (a directory). */
-  | ({ readonly op: 'root-bind'; readonly source: string; readonly recursive: boolean } & MountFlags)
+  | ({
+      readonly op: 'root-bind';
+      readonly source: string;
+      readonly recursive: boolean;
+      readonly idmap?: Idmap;
+    } & MountFlags)
   /** First op: the new root is an overlay. */
   | ({
       readonly op: 'root-overlay';
@@ -28,6 +43,8 @@ export type RootOp =
       /** Directory for upper and work; '' makes a private tmpfs for them. */
       readonly upper: string;
       readonly work: string;
+      /** Of each lower directory. */
+      readonly idmap?: Idmap;
     } & MountFlags)
   | ({
       readonly op: 'bind';
@@ -35,6 +52,7 @@ export type RootOp =
       readonly target: string;
       readonly recursive: boolean;
       readonly create: 'none' | 'dir' | 'file';
+      readonly idmap?: Idmap;
     } & MountFlags)
   | ({
       readonly op: 'mount';
@@ -264,6 +282,7 @@ const TAG = {
   path: 23,
   hostname: 24,
   domainname: 25,
+  idmap: 50,
 } as const;
 
 const ROOT_OPS = {
@@ -364,6 +383,10 @@ function flagBits(flags: MountFlags): number {
 const RECURSIVE = 16;
 const CREATE = { none: 0, dir: 32, file: 64 } as const;
 
+function idmapBits(op: { readonly idmap?: Idmap }): number {
+  return op.idmap === undefined ? 0 : op.idmap.recursive ? 512 : 256;
+}
+
 interface RootFields {
   readonly flags?: number;
   readonly mode?: number;
@@ -380,14 +403,14 @@ interface RootFields {
 function rootFields(op: RootOp): RootFields {
   switch (op.op) {
     case 'root-bind':
-      return { source: op.source, flags: flagBits(op) | (op.recursive ? RECURSIVE : 0) };
+      return { source: op.source, flags: flagBits(op) | (op.recursive ? RECURSIVE : 0) | idmapBits(op) };
     case 'root-overlay':
-      return { source: op.upper, extra: op.work, list: op.lower, flags: flagBits(op) };
+      return { source: op.upper, extra: op.work, list: op.lower, flags: flagBits(op) | idmapBits(op) };
     case 'bind':
       return {
         source: op.source,
         target: op.target,
-        flags: flagBits(op) | (op.recursive ? RECURSIVE : 0) | CREATE[op.create],
+        flags: flagBits(op) | (op.recursive ? RECURSIVE : 0) | CREATE[op.create] | idmapBits(op),
       };
     case 'mount':
       return { target: op.target, extra: op.fstype, list: op.options, flags: flagBits(op) | CREATE[op.create] };
@@ -416,7 +439,7 @@ function rootFields(op: RootOp): RootFields {
 }
 
 function encodeRoot(w: Writer, ops: readonly RootOp[]): void {
-  for (const op of ops) {
+  for (const [index, op] of ops.entries()) {
     const f = rootFields(op);
     w.record(TAG.rootOp, (r) => {
       r.u32(ROOT_OPS[op.op])
@@ -431,6 +454,10 @@ function encodeRoot(w: Writer, ops: readonly RootOp[]): void {
         .u32(f.list?.length ?? 0);
       for (const item of f.list ?? []) r.str(item);
     });
+    const maps = 'idmap' in op ? op.idmap?.maps : undefined;
+    if (maps !== undefined && maps !== 'container') {
+      w.record(TAG.idmap, (r) => r.u32(index).str(maps.uidMap).str(maps.gidMap));
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 import { closeSync, mkdirSync, openSync, readdirSync, rmdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import type { CgroupProgram, Errno, SpawnResult } from '../../native/index.d.ts';
 import { TsboxError } from '../errors.ts';
+import { fileSystemOf } from './filesystems.ts';
 import { encodeInitSpec, parseReport, type InitSpec } from './init-spec.ts';
 import { errnoName, initPath, loadNative } from './native.ts';
 import { LinuxReader } from './reader.ts';
@@ -226,9 +227,13 @@ export class Kernel extends LinuxReader {
         errno: report.errno,
         errnoCode: name,
         subject: report.path,
-        hint: launchHint(report.step, name),
+        hint: launchHint(report.step, name, () => this.fileSystemAt(report.path)),
       },
     );
+  }
+
+  private fileSystemAt(path: string): string {
+    return fileSystemOf(path, String(this.readFiles(['/proc/self/mountinfo'])[0])) ?? 'an unknown file system';
   }
 
   /** Runs a command in a container with our own stdio; resolves with its exit code. */
@@ -291,7 +296,10 @@ export function refused(syscall: string, subject: string, result: Errno, value?:
   });
 }
 
-function launchHint(step: string, errno: string): string | undefined {
+function launchHint(step: string, errno: string, fileSystem: () => string): string | undefined {
+  if (step === 'idmap' && errno === 'EINVAL') {
+    return `mounts of ${fileSystem()} cannot be idmapped here: idmap: false leaves their ids as they are`;
+  }
   if (step === 'exec' && errno === 'ENOENT') {
     return "the command is not in the container's root; write its full path or check rootfs";
   }

@@ -191,6 +191,7 @@ const MUTATORS: Readonly<Record<string, Readonly<Record<string, Mutator | string
     },
     cgroup: RECORDED,
     rootfs: RECORDED,
+    rootfs_idmap: IMMUTABLE,
     command: RECORDED,
     env: RECORDED,
     working_dir: RECORDED,

@@ -86,6 +86,27 @@ const base: SuperviseSpec = {
   adopt: { pid: 12, startTime: '34', restarts: 5 },
 };
 
+test('idmapped mounts: a bit on the op, and a record for maps of its own', () => {
+  const idmap = { maps: { uidMap: '0 7 1', gidMap: '0 8 1' }, recursive: true } as const;
+  const { records } = decode(
+    encodeInitSpec({
+      ...base,
+      root: [
+        { op: 'root-bind', source: '/r', recursive: false, idmap: { maps: 'container', recursive: false } },
+        { op: 'bind', source: '/s', target: '/t', recursive: true, create: 'none', idmap },
+      ],
+    }),
+  );
+  assert.equal(
+    all(records, 12).map((op) => op.readUInt32LE(4)),
+    [256, 16 | 512],
+  );
+  const maps = all(records, 50);
+  assert.is(maps.length, 1);
+  assert.is(maps[0]?.readUInt32LE(0), 1);
+  assert.equal(strings(maps[0]?.subarray(4) ?? Buffer.alloc(0)), ['0 7 1', '0 8 1']);
+});
+
 test('a whole description survives the round trip', () => {
   const { mode, records } = decode(encodeInitSpec(base));
   assert.is(mode, 1);

@@ -2,6 +2,7 @@
 import { attributeTable, isList, type Attribute, type Value } from '../attribute.ts';
 import { DEVICES_ATTRIBUTE, HIERARCHIES_ATTRIBUTE, KNOB_ATTRIBUTES } from '../cgroup/attributes.ts';
 import { NETWORK_ATTRIBUTES } from '../network/attributes.ts';
+import { IDMAP_ATTRIBUTES } from './idmap.ts';
 import { NAMESPACE_ROWS } from '../namespace/registry.ts';
 
 const PROCESS = 'it is fixed when the process starts';
@@ -119,6 +120,7 @@ const NAMESPACES: readonly Attribute[] = NAMESPACE_ROWS.map((row) => ({
 
 export const CONTAINER_ATTRIBUTES = attributeTable([
   ...OWN,
+  ...IDMAP_ATTRIBUTES,
   ...NAMESPACES,
   ...NAMESPACE_ROWS.flatMap((row) => row.settings),
   ...KNOB_ATTRIBUTES,

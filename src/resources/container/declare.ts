@@ -13,6 +13,7 @@ import { desiredNetwork } from '../network/steps.ts';
 import { NAMESPACE_ROW } from '../namespace/registry.ts';
 import type { NamespaceUse } from '../namespace/schema.ts';
 import { resolveAccount, type Account } from './accounts.ts';
+import { rootIsMapped } from './idmap.ts';
 import { MASKED_PATHS, READONLY_PATHS } from './paths.ts';
 import type { ContainerSpec } from './schema.ts';
 
@@ -108,6 +109,19 @@ export function readonlyPaths(spec: ContainerSpec): readonly string[] {
   return spec.readonlyPaths === 'default' ? READONLY_PATHS : spec.readonlyPaths;
 }
 
+/** Whether the root of a container is idmapped; 'none' also where there is nothing to map. */
+export function rootMap(
+  spec: ContainerSpec,
+  stack: Stack,
+  reader: KernelReader,
+  report?: (problem: Problem) => void,
+): 'container' | 'none' {
+  // The host's root stays as it is: what only the host's root may read is none of the container's root's business.
+  const { rootfs } = spec;
+  const own = spec.namespaces.mnt.kind === 'new' && rootfs.kind === 'dir';
+  return own && rootIsMapped(spec, [rootfs.path], rootfs.idmap, stack, reader, report) ? 'container' : 'none';
+}
+
 /** Declares one container. */
 export function declareContainer(
   spec: ContainerSpec,
@@ -138,6 +152,7 @@ export function declareContainer(
     hierarchies,
     placement: hierarchies,
     rootfs: rootfsText(spec),
+    ...(spec.namespaces.mnt.kind === 'new' ? { rootfs_idmap: rootMap(spec, stack, reader, report) } : {}),
     command: spec.command,
     env: spec.env,
     working_dir: spec.workingDir,

@@ -1,6 +1,7 @@
 /** From a container's spec to the description that native/init executes: every mount and privilege in kernel order. */
 import type {
   CapabilitySets,
+  Idmap,
   JoinNamespace,
   MountFlags,
   NamespaceSetup,
@@ -27,6 +28,8 @@ export interface LaunchFacts {
   readonly create: readonly NamespaceType[];
   /** Text of /proc/self/mountinfo, for rootfs: host. */
   readonly mountinfo: string;
+  /** Whether the root is idmapped, see rootIsMapped. */
+  readonly rootMapped: boolean;
   /** Device rules with numbers. */
   readonly rules: readonly DeviceRule[];
   /** Device nodes that allow rules name by path. */
@@ -41,6 +44,7 @@ export interface LaunchFacts {
   readonly arch: SeccompArch;
 }
 
+const OWN_IDS: Idmap = { maps: 'container', recursive: false };
 const SAFE: MountFlags = { nosuid: true, nodev: true };
 const SEALED: MountFlags = { nosuid: true, nodev: true, noexec: true };
 
@@ -134,9 +138,10 @@ function baseOps(spec: ContainerSpec, facts: LaunchFacts): RootOp[] {
       })),
     ];
   }
+  const idmap = facts.rootMapped ? { idmap: OWN_IDS } : {};
   return spec.rootfs.overlay
-    ? [{ op: 'root-overlay', lower: [spec.rootfs.path], upper: '', work: '', ...SAFE }]
-    : [{ op: 'root-bind', source: spec.rootfs.path, recursive: false, ...SAFE }];
+    ? [{ op: 'root-overlay', lower: [spec.rootfs.path], upper: '', work: '', ...idmap, ...SAFE }]
+    : [{ op: 'root-bind', source: spec.rootfs.path, recursive: false, ...idmap, ...SAFE }];
 }
 
 /** /proc of its pid namespace, /sys of its network namespace, and its own view of the cgroup tree. */

@@ -166,7 +166,7 @@ async function observeSubjects(
           return [f as string, typeof text === 'string' ? text : undefined];
         }),
       );
-      Object.assign(live, processValues(reader, scope, s, files));
+      Object.assign(live, processValues(reader, scope, s, files), liveRootMap(files.get('mountinfo')));
       for (const type of NAMESPACE_TYPES) {
         const inode = inodeOf(i, type);
         if (inode === undefined) {
@@ -295,11 +295,23 @@ function namespaceValue(
   return inode === (expected ?? own) && typeof applied === 'string' ? applied : `${type}:[${inode}]`;
 }
 
-/** One line per mount: where, what, and whether it is read-only. */
+/** One line per mount: where, what, whether it is read-only, and whether it is idmapped. */
 export function mountLines(mountinfo: string): string[] {
   return parseMountInfo(mountinfo)
-    .map((m) => `${m.target} ${m.fstype} ${m.options.includes('ro') ? 'ro' : 'rw'}`)
+    .map(
+      ({ target, fstype, options }) =>
+        `${target} ${fstype} ${options.includes('ro') ? 'ro' : 'rw'}${options.includes('idmapped') ? ' idmapped' : ''}`,
+    )
     .sort();
+}
+
+/** Whether the root mount is idmapped. The layers below an overlay are shown nowhere: there the label stands in. */
+function liveRootMap(mountinfo: string | undefined): Record<string, Value | undefined> {
+  const root = parseMountInfo(mountinfo ?? '').find((m) => m.target === '/');
+  if (root === undefined || root.fstype === 'overlay') {
+    return {};
+  }
+  return { rootfs_idmap: root.options.includes('idmapped') ? 'container' : 'none' };
 }
 
 /** Mounts that were not there when it started, or are gone, or changed to writable. */

@@ -41,6 +41,8 @@ export type RootfsSpec =
       /** Writes go to a private layer in memory and the directory stays as it is. */
       readonly overlay: boolean;
       readonly readonly: boolean;
+      /** Shown with the ids of the container's user namespace; null leaves it to rootIsMapped. */
+      readonly idmap: boolean | null;
     };
 
 export interface RestartSpec {
@@ -98,7 +100,12 @@ const rootfsSchema = z.union([
     },
     { const: 'host' },
   ),
-  z.strictObject({ dir: z.string().min(1), overlay: z.boolean().optional(), readonly: z.boolean().optional() }),
+  z.strictObject({
+    dir: z.string().min(1),
+    overlay: z.boolean().optional(),
+    readonly: z.boolean().optional(),
+    idmap: z.boolean().optional(),
+  }),
 ]);
 
 const cgroupPathSchema = valueSchema(
@@ -181,6 +188,7 @@ export function containerSpec(
             path: resolvePath(rootfs.dir),
             overlay: rootfs.overlay ?? true,
             readonly: rootfs.readonly ?? false,
+            idmap: rootfs.idmap ?? null,
           },
     command: input.command,
     env: input.env ?? {},
