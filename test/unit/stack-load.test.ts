@@ -69,6 +69,7 @@ containers:
       path: `${directory}/rootfs`,
       overlay: false,
       readonly: false,
+      idmap: null,
     });
     assert.equal(web?.command, ['/bin/sh', '-c', 'exec sleep $TIME']);
     assert.equal(web?.env, { MODE: '0644', ON: 'true', PI: '3.140', EMPTY: '' });
