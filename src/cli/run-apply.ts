@@ -197,7 +197,7 @@ async function printOutputs(
   const facts = new Map(plan.changes.map((c) => [c.address, c.facts]));
   const filled = [...stack.outputs].map(([name, output]) => {
     const value = output.value.replace(
-      /\$\{(container|cgroup|namespace)\.([A-Za-z0-9_./-]+?)\.([a-z_]+)\}/g,
+      /\$\{(container|cgroup|namespace)\.([A-Za-z0-9_./[\]-]+?)\.([a-z_]+)\}/g,
       (whole, kind: string, target: string, fact: string) => {
         return facts.get(`${kind}/${target}`)?.[fact] ?? whole;
       },

@@ -7,6 +7,7 @@ import { controllersFor } from '../resources/cgroup/writes.ts';
 import { delegation, delegationErrors } from '../resources/cgroup/delegation.ts';
 import { PROTECTIONS, protectionWarnings } from '../resources/cgroup/protection.ts';
 import { describeProcesses } from '../resources/processes.ts';
+import { compareNames } from '../resources/container/replica-names.ts';
 import { KINDS, kindOf } from '../resources/registry.ts';
 import { EVACUATED, readScope, type StackScope } from '../resources/scope.ts';
 import type { Step } from '../resources/step.ts';
@@ -61,7 +62,8 @@ export async function makePlan(
   for (const d of declared.values()) {
     drafts.set(d.address, draftDeclared(d, observed.get(d.address), scope));
   }
-  for (const o of observed.values()) {
+  // The highest of the replicas first.
+  for (const o of [...observed.values()].sort((a, b) => compareNames(b.address, a.address))) {
     if (!declared.has(o.address) && o.exists) {
       drafts.set(o.address, draftRemoval(o));
     } else if (!declared.has(o.address) && o.applied !== null) {

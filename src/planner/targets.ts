@@ -1,6 +1,7 @@
 /** --target: the named resources and what they need. */
 import { TsboxError } from '../errors.ts';
 import type { Address, Declared } from '../resources/kind.ts';
+import { addressFits } from '../resources/container/replica-names.ts';
 import type { PlannedChange } from './plan.ts';
 
 export interface Selected {
@@ -8,7 +9,7 @@ export interface Selected {
   readonly complete: boolean;
 }
 
-/** Keeps the targets, what lies below a targeted cgroup, and what those changes wait for. */
+/** Keeps the targets, what lies below a targeted cgroup, the replicas of a targeted container, and what those changes wait for. */
 export function selectTargets(
   changes: readonly PlannedChange[],
   targets: readonly string[],
@@ -28,7 +29,7 @@ export function selectTargets(
     [...change.after, ...(declared.get(address)?.needs ?? [])].forEach(add);
   };
   for (const target of targets) {
-    const matches = [...byAddress.keys()].filter((a) => a === target || a.startsWith(`${target}/`));
+    const matches = [...byAddress.keys()].filter((a) => addressFits(a, target));
     if (matches.length === 0) {
       throw new TsboxError('TSB2003', `no resource '${target}' in the stack or owned by it`, {
         hint: `addresses are kind/name: ${[...byAddress.keys()].slice(0, 5).join(', ')}${byAddress.size > 5 ? ', …' : ''}`,

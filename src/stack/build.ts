@@ -4,6 +4,7 @@ import type * as z from 'zod';
 import { TsboxError } from '../errors.ts';
 import { collectKnobs } from '../resources/cgroup/schema.ts';
 import type { CgroupSpec } from '../resources/cgroup/schema.ts';
+import { containerOf, replicaName } from '../resources/container/replica-names.ts';
 import { containerSchema, containerSpec } from '../resources/container/schema.ts';
 import type { ContainerSpec } from '../resources/container/schema.ts';
 import { deviceRulesSchema } from '../resources/devices/schema.ts';
@@ -31,6 +32,8 @@ export interface Items {
   readonly namespaces: ReadonlyMap<string, NamespaceSpec>;
   readonly devices: ReadonlyMap<string, readonly DeviceRule[]>;
   readonly containers: ReadonlyMap<string, ContainerSpec>;
+  /** How many replicas each replicated container has; its own name stands for all of them. */
+  readonly replicas: ReadonlyMap<string, number>;
   readonly outputs: ReadonlyMap<string, { readonly value: string; readonly sensitive: boolean }>;
   /** Where each item stands in the tree, by address: 'cgroup/a/b' is at cgroups, a, children, b. */
   readonly paths: ReadonlyMap<string, Path>;
@@ -56,11 +59,26 @@ function dataOf(tree: Tree): unknown {
 }
 
 /** `partial`: a file could not be used, so nothing is said to be missing at the top. */
-export function buildItems(root: MapTree, partial: boolean, problems: TsboxError[]): Items {
+export function buildItems(
+  root: MapTree,
+  partial: boolean,
+  problems: TsboxError[],
+  replicas: ReadonlyMap<string, number>,
+): Items {
   const building: Building = { root, partial, problems, paths: new Map() };
   const name = topLevel(building);
   const cgroups = new Map<string, CgroupSpec>();
   cgroupsBelow(building, ['cgroups'], '', cgroups);
+  const containers = section(building, 'containers', 'container', (id, tree, path) =>
+    container(building, id, tree, path),
+  );
+  for (const [base, count] of replicas) {
+    building.paths.set(`container/${base}`, ['containers', replicaName(base, 0)]);
+    if (count === 0) {
+      containers.delete(replicaName(base, 0));
+      building.paths.delete(`container/${replicaName(base, 0)}`);
+    }
+  }
   return {
     name,
     cgroups,
@@ -71,7 +89,8 @@ export function buildItems(root: MapTree, partial: boolean, problems: TsboxError
     devices: section(building, 'devices', 'device set', (_, tree, path) =>
       parsed(building, deviceRulesSchema, tree, path),
     ),
-    containers: section(building, 'containers', 'container', (id, tree, path) => container(building, id, tree, path)),
+    containers,
+    replicas,
     outputs: section(building, 'outputs', 'output', (_, tree, path) => {
       const output = parsed(building, outputSchema, tree, path);
       const value = child(tree, 'value') ?? tree;
@@ -203,14 +222,20 @@ function section<T>(
   make: (name: string, tree: Tree, path: Path) => T | undefined,
 ): Map<string, T> {
   const items = new Map<string, T>();
+  const faulty = new Set<string>();
   for (const [name, { tree }] of sectionMap(building, [key], `${kind}s`)?.entries ?? []) {
     const path = [key, name];
     building.paths.set(`${kind === 'device set' ? 'devices' : kind}/${name}`, path);
-    const wrong = nameProblem(kind, name);
+    const wrong = nameProblem(kind, kind === 'container' ? containerOf(name) : name);
     if (wrong !== undefined) {
       report(building, path, 'key', wrong);
     }
-    const item = make(name, tree, path);
+    // Replicas are alike, and so are their errors: those of one are told.
+    const told = building.problems.length;
+    const item = faulty.has(containerOf(name)) ? undefined : make(name, tree, path);
+    if (kind === 'container' && building.problems.length > told) {
+      faulty.add(containerOf(name));
+    }
     if (item !== undefined) {
       items.set(name, item);
     }

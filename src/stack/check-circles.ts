@@ -3,6 +3,7 @@ import { NAMESPACE_TYPES } from '../kernel/init-spec.ts';
 import type { ContainerSpec } from '../resources/container/schema.ts';
 import type { Path } from './build.ts';
 import { dependencyPath, lineOf, report, usePath } from './check.ts';
+import { membersOf } from './replicas.ts';
 import type { Checking } from './check.ts';
 
 interface Edge {
@@ -34,7 +35,8 @@ function edgesOf(checking: Checking, container: ContainerSpec): Edge[] {
     }
   }
   Object.keys(container.dependsOn).forEach((to, index) => {
-    add(to, dependencyPath(checking, `container/${from}`, to, index));
+    // Replicas are alike: where a circle leads through one of them, it leads through the first.
+    add(membersOf(checking.items.replicas, to)[0] ?? to, dependencyPath(checking, `container/${from}`, to, index));
   });
   return [...edges.values()];
 }

@@ -2,6 +2,8 @@
 import { TsboxError } from '../errors.ts';
 import { NAMESPACE_TYPES } from '../kernel/init-spec.ts';
 import type { NamespaceType } from '../kernel/init-spec.ts';
+import { leafPath } from '../resources/container/declare.ts';
+import { containerOf, parseReplica, replicaName } from '../resources/container/replica-names.ts';
 import type { ContainerSpec } from '../resources/container/schema.ts';
 import type { DeviceUse } from '../resources/devices/schema.ts';
 import { suggest } from '../resources/suggest.ts';
@@ -30,8 +32,17 @@ const GUESSES = 100;
 
 /** Adds errors and warnings about the items together. */
 export function checkItems(checking: Checking): void {
+  const faulty = new Set<string>();
   for (const container of checking.items.containers.values()) {
-    containerReferences(checking, container);
+    const base = containerOf(container.name);
+    const told = checking.problems.length;
+    if (!faulty.has(base)) {
+      containerReferences(checking, container);
+    }
+    if (checking.problems.length > told) {
+      // Replicas are alike, and so are their errors.
+      faulty.add(base);
+    }
   }
   for (const cgroup of checking.items.cgroups.values()) {
     deviceReference(checking, `cgroup/${cgroup.path}`, cgroup.devices);
@@ -76,7 +87,43 @@ function treeOf(checking: Checking, address: string): Tree | undefined {
 
 /** Names declared of a kind, with errors of their own or not. */
 function declared(checking: Checking, kind: string): string[] {
-  return [...checking.items.paths.keys()].filter((a) => a.startsWith(`${kind}/`)).map((a) => a.slice(kind.length + 1));
+  return [...checking.items.paths.keys()]
+    .filter((a) => a.startsWith(`${kind}/`) && (kind !== 'container' || parseReplica(a) === undefined))
+    .map((a) => a.slice(kind.length + 1));
+}
+
+/** Reports the name of a container that is none, or of several where one is meant; true when it is good. */
+function containerExists(
+  checking: Checking,
+  name: string,
+  address: string,
+  path: Path,
+  several: 'one' | 'all' = 'one',
+): boolean {
+  const { replicas, paths } = checking.items;
+  const replica = parseReplica(name);
+  const base = replica?.container ?? name;
+  const count = replicas.get(base);
+  const told = (message: string, expected: string): boolean => {
+    report(checking, 'TSB1004', address, path, message, expected);
+    return false;
+  };
+  const members = (of: number): string =>
+    of === 1 ? replicaName(base, 0) : `${replicaName(base, 0)} to ${replicaName(base, of - 1)}`;
+  const beyond = count !== undefined && replica !== undefined && replica.index >= count;
+  if (count === 0 && (beyond || several === 'one')) {
+    return told(`container '${base}' has 0 replicas: there is nothing to refer to`, 'another container');
+  }
+  if (count !== undefined && replica === undefined && several === 'one') {
+    return told(`container '${base}' has replicas: say which is meant`, members(count));
+  }
+  if (count !== undefined && beyond) {
+    return told(`container '${base}' has no replica '${name}'`, members(count));
+  }
+  if (count === undefined && replica !== undefined && paths.has(`container/${base}`)) {
+    return told(`container '${base}' has no replicas`, base);
+  }
+  return exists(checking, 'container', name, address, path, 'containers');
 }
 
 /** Reports a name that nothing has; true when it exists. */
@@ -130,7 +177,7 @@ function containerReferences(checking: Checking, container: ContainerSpec): void
     reportAt(checking, 'key', 'TSB1003', address, ['rootfs'], message, expected);
   }
   Object.keys(container.dependsOn).forEach((name, index) => {
-    exists(checking, 'container', name, address, dependencyPath(checking, address, name, index), 'containers');
+    containerExists(checking, name, address, dependencyPath(checking, address, name, index), 'all');
   });
   for (const type of NAMESPACE_TYPES) {
     namespaceReference(checking, container, type);
@@ -177,7 +224,7 @@ function namespaceReference(checking: Checking, container: ContainerSpec, type: 
         'new, or another container',
       );
     } else {
-      exists(checking, 'container', use.name, address, path, 'containers');
+      containerExists(checking, use.name, address, path);
     }
   }
   if (use.kind !== 'declared') {
@@ -217,8 +264,18 @@ function namespaceReference(checking: Checking, container: ContainerSpec, type: 
 
 /** A container's own cgroup is a child of the one it names; a declared cgroup may not stand in the same place. */
 function collisions(checking: Checking): void {
-  for (const { name, cgroup } of checking.items.containers.values()) {
-    const path = cgroup === null ? name : `${cgroup}/${name}`;
+  for (const { name, cgroup, update } of checking.items.containers.values()) {
+    const path = leafPath({ name, cgroup });
+    const replica = parseReplica(name);
+    const [, base = '', number = ''] = /^(.+)\.(0|[1-9]\d*)$/.exec(name) ?? [];
+    if (number !== '' && Number(number) < (checking.items.replicas.get(base) ?? 0)) {
+      const message = `container '${name}' has the name that '${replicaName(base, Number(number))}' has in the file system`;
+      report(checking, 'TSB1003', `container/${name}`, [], message, 'another name for one of the two');
+    }
+    if (replica === undefined && update !== null) {
+      const message = `container '${name}' has an update, but no replicas to roll over`;
+      reportAt(checking, 'key', 'TSB1003', `container/${name}`, ['update'], message, 'replicas: N beside it');
+    }
     if (checking.items.paths.has(`cgroup/${path}`)) {
       const where = lineOf(checking, `cgroup/${path}`, []);
       report(
@@ -280,6 +337,8 @@ function outputReferences(checking: Checking): void {
           expected.join(', '),
           hint,
         );
+      } else if (kind === 'container') {
+        containerExists(checking, target, `output/${name}`, path);
       } else {
         exists(checking, kind, target, `output/${name}`, path, `${kind}s`);
       }

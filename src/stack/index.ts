@@ -6,6 +6,7 @@ import { checkItems } from './check.ts';
 import { loadFiles } from './files.ts';
 import { interpolate, interpolation } from './interpolate.ts';
 import { placeOf } from './positions.ts';
+import { expandDependencies, expandReplicas } from './replicas.ts';
 import { spanOf } from './source.ts';
 import { mapTree } from './tree.ts';
 import type { Entry, MapTree } from './tree.ts';
@@ -39,8 +40,8 @@ export function loadStack(files: readonly string[], options: LoadOptions): Stack
   }
   const sources: VariableSources = { variables: options.variables ?? {}, env: options.env };
   const variables = resolveVariables(loaded.tree, sources, problems);
-  const root = filledIn(loaded.tree, variables, problems);
-  const items = buildItems(root, loaded.partial, problems);
+  const { root, replicas } = filledIn(loaded.tree, variables, problems);
+  const items = buildItems(root, loaded.partial, problems, replicas);
   const warnings: Warning[] = [];
   checkItems({ root, items, partial: loaded.partial, problems, warnings });
   if (problems.length > 0) {
@@ -60,19 +61,30 @@ export function loadStack(files: readonly string[], options: LoadOptions): Stack
   );
 }
 
-/** Variables put into every section but their own; outputs keep references to resources. */
-function filledIn(root: MapTree, variables: ReadonlyMap<string, Variable>, problems: TsboxError[]): MapTree {
+/** Variables put into every section but their own, replicas written out; outputs keep references to resources. */
+function filledIn(
+  root: MapTree,
+  variables: ReadonlyMap<string, Variable>,
+  problems: TsboxError[],
+): { root: MapTree; replicas: ReadonlyMap<string, number> } {
   const values = interpolation(variables, problems, false);
   const outputs = interpolation(variables, problems, true);
   const entries = new Map<string, Entry>();
+  let replicas: ReadonlyMap<string, number> = new Map();
   for (const [key, entry] of root.entries) {
+    if (key === 'containers') {
+      const expanded = expandReplicas(values, entry.tree);
+      replicas = expanded.replicas;
+      entries.set(key, { key: entry.key, tree: expanded.tree });
+      continue;
+    }
     const asIs = key === 'variables' || key === 'include' || key.startsWith('x-');
     entries.set(
       key,
       asIs ? entry : { key: entry.key, tree: interpolate(key === 'outputs' ? outputs : values, entry.tree) },
     );
   }
-  return mapTree(root.place, entries);
+  return { root: mapTree(root.place, entries), replicas };
 }
 
 function stackOf(
@@ -82,12 +94,13 @@ function stackOf(
   loaded: { readonly files: readonly string[]; readonly directory: string },
   warnings: readonly Warning[],
 ): Stack {
-  const { paths, ...rest } = items;
+  const { paths, replicas, ...rest } = items;
   const values = [...variables].flatMap(([name, { value, sensitive }]) =>
     value === undefined || value === null ? [] : [[name, { value, sensitive }] as const],
   );
   return {
     ...rest,
+    containers: expandDependencies(items.containers, replicas),
     files: loaded.files,
     directory: loaded.directory,
     variables: Object.fromEntries(values),

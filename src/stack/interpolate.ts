@@ -40,6 +40,25 @@ export function interpolation(
   return { variables, problems, done: new Map(), keepReferences, budget: TOTAL_LENGTH };
 }
 
+/** The number of a replica, in the values of a container that has replicas. */
+export const INDEX = 'index';
+
+/** Outside of replicas: a default given with it stands in. */
+const NO_INDEX: Variable = { type: 'integer', value: undefined, sensitive: false };
+
+/** The same for one replica, in whose values `${index}` is its number. */
+export function forReplica(state: Interpolation, index: number): Interpolation {
+  const number: Variable = { type: 'integer', value: index, sensitive: false };
+  const own = { ...state, variables: new Map([...state.variables, [INDEX, number]]), done: new Map<Tree, Tree>() };
+  // What the replicas are filled with counts together.
+  return Object.defineProperty(own, 'budget', {
+    get: () => state.budget,
+    set: (left: number) => {
+      state.budget = left;
+    },
+  });
+}
+
 /** The tree with variables filled in. */
 export function interpolate(state: Interpolation, tree: Tree): Tree {
   const before = state.done.get(tree);
@@ -158,7 +177,12 @@ function expression(state: Interpolation, tree: ScalarTree, whole: string, level
       hint: `for the text itself write $${whole}`,
     });
   }
-  const variable = state.variables.get(name);
+  const variable = state.variables.get(name) ?? (name === INDEX && match[2] === '-' ? NO_INDEX : undefined);
+  if (variable === undefined && name === INDEX) {
+    return fail(state, tree, whole, `'${whole}' is the number of a replica, and this is in none`, {
+      expected: 'a value of a container that has replicas',
+    });
+  }
   if (variable === undefined) {
     const near = state.problems.length > GUESSES ? undefined : suggest(name, state.variables.keys());
     const hint =

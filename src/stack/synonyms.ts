@@ -24,15 +24,7 @@ const SYNONYMS: Readonly<Record<string, string>> = {
 };
 
 /** Keys of the language that this version does not have. */
-const LATER: ReadonlySet<string> = new Set([
-  'healthcheck',
-  'mounts',
-  'volumes',
-  'networks',
-  'image',
-  'replicas',
-  'rlimits',
-]);
+const LATER: ReadonlySet<string> = new Set(['healthcheck', 'mounts', 'volumes', 'networks', 'image', 'rlimits']);
 
 /** The known word that means the same elsewhere. */
 export function synonym(word: string, known: readonly string[]): string | undefined {

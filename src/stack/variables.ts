@@ -71,6 +71,9 @@ export function resolveVariables(
             expected: "1 to 63 letters, digits and '_', not beginning with a digit",
           }),
         );
+      } else if (name === 'index') {
+        const message = "'index' cannot name a variable: ${index} is the number of a replica";
+        problems.push(new TsboxError('TSB1003', message, located(key)));
       }
       const parsed = variableSchema.safeParse(toData(tree));
       if (parsed.success) {

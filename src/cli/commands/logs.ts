@@ -17,6 +17,7 @@ export const command: Command = {
     }
     const { openReader } = await import('../../kernel/reader.ts');
     const { findContainer } = await import('../containers.ts');
+    const { leafName } = await import('../../resources/container/replica-names.ts');
     const { readLog, followLog } = await import('../log-file.ts');
     const reader = openReader(process.env);
     requirePrivileges(reader, 'logs');
@@ -25,7 +26,7 @@ export const command: Command = {
     const targets = args.positionals.map((wanted) => findContainer(reader, wanted, args.stack));
     const follows: Promise<void>[] = [];
     for (const c of targets) {
-      const path = `${reader.settings.runDir}/${c.stack}/logs/${c.name}.log`;
+      const path = `${reader.settings.runDir}/${c.stack}/logs/${leafName(c.name)}.log`;
       const prefix = several ? `${c.name} | ` : '';
       const print = (line: string): void =>
         out(`${prefix}${args.flags.timestamps === true ? line : line.replace(/^\S+ \S+ \S+ ?/, '')}\n`);

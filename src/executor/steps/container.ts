@@ -5,6 +5,7 @@ import { namespaceInode, parseStat } from '../../kernel/proc.ts';
 import { containerAddress, leafPath, restartPolicy } from '../../resources/container/declare.ts';
 import { namespaceSetup, processSpec, rootOps } from '../../resources/container/launch.ts';
 import { mountLines } from '../../resources/container/observe.ts';
+import { leafName } from '../../resources/container/replica-names.ts';
 import type { ContainerSpec } from '../../resources/container/schema.ts';
 import { isAlive } from '../../resources/processes.ts';
 import { POLICY_XATTR, RUN_XATTR } from '../../resources/label.ts';
@@ -34,7 +35,7 @@ function specOf(context: ExecutionContext, name: string): { stack: Stack; spec: 
 
 /** The log of a container. */
 export function logPath(context: ExecutionContext, name: string): string {
-  return `${stackRunDir(context)}/logs/${name}.log`;
+  return `${stackRunDir(context)}/logs/${leafName(name)}.log`;
 }
 
 function superviseSpec(context: ExecutionContext, name: string, adopt: SuperviseSpec['adopt']): SuperviseSpec {

@@ -15,6 +15,7 @@ import type { NamespaceUse } from '../namespace/schema.ts';
 import { resolveAccount, type Account } from './accounts.ts';
 import { rootIsMapped } from './idmap.ts';
 import { MASKED_PATHS, READONLY_PATHS } from './paths.ts';
+import { leafName } from './replica-names.ts';
 import type { ContainerSpec } from './schema.ts';
 
 export const PREFIX = 'container/';
@@ -25,7 +26,8 @@ export function containerAddress(name: string): string {
 
 /** Path of the container's leaf cgroup below the stack's directory. */
 export function leafPath(spec: Pick<ContainerSpec, 'cgroup' | 'name'>): string {
-  return spec.cgroup === null ? spec.name : `${spec.cgroup}/${spec.name}`;
+  const leaf = leafName(spec.name);
+  return spec.cgroup === null ? leaf : `${spec.cgroup}/${leaf}`;
 }
 
 /** A container of the stack itself may be named with the stack's name; it is the same container. */

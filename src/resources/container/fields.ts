@@ -1,7 +1,8 @@
 /** The forms of single container fields that are more than a number or a word. */
 import * as z from 'zod';
-import { bytesSchema, wholeNumber, NAME_PATTERN, NAME_EXPECTED } from '../units.ts';
+import { bytesSchema, wholeNumber, NAME_EXPECTED } from '../units.ts';
 import { meant, show, valueSchema, ValueError } from '../values.ts';
+import { isContainerName } from './replica-names.ts';
 
 /** An absolute path inside the container, normalised only by dropping a trailing slash. */
 export const absolutePathSchema = valueSchema(
@@ -61,7 +62,7 @@ const condition = valueSchema(
 
 const containerName = valueSchema(
   (input) => {
-    if (typeof input !== 'string' || !NAME_PATTERN.test(input)) {
+    if (typeof input !== 'string' || !isContainerName(input)) {
       throw new ValueError(`${show(input)} cannot name a container`, NAME_EXPECTED);
     }
     return input;

@@ -7,6 +7,7 @@ import type { LabelDraft, Step } from '../step.ts';
 import { CONTAINER_ATTRIBUTES } from './attributes.ts';
 import { declareContainer, leafPath, PREFIX, restartPolicy } from './declare.ts';
 import { observeContainers } from './observe.ts';
+import { leafName } from './replica-names.ts';
 import type { ContainerSpec } from './schema.ts';
 
 function nameOf(address: string): string {
@@ -119,7 +120,7 @@ export const containerKind: ResourceKind = {
   },
 
   remove(observed) {
-    const path = observed.facts['leaf'] ?? nameOf(observed.address);
+    const path = observed.facts['leaf'] ?? leafName(nameOf(observed.address));
     return [
       { op: 'stop', path },
       { op: 'cgroup-remove', path, kill: true },

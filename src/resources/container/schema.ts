@@ -17,6 +17,9 @@ import type { Capability } from './capabilities.ts';
 import { commandSchema, envSchema } from './command.ts';
 import { absolutePathSchema, dependsOnSchema, logSchema } from './fields.ts';
 import type { DependencyCondition } from './fields.ts';
+import { defaultHostname } from './replica-names.ts';
+import { replicasShape } from './replicas.ts';
+import type { UpdateSpec } from './replicas.ts';
 import { DEFAULT_BACKOFF, restartSchema } from './restart.ts';
 import type { RestartWord } from './restart.ts';
 import { sharedUse, shareSchema } from './share.ts';
@@ -55,7 +58,10 @@ export interface RestartSpec {
 }
 
 export interface ContainerSpec {
+  /** NAME[0] for a replica. */
   readonly name: string;
+  /** How a change that ends replicas rolls over them; null for the default. */
+  readonly update: UpdateSpec | null;
   readonly rootfs: RootfsSpec;
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -135,6 +141,7 @@ const pathsSchema = z.union([
 ]);
 
 const ownShape = {
+  ...replicasShape,
   rootfs: rootfsSchema.optional(),
   command: commandSchema,
   env: envSchema.optional(),
@@ -179,6 +186,7 @@ export function containerSpec(
   const { rootfs, restart } = input;
   return {
     name,
+    update: input.update ?? null,
     rootfs:
       rootfs === undefined || rootfs === 'host'
         ? { kind: 'host' }
@@ -223,7 +231,7 @@ function allUses(name: string, input: ContainerInput): Readonly<Record<Namespace
     const use = input.namespaces?.[type] ?? sharedUse(input.share, type) ?? defaultUse(type);
     uses[type] =
       type === 'uts' && use.kind === 'new' && use.settings.hostname === null
-        ? { kind: 'new', settings: { ...use.settings, hostname: name } }
+        ? { kind: 'new', settings: { ...use.settings, hostname: defaultHostname(name) } }
         : use;
   }
   return uses;

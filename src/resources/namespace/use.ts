@@ -1,6 +1,7 @@
 /** The text form of a namespace use: `new`, `host`, NAME, `container/NAME`, `pid:123`, `path:/run/netns/x`. */
 import type * as z from 'zod';
 import type { NamespaceType } from '../../kernel/init-spec.ts';
+import { isContainerName } from '../container/replica-names.ts';
 import { NAME_PATTERN } from '../units.ts';
 import { show, valueSchema, ValueError } from '../values.ts';
 import type { NamespaceUse } from './schema.ts';
@@ -60,7 +61,7 @@ export function containerUse(input: string): NamespaceUse & { readonly kind: 'co
   const parts = input.slice('container/'.length).split(':');
   const name = parts.at(-1) as string;
   const stack = parts.length === 2 ? (parts[0] as string) : null;
-  if (parts.length > 2 || !NAME_PATTERN.test(name) || (stack !== null && !NAME_PATTERN.test(stack))) {
+  if (parts.length > 2 || !isContainerName(name) || (stack !== null && !NAME_PATTERN.test(stack))) {
     throw new ValueError(
       `${show(input)} does not name a container`,
       'container/NAME, or container/STACK:NAME for one of another stack',

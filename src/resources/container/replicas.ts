@@ -1,0 +1,91 @@
+/** Replicas of a container: how many, and how a change that ends them rolls over them. */
+import * as z from 'zod';
+import { durationSchema } from '../units.ts';
+import { meant, show, valueSchema, ValueError } from '../values.ts';
+import { boundedCount } from './fields.ts';
+
+export const MAX_REPLICAS = 1000;
+
+export interface UpdateSpec {
+  /** Replicas that may be down at once while a change rolls: a number, or a share of them in per cent. */
+  readonly maxUnavailable: { readonly count: number } | { readonly percent: number };
+  /** What must be true of a replica before the next one is ended; null is healthy where there is a health check. */
+  readonly wait: UpdateWait | null;
+  /** How long a replica must have run to count as started, ms. */
+  readonly settle: number;
+  /** Longest wait for a replica, ms. */
+  readonly timeout: number;
+  /** Pause between a replica and the next, ms. */
+  readonly delay: number;
+  readonly onFailure: 'pause' | 'continue';
+}
+
+export type UpdateWait = 'started' | 'healthy';
+
+export const DEFAULT_UPDATE: UpdateSpec = {
+  maxUnavailable: { count: 1 },
+  wait: null,
+  settle: 1000,
+  timeout: 300_000,
+  delay: 0,
+  onFailure: 'pause',
+};
+
+const unavailableSchema = valueSchema(
+  (input): UpdateSpec['maxUnavailable'] => {
+    const expected = `a number from 1 to ${MAX_REPLICAS}, or a share of the replicas such as 25%`;
+    if (typeof input === 'number' && Number.isInteger(input) && input >= 1 && input <= MAX_REPLICAS) {
+      return { count: input };
+    }
+    const percent = typeof input === 'string' ? /^(\d{1,3})%$/.exec(input)?.[1] : undefined;
+    if (percent !== undefined && Number(percent) >= 1 && Number(percent) <= 100) {
+      return { percent: Number(percent) };
+    }
+    throw new ValueError(`${show(input)} is not a number of replicas`, expected);
+  },
+  { type: ['integer', 'string'], examples: [1, '25%'] },
+);
+
+const words = <T extends string>(what: string, all: readonly T[]): z.ZodType<T> =>
+  valueSchema(
+    (input): T => {
+      const word = all.find((w) => w === input);
+      if (word === undefined) {
+        throw new ValueError(`${show(input)} is not ${what}`, all.join(' or '), meant(input, all));
+      }
+      return word;
+    },
+    { enum: all },
+  );
+
+const updateSchema = z
+  .strictObject({
+    max_unavailable: unavailableSchema.optional(),
+    wait: words('something to wait for', ['started', 'healthy'] as const).optional(),
+    settle: durationSchema.optional(),
+    timeout: durationSchema.optional(),
+    delay: durationSchema.optional(),
+    on_failure: words('what to do after a failure', ['pause', 'continue'] as const).optional(),
+  })
+  .transform((input): UpdateSpec => ({
+    maxUnavailable: input.max_unavailable ?? DEFAULT_UPDATE.maxUnavailable,
+    wait: input.wait ?? DEFAULT_UPDATE.wait,
+    settle: input.settle ?? DEFAULT_UPDATE.settle,
+    timeout: input.timeout ?? DEFAULT_UPDATE.timeout,
+    delay: input.delay ?? DEFAULT_UPDATE.delay,
+    onFailure: input.on_failure ?? DEFAULT_UPDATE.onFailure,
+  }));
+
+export const replicasShape = {
+  replicas: boundedCount('number of replicas', 0, MAX_REPLICAS).optional(),
+  update: updateSchema.optional(),
+};
+
+/** How many of `replicas` may be down at once: at least one, or nothing would ever change. */
+export function unavailableAtOnce(update: UpdateSpec, replicas: number): number {
+  const most =
+    'count' in update.maxUnavailable
+      ? update.maxUnavailable.count
+      : Math.floor((replicas * update.maxUnavailable.percent) / 100);
+  return Math.max(1, most);
+}
