@@ -27,6 +27,7 @@ export async function runApply(
   const { checkStack, makePlan } = await import('../planner/index.ts');
   const { executionContext } = await import('../executor/context.ts');
   const { lockStack } = await import('../executor/lock.ts');
+  const { reserveIds } = await import('../executor/ids.ts');
   const kernel = openKernel(process.env);
   requirePrivileges(kernel, settings.destroy ? 'destroy' : 'apply');
   const options = { targets: args.targets, destroy: settings.destroy };
@@ -34,15 +35,20 @@ export async function runApply(
   if (stack !== undefined && !settings.destroy) {
     checkStack(kernel, stack);
   }
-  const context = executionContext(kernel, name, stack);
-  const lock = await lockStack(context, numberOption(args, 'lock-timeout', 0, 0, 86_400) * 1000);
+  const lock = await lockStack(
+    executionContext(kernel, name, stack),
+    numberOption(args, 'lock-timeout', 0, 0, 86_400) * 1000,
+  );
   try {
-    const { plan } = await makePlan(kernel, name, stack, options);
+    if (stack !== undefined && !settings.destroy) {
+      await reserveIds(kernel, stack);
+    }
+    const planned = await makePlan(kernel, name, stack, options);
     return await applyLocked(
       args,
-      plan,
+      planned.plan,
       settings,
-      context,
+      executionContext(kernel, name, planned.stack ?? stack),
       async () => (await makePlan(kernel, name, stack, options)).plan,
     );
   } finally {

@@ -7,6 +7,7 @@ import { SUPERVISORS } from '../resources/scope.ts';
 import type { Step } from '../resources/step.ts';
 import { primaryDirectory, stackRunDir, type ExecutionContext } from './context.ts';
 import { faultPoint } from './fault.ts';
+import { releaseIds } from './ids.ts';
 import { Journal } from './journal.ts';
 import { describeStep, runStep } from './run-step.ts';
 import { protectionGaps } from '../resources/cgroup/protection.ts';
@@ -196,6 +197,7 @@ async function finish(context: ExecutionContext, plan: Plan, complete: boolean):
     return;
   }
   handProtectionOn(context);
+  releaseIds(context.kernel, context.stackName, plan.declared);
   if (complete && plan.complete) {
     context.kernel.setXattr(primaryDirectory(context, ''), STACK_XATTR, plan.declared.join('\n'));
   }

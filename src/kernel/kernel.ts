@@ -1,5 +1,5 @@
 /** Writing to the live system: everything an apply does goes through here. Only the executor and the CLI open one. */
-import { closeSync, mkdirSync, openSync, readdirSync, rmdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, rmdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import type { CgroupProgram, Errno, SpawnResult } from '../../native/index.d.ts';
 import { TsboxError } from '../errors.ts';
 import { fileSystemOf } from './filesystems.ts';
@@ -259,16 +259,6 @@ export class Kernel extends LinuxReader {
   appendTo(path: string): AppendFile {
     const fd = openSync(path, 'a', 0o640);
     return { write: (text) => void writeSync(fd, text), close: () => closeSync(fd) };
-  }
-  list(path: string): string[] {
-    try {
-      return readdirSync(path);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
-        return [];
-      }
-      throw error;
-    }
   }
   remove(path: string): void {
     rmSync(path, { recursive: true, force: true });

@@ -1,7 +1,7 @@
 /**
  * Reading the live system. KernelReader has no method that writes: a planner that could write does not compile.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
 import type { BpfProgram, CgroupProgram, DirEntry, Errno, Native, Stat } from '../../native/index.d.ts';
 import { TsboxError } from '../errors.ts';
 import { encodeInitSpec } from './init-spec.ts';
@@ -28,6 +28,8 @@ export interface KernelReader {
   readLinks(paths: readonly string[]): Array<string | Errno>;
   stats(paths: readonly string[]): Array<Stat | Errno>;
   walkDirs(root: string, maxEntries: number): DirEntry[] | Errno;
+  /** Names in a directory; none when it is not there. */
+  list(path: string): string[];
   getXattrs(paths: readonly string[], name: string): Array<string | Errno>;
   listXattrs(path: string): string[] | Errno;
   namespaceIds(paths: readonly string[]): Array<string | Errno>;
@@ -94,6 +96,16 @@ export class LinuxReader implements KernelReader {
   }
   walkDirs(root: string, maxEntries: number): DirEntry[] | Errno {
     return this.native.walkDirs(root, maxEntries);
+  }
+  list(path: string): string[] {
+    try {
+      return readdirSync(path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+        return [];
+      }
+      throw error;
+    }
   }
   getXattrs(paths: readonly string[], name: string): Array<string | Errno> {
     return this.native.getXattrs(paths, name);

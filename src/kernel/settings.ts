@@ -10,15 +10,37 @@ export interface Settings {
   readonly runDir: string;
   /** What outlives a boot, '/var/lib/tsbox'. */
   readonly stateDir: string;
+  /** Ids for user namespaces, of users and groups alike; null: those of 'containers' in /etc/subuid and /etc/subgid. */
+  readonly subIds: ReadonlyArray<{ readonly start: number; readonly count: number }> | null;
 }
 
-/** Reads TSBOX_CGROUP_ROOT, TSBOX_RUN_DIR and TSBOX_STATE_DIR; each must be an absolute path without '..'. */
+/**
+ * Reads TSBOX_CGROUP_ROOT, TSBOX_RUN_DIR and TSBOX_STATE_DIR, each an absolute path without '..', and TSBOX_SUBIDS, a
+ * list START:COUNT[,START:COUNT].
+ */
 export function settingsFrom(env: NodeJS.ProcessEnv): Settings {
   return {
     cgroupRoot: absolute(env['TSBOX_CGROUP_ROOT'], '/tsbox', 'TSBOX_CGROUP_ROOT'),
     runDir: absolute(env['TSBOX_RUN_DIR'], '/run/tsbox', 'TSBOX_RUN_DIR'),
     stateDir: absolute(env['TSBOX_STATE_DIR'], '/var/lib/tsbox', 'TSBOX_STATE_DIR'),
+    subIds: ranges(env['TSBOX_SUBIDS']),
   };
+}
+
+function ranges(value: string | undefined): Settings['subIds'] {
+  if (value === undefined || value === '') {
+    return null;
+  }
+  return value.split(',').map((part) => {
+    const match = /^(\d{1,10}):(\d{1,10})$/.exec(part.trim());
+    const start = Number(match?.[1]);
+    const count = Number(match?.[2]);
+    // 0 is the host's root, and the last id stands for none.
+    if (match === null || start < 1 || count < 1 || start + count > 4_294_967_295) {
+      throw new TsboxError('TSB2001', `TSBOX_SUBIDS must be START:COUNT of ids from 1 to 4294967294, not '${part}'`);
+    }
+    return { start, count };
+  });
 }
 
 function absolute(value: string | undefined, fallback: string, name: string): string {

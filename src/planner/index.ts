@@ -11,6 +11,7 @@ import { compareNames } from '../resources/container/replica-names.ts';
 import { KINDS, kindOf } from '../resources/registry.ts';
 import { EVACUATED, readScope, type StackScope } from '../resources/scope.ts';
 import type { Step } from '../resources/step.ts';
+import { findIds } from '../resources/userns/allocate.ts';
 import type { Stack } from '../stack/types.ts';
 import { creationAttributes, diffAttributes, recordStale } from './diff.ts';
 import { addReplacements, type Draft } from './cascade.ts';
@@ -31,6 +32,8 @@ export interface Planned {
   readonly scope: StackScope;
   readonly observed: ReadonlyMap<Address, Observed>;
   readonly declared: ReadonlyMap<Address, Declared>;
+  /** The stack with the maps of user namespaces found; undefined when everything is removed. */
+  readonly stack: Stack | undefined;
 }
 
 /**
@@ -44,11 +47,10 @@ export async function makePlan(
   stack: Stack | undefined,
   options: PlanOptions,
 ): Promise<Planned> {
-  const wanted = options.destroy ? undefined : stack;
-  const { declaredByKind, problems, needed } =
-    wanted === undefined
-      ? { declaredByKind: KINDS.map(() => []), problems: [], needed: [] }
-      : declareAll(reader, wanted);
+  const { wanted, declaredByKind, problems, needed } =
+    options.destroy || stack === undefined
+      ? { wanted: undefined, declaredByKind: KINDS.map(() => []), problems: [], needed: [] }
+      : declareAll(reader, stack);
   const declared = new Map(declaredByKind.flat().map((d) => [d.address, d]));
   const adopted = [...(wanted?.cgroups.values() ?? [])].flatMap((c) => (c.location === null ? [] : [c.location]));
   const scope = readScope(reader, name, outermost(adopted));
@@ -98,6 +100,7 @@ export async function makePlan(
     scope,
     observed,
     declared,
+    stack: wanted,
   };
 }
 
@@ -157,9 +160,10 @@ export function checkStack(reader: KernelReader, stack: Stack): void {
 
 function declareAll(
   reader: KernelReader,
-  stack: Stack,
-): { declaredByKind: Declared[][]; problems: Problem[]; needed: readonly string[] } {
+  asked: Stack,
+): { wanted: Stack; declaredByKind: Declared[][]; problems: Problem[]; needed: readonly string[] } {
   const problems: Problem[] = [];
+  const { stack } = findIds(reader, asked, (p) => problems.push(p));
   const declaredByKind = KINDS.map((kind) => kind.declare(stack, reader, (p) => problems.push(p)));
   const errors = problems.filter((p) => p.severity === 'error').map((p) => p.error);
   const needed = new Set(declaredByKind.flat().flatMap((d) => controllersFor(reader, d.desired)));
@@ -167,7 +171,7 @@ function declareAll(
   if (errors.length > 0) {
     throw new TsboxErrors(errors);
   }
-  return { declaredByKind, problems, needed: [...needed] };
+  return { wanted: stack, declaredByKind, problems, needed: [...needed] };
 }
 
 function draftDeclared(declared: Declared, observed: Observed | undefined, scope: StackScope): Draft {

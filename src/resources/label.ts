@@ -17,6 +17,9 @@ export const ENABLED_XATTR = 'trusted.tsbox.enabled';
 /** On the stack's ADOPTED directory: paths of the cgroups it took over, one per line. */
 export const ADOPTED_XATTR = 'trusted.tsbox.adopted';
 
+/** On the stack's directory: ids from the pool, a line 'ADDRESS UID GID COUNT' each; kept over replacement. */
+export const IDS_XATTR = 'trusted.tsbox.ids';
+
 /** On the stack's directory: the addresses of the last completed apply, so that what vanished is told from what is new. */
 export const STACK_XATTR = 'trusted.tsbox.stack';
 

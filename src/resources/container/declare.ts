@@ -13,7 +13,7 @@ import { desiredNetwork } from '../network/steps.ts';
 import { NAMESPACE_ROW } from '../namespace/registry.ts';
 import type { NamespaceUse } from '../namespace/schema.ts';
 import { resolveAccount, type Account } from './accounts.ts';
-import { rootIsMapped } from './idmap.ts';
+import { checkMapped, rootIsMapped } from './idmap.ts';
 import { MASKED_PATHS, READONLY_PATHS } from './paths.ts';
 import { leafName } from './replica-names.ts';
 import type { ContainerSpec } from './schema.ts';
@@ -142,6 +142,9 @@ export function declareContainer(
         hint: 'give the number instead',
       }),
     });
+  }
+  if (!('missing' in account)) {
+    checkMapped(spec, account, stack, report);
   }
   const user =
     'missing' in account ? '?' : `${account.uid}:${account.gid}${account.groups.map((g) => `,${g}`).join('')}`;

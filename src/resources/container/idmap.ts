@@ -5,6 +5,7 @@ import type { KernelReader } from '../../kernel/reader.ts';
 import type { Stack } from '../../stack/types.ts';
 import type { Attribute } from '../attribute.ts';
 import type { Problem } from '../kind.ts';
+import type { Account } from './accounts.ts';
 import type { IdMap } from '../namespace/schema.ts';
 import type { ContainerSpec } from './schema.ts';
 
@@ -39,6 +40,36 @@ export function userMaps(
     case 'pid':
     case 'path':
       return 'unknown';
+  }
+}
+
+/** Reports ids of the container's process that its user namespace does not map: it could not take them. */
+export function checkMapped(
+  spec: ContainerSpec,
+  account: Account,
+  stack: Stack,
+  report: (problem: Problem) => void,
+): void {
+  const maps = userMaps(spec, stack);
+  if (maps === undefined || maps === 'unknown' || maps.uids.length === 0) {
+    return;
+  }
+  const within = (map: readonly IdMap[], id: number): boolean =>
+    map.some((m) => id >= m.inside && id < m.inside + m.count);
+  const missing = [
+    ...(within(maps.uids, account.uid) ? [] : [`user ${account.uid}`]),
+    ...[account.gid, ...account.groups].filter((id) => !within(maps.gids, id)).map((id) => `group ${id}`),
+  ];
+  if (missing.length > 0) {
+    const address = `container/${spec.name}`;
+    report({
+      severity: 'error',
+      error: new TsboxError('TSB1009', `${address}: ${missing.join(', ')} is not mapped in its user namespace`, {
+        at: stack.locate(address, ['user']),
+        address,
+        hint: 'map it, or name one that is',
+      }),
+    });
   }
 }
 

@@ -9,7 +9,7 @@ import type { StackScope } from '../scope.ts';
 import type { NamespaceSettings as StepSettings } from '../step.ts';
 import { NAMESPACE_ROW, NAMESPACE_ROWS } from './registry.ts';
 import type { NamespaceSettings } from './schema.ts';
-import { mapText } from './types/user.ts';
+import { mapText } from './id-maps.ts';
 
 const PREFIX = 'namespace/';
 

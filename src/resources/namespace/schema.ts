@@ -3,11 +3,12 @@ import * as z from 'zod';
 import { NAMESPACE_TYPES } from '../../kernel/init-spec.ts';
 import type { NamespaceType } from '../../kernel/init-spec.ts';
 import type { TimeOffset } from '../units.ts';
-import { idMapsSchema, offsetSetting, hostSchema, SETTINGS_OF } from './settings.ts';
-import type { IdMap } from './settings.ts';
+import { checkUser, userShape } from './id-maps.ts';
+import type { IdAllocation, IdMap, UserInput } from './id-maps.ts';
+import { offsetSetting, hostSchema, SETTINGS_OF } from './settings.ts';
 import { parseNamespaceUse } from './use.ts';
 
-export type { IdMap } from './settings.ts';
+export type { IdAllocation, IdMap } from './id-maps.ts';
 
 /** What can be set in a new namespace; each setting belongs to one type and is null or empty in the others. */
 export interface NamespaceSettings {
@@ -15,7 +16,9 @@ export interface NamespaceSettings {
   readonly hostname: string | null;
   /** uts. null leaves the host's. */
   readonly domainname: string | null;
-  /** user. Never empty in a user namespace; see DEFAULT_ID_MAPS. */
+  /** user. How the maps are found, when they are not written out: they are empty until resources/userns has. */
+  readonly ids: IdAllocation | null;
+  /** user. Otherwise never empty in a user namespace; see DEFAULT_ID_MAPS. */
   readonly uids: readonly IdMap[];
   readonly gids: readonly IdMap[];
   /** user. Whether setgroups(2) may be called inside; the kernel's default is allow. */
@@ -48,6 +51,7 @@ export const DEFAULT_ID_MAPS: readonly IdMap[] = [{ inside: 0, outside: 100_000,
 export const NO_SETTINGS: NamespaceSettings = {
   hostname: null,
   domainname: null,
+  ids: null,
   uids: [],
   gids: [],
   setgroups: 'allow',
@@ -58,9 +62,7 @@ export const NO_SETTINGS: NamespaceSettings = {
 const settingsShape = {
   hostname: hostSchema('hostname').optional(),
   domainname: hostSchema('domainname').optional(),
-  uids: idMapsSchema.optional(),
-  gids: idMapsSchema.optional(),
-  setgroups: z.enum(['allow', 'deny']).optional(),
+  ...userShape,
   monotonic: offsetSetting.optional(),
   boottime: offsetSetting.optional(),
 };
@@ -69,10 +71,12 @@ type Settings = Partial<{ [K in SettingKey]: z.output<(typeof settingsShape)[K]>
 
 /** Settings of one type with the defaults filled in; maps given on one side only serve both. */
 function completed(type: NamespaceType, given: Settings): NamespaceSettings {
-  const maps = type === 'user' ? DEFAULT_ID_MAPS : [];
+  const ids = given.auto ?? given['keep-id'] ?? null;
+  const maps = type === 'user' && ids === null ? DEFAULT_ID_MAPS : [];
   return {
     hostname: given.hostname ?? null,
     domainname: given.domainname ?? null,
+    ids,
     uids: given.uids ?? given.gids ?? maps,
     gids: given.gids ?? given.uids ?? maps,
     setgroups: given.setgroups ?? 'allow',
@@ -84,6 +88,11 @@ function completed(type: NamespaceType, given: Settings): NamespaceSettings {
 /** A new namespace of the type with nothing set. */
 export function newNamespace(type: NamespaceType): NamespaceUse {
   return { kind: 'new', settings: completed(type, {}) };
+}
+
+/** A new user namespace whose maps are found. */
+function allocated(ids: IdAllocation): NamespaceUse {
+  return { kind: 'new', settings: { ...NO_SETTINGS, ids } };
 }
 
 /** What a container has where it says nothing: all its own, except the host's users and clocks. */
@@ -108,18 +117,26 @@ export const namespaceSchema = z
         });
       }
     }
+    if (value.type === 'user') {
+      checkUser(value, context);
+    }
   })
   .transform(({ type, ...given }): Omit<NamespaceSpec, 'name'> => ({ type, ...completed(type, given) }));
 
 /** A container's use of one type: text, or a map of that type's settings, which means a new one. */
 function useSchema(type: NamespaceType): z.ZodType<NamespaceUse> {
   const shape = Object.fromEntries(SETTINGS_OF[type].map((k) => [k, settingsShape[k as SettingKey]]));
-  const text = parseNamespaceUse(type, () => newNamespace(type));
+  const text = parseNamespaceUse(type, () => newNamespace(type), allocated);
   if (SETTINGS_OF[type].length === 0) {
     return text as z.ZodType<NamespaceUse>;
   }
   const settings = z
     .strictObject(shape)
+    .superRefine((given, context) => {
+      if (type === 'user') {
+        checkUser(given as UserInput, context);
+      }
+    })
     .transform((given): NamespaceUse => ({ kind: 'new', settings: completed(type, given as Settings) }));
   return z.union([text, settings]);
 }

@@ -4,20 +4,34 @@ import type { NamespaceType } from '../../kernel/init-spec.ts';
 import { isContainerName } from '../container/replica-names.ts';
 import { NAME_PATTERN } from '../units.ts';
 import { show, valueSchema, ValueError } from '../values.ts';
-import type { NamespaceUse } from './schema.ts';
+import { ALLOCATION_WORDS } from './id-maps.ts';
+import type { IdAllocation, NamespaceUse } from './schema.ts';
 import { SETTINGS_OF } from './settings.ts';
 
 /** Words that cannot name a declared namespace, because they mean something else in a use. */
-export const USE_WORDS: readonly string[] = ['new', 'host', 'none', 'default'];
+export const USE_WORDS: readonly string[] = ['new', 'host', 'none', 'default', 'auto', 'keep-id'];
 
 const FORMS =
   'new, host, the name of a declared namespace, container/NAME, container/STACK:NAME, pid:NUMBER or path:/FILE';
 
-/** A schema for the text form; `fresh` makes the use that `new` stands for. */
-export function parseNamespaceUse(type: NamespaceType, fresh: () => NamespaceUse): z.ZodType<NamespaceUse> {
+/** A schema for the text form; `fresh` makes the use that `new` stands for, `allocated` those of auto and keep-id. */
+export function parseNamespaceUse(
+  type: NamespaceType,
+  fresh: () => NamespaceUse,
+  allocated: (ids: IdAllocation) => NamespaceUse,
+): z.ZodType<NamespaceUse> {
   const settings = SETTINGS_OF[type];
-  const expected = settings.length === 0 ? FORMS : `${FORMS}; or a map of ${settings.join(', ')}`;
-  return valueSchema((input) => parse(input, type, fresh, expected), {
+  const words = type === 'user' ? `${Object.keys(ALLOCATION_WORDS).join(', ')}, ${FORMS}` : FORMS;
+  const expected = settings.length === 0 ? words : `${words}; or a map of ${settings.join(', ')}`;
+  const word = (input: unknown): IdAllocation | undefined =>
+    type === 'user' && typeof input === 'string' && Object.hasOwn(ALLOCATION_WORDS, input)
+      ? ALLOCATION_WORDS[input]
+      : undefined;
+  const either = (input: unknown): NamespaceUse => {
+    const ids = word(input);
+    return ids === undefined ? parse(input, type, fresh, expected) : allocated(ids);
+  };
+  return valueSchema(either, {
     type: 'string',
     examples: ['new', 'host', 'container/db'],
   });

@@ -2,7 +2,7 @@
 import { normaliseIdMap } from '../../../kernel/proc.ts';
 import type { Attribute } from '../../attribute.ts';
 import type { NamespaceRow } from '../row.ts';
-import type { IdMap } from '../settings.ts';
+import { mapText } from '../id-maps.ts';
 
 const fixed = (attribute: string, doc: string): Attribute => ({
   name: attribute,
@@ -12,11 +12,6 @@ const fixed = (attribute: string, doc: string): Attribute => ({
   doc,
   source: 'user_namespaces(7)',
 });
-
-/** Text for uid_map or gid_map. */
-export function mapText(maps: readonly IdMap[]): string {
-  return maps.map((m) => `${m.inside} ${m.outside} ${m.count}`).join('\n');
-}
 
 export const user: NamespaceRow = {
   type: 'user',
