@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { TsboxError } from '../errors.ts';
 
+/** Two options with one short form never belong to one command. */
 const OPTIONS = {
   file: { type: 'string', short: 'f', multiple: true },
   stack: { type: 'string' },
@@ -20,11 +21,17 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
   tail: { type: 'string', short: 'n' },
   timestamps: { type: 'boolean', short: 't' },
-  follow: { type: 'boolean' },
+  follow: { type: 'boolean', short: 'F' },
+  since: { type: 'string' },
+  until: { type: 'string' },
+  stream: { type: 'string' },
+  signal: { type: 'string', short: 's' },
+  timeout: { type: 'string', short: 't' },
   user: { type: 'string', short: 'u' },
   workdir: { type: 'string', short: 'w' },
   env: { type: 'string', short: 'e', multiple: true },
-  tty: { type: 'boolean' },
+  tty: { type: 'boolean', short: 't' },
+  interactive: { type: 'boolean', short: 'i' },
   all: { type: 'boolean', short: 'a' },
   name: { type: 'string' },
   depth: { type: 'string' },

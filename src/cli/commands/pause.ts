@@ -1,0 +1,3 @@
+import { freezeCommand } from './freeze.ts';
+
+export const command = freezeCommand('pause');

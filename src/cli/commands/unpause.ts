@@ -1,0 +1,3 @@
+import { thawCommand } from './thaw.ts';
+
+export const command = thawCommand('unpause');
