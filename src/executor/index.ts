@@ -12,6 +12,7 @@ import { Journal } from './journal.ts';
 import { describeStep, runStep } from './run-step.ts';
 import { protectionGaps } from '../resources/cgroup/protection.ts';
 import { removeStackRoot } from './teardown.ts';
+import { RolloutTurns } from './rollout-turns.ts';
 
 export type ApplyEvent =
   | { readonly type: 'start'; readonly change: PlannedChange }
@@ -57,13 +58,15 @@ export async function applyPlan(context: ExecutionContext, plan: Plan, options: 
   const done = new Set<PlannedChange>();
   const failed: Array<{ change: PlannedChange; error: TsboxError; step: string }> = [];
   const running = new Map<string, Promise<void>>();
+  const rollouts = new RolloutTurns();
 
   const settle = (): void => {
     let moved = true;
     while (moved) {
       moved = false;
       for (const node of pending.values()) {
-        const culprit = [...node.waitsFor].map((k) => broken.get(k)).find((a) => a !== undefined);
+        const culprit =
+          [...node.waitsFor].map((k) => broken.get(k)).find((a) => a !== undefined) ?? rollouts.culprit(node.change);
         if (culprit !== undefined) {
           pending.delete(node.key);
           broken.set(node.key, culprit);
@@ -73,7 +76,10 @@ export async function applyPlan(context: ExecutionContext, plan: Plan, options: 
       }
     }
   };
-  const next = (): Node | undefined => [...pending.values()].find((n) => [...n.waitsFor].every((k) => finished.has(k)));
+  const next = (): Node | undefined =>
+    [...pending.values()].find(
+      (n) => [...n.waitsFor].every((k) => finished.has(k)) && (n.late || rollouts.mayStart(n.change)),
+    );
 
   for (;;) {
     settle();
@@ -83,8 +89,10 @@ export async function applyPlan(context: ExecutionContext, plan: Plan, options: 
         break;
       }
       pending.delete(node.key);
+      rollouts.started(node);
       const task = runNode(context, node, journal, options).then((failure) => {
         running.delete(node.key);
+        rollouts.ended(node, failure !== undefined);
         if (failure === undefined) {
           finished.add(node.key);
           done.add(node.change);

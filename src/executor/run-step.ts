@@ -5,6 +5,7 @@ import { writeLabel } from './labels.ts';
 import { enter, evict, makeCgroup, removeCgroup, setFrozen, writeKnobs } from './steps/cgroup.ts';
 import { adoptCgroup, releaseCgroup } from './steps/adopt.ts';
 import { adoptContainer, awaitCompleted, setPolicy, startContainer, stopContainer } from './steps/container.ts';
+import { awaitReady } from './steps/await-ready.ts';
 import { applyDevices, clearDevices } from './steps/devices.ts';
 import { applyNetwork, detachProgram } from './steps/network.ts';
 import { labelNamespace, makeNamespace, removeNamespace, repinNamespace, setNames } from './steps/namespace.ts';
@@ -55,6 +56,8 @@ export async function runStep(context: ExecutionContext, step: Step): Promise<vo
       return stopContainer(context, step);
     case 'policy':
       return setPolicy(context, step);
+    case 'await-ready':
+      return awaitReady(context, step);
     case 'await-completed':
       return awaitCompleted(context, step);
   }
@@ -106,6 +109,8 @@ export function describeStep(step: Step): string {
       return 'stop';
     case 'policy':
       return 'set policy';
+    case 'await-ready':
+      return `wait until container/${step.container} is up`;
     case 'await-completed':
       return `wait for container/${step.container} to complete`;
   }

@@ -16,6 +16,7 @@ import type { Stack } from '../stack/types.ts';
 import { creationAttributes, diffAttributes, recordStale } from './diff.ts';
 import { addReplacements, type Draft } from './cascade.ts';
 import { orderChanges } from './order.ts';
+import { addRollouts, waitSteps } from './rollout.ts';
 import { splitFreezing } from './freezing.ts';
 import { selectTargets } from './targets.ts';
 import type { Plan } from './plan.ts';
@@ -75,8 +76,13 @@ export async function makePlan(
   }
   addReplacements(drafts, declared);
   addRisks(reader, name, drafts);
+  addRollouts(drafts, wanted);
+  const waits = waitSteps(drafts, wanted);
   const withSteps = new Map(
-    [...drafts].map(([address, draft]) => [address, { ...draft, steps: stepsOf(draft, declared, observed, context) }]),
+    [...drafts].map(([address, draft]) => [
+      address,
+      { ...draft, steps: [...stepsOf(draft, declared, observed, context), ...(waits.get(address) ?? [])] },
+    ]),
   );
   const split = splitFreezing(withSteps, observed);
   const ordered = orderChanges(split, declared, scope);
@@ -222,8 +228,15 @@ function draftDeclared(declared: Declared, observed: Observed | undefined, scope
     missing: false,
     attributes,
     extras: observed.extras,
-    refresh: action === 'no-op' && recordStale(table, declared, observed),
+    refresh:
+      action === 'no-op' &&
+      (recordStale(table, declared, observed) || needsStale(declared, scope.byAddress.get(address)?.label?.needs)),
   };
+}
+
+/** Whether the label, which has the order of removal, says something else than the stack: what is needed is order only. */
+function needsStale({ needs }: Declared, recorded: readonly string[] | undefined): boolean {
+  return recorded !== undefined && (needs.length !== recorded.length || needs.some((n) => !recorded.includes(n)));
 }
 
 function draftRemoval(observed: Observed): Draft {

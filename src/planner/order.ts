@@ -19,14 +19,37 @@ export function orderChanges(
     const after =
       draft.action === 'delete'
         ? removalOrder(draft.address, drafts, scope)
-        : [...(declared.get(draft.address)?.needs ?? [])];
+        : [...(declared.get(draft.address)?.needs ?? []), ...(draft.rollout?.after ?? [])];
     return {
       ...change,
       after: after.filter((a) => active.has(a) && a !== draft.address),
       lateAfter: startsBelow.filter((a) => active.has(a)),
     };
   });
-  return sort(changes);
+  return sort(withoutRemovalCircles(changes));
+}
+
+/**
+ * Labels written by different applies may need each other in a circle, where the stack file turned a dependency round
+ * in between. Such things still have to go: the need that closes the circle is dropped.
+ */
+function withoutRemovalCircles(changes: readonly PlannedChange[]): PlannedChange[] {
+  const after = new Map(changes.filter((c) => c.action === 'delete').map((c) => [c.address, new Set(c.after)]));
+  const done = new Set<Address>();
+  const visit = (address: Address, path: ReadonlySet<Address>): void => {
+    for (const other of after.get(address) ?? []) {
+      if (path.has(other)) {
+        after.get(address)?.delete(other);
+      } else if (after.has(other) && !done.has(other)) {
+        visit(other, new Set([...path, other]));
+      }
+    }
+    done.add(address);
+  };
+  for (const address of after.keys()) {
+    visit(address, new Set([address]));
+  }
+  return changes.map((c) => ({ ...c, after: [...(after.get(c.address) ?? c.after)] }));
 }
 
 /** A cgroup goes after everything whose directory is below it; a namespace or container after those living in it. */

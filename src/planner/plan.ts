@@ -5,6 +5,18 @@ import type { Step } from '../resources/step.ts';
 
 export type Action = 'create' | 'update' | 'restart' | 'replace' | 'delete' | 'no-op';
 
+/** A change that takes turns with those of the other replicas. */
+export interface Rollout {
+  /** The container whose replicas take turns. */
+  readonly container: Address;
+  /** Replicas that may be down at once. */
+  readonly atOnce: number;
+  /** Whether a replica that does not come up again ends the turn of all. */
+  readonly onFailure: 'pause' | 'continue';
+  /** Replicas that are down, and come up first. */
+  readonly after: readonly Address[];
+}
+
 export interface PlannedChange {
   readonly address: Address;
   readonly kind: string;
@@ -25,6 +37,7 @@ export interface PlannedChange {
   readonly after: readonly Address[];
   /** Changes that must be finished before the late steps. */
   readonly lateAfter: readonly Address[];
+  readonly rollout?: Rollout;
   readonly at: SourceSpan | undefined;
 }
 

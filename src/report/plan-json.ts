@@ -45,6 +45,9 @@ export function changeJson(change: PlannedChange): Record<string, unknown> {
       action: change.action,
       drift: driftCount(change),
       missing: change.missing,
+      ...(change.rollout === undefined
+        ? {}
+        : { rolling: { at_once: change.rollout.atOnce, on_failure: change.rollout.onFailure } }),
       reasons: change.reasons,
       facts: change.facts,
       attributes: change.attributes.map((a) => ({

@@ -111,6 +111,7 @@ export function renderChange(change: PlannedChange, palette: Palette): string[] 
   const notes = [
     ...(change.missing ? ['drift: it was there at the last apply'] : []),
     ...change.reasons,
+    ...(change.rollout === undefined ? [] : [`rolling, ${change.rollout.atOnce} at a time`]),
     ...(pid !== undefined && change.action !== 'delete' ? [`pid ${pid}`] : []),
   ];
   const lines = [paint(head) + (notes.length === 0 ? '' : palette.dim(`   # ${notes.join('; ')}`))];

@@ -87,6 +87,8 @@ export type Step =
   | { readonly op: 'stop'; readonly path: string }
   /** Hand a new policy to the supervisor. */
   | { readonly op: 'policy'; readonly path: string; readonly policy: RestartPolicy }
+  /** Wait until a container has run for a while, then for the pause before the next replica. */
+  | { readonly op: 'await-ready'; readonly container: string; readonly settleMs: number; readonly delayMs: number }
   /** Wait until a container's process has ended with exit code 0. */
   | { readonly op: 'await-completed'; readonly container: string };
 

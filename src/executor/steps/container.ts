@@ -25,7 +25,7 @@ type Of<Op extends Step['op']> = Extract<Step, { op: Op }>;
 /** How long a container may take to reach its exec, ms. */
 const START_TIMEOUT = 60_000;
 
-function specOf(context: ExecutionContext, name: string): { stack: Stack; spec: ContainerSpec } {
+export function specOf(context: ExecutionContext, name: string): { stack: Stack; spec: ContainerSpec } {
   const spec = context.stack?.containers.get(name);
   if (context.stack === undefined || spec === undefined) {
     throw new TsboxError('TSB9002', `container/${name} is not in the stack`);

@@ -13,8 +13,6 @@ export interface UpdateSpec {
   readonly wait: UpdateWait | null;
   /** How long a replica must have run to count as started, ms. */
   readonly settle: number;
-  /** Longest wait for a replica, ms. */
-  readonly timeout: number;
   /** Pause between a replica and the next, ms. */
   readonly delay: number;
   readonly onFailure: 'pause' | 'continue';
@@ -26,7 +24,6 @@ export const DEFAULT_UPDATE: UpdateSpec = {
   maxUnavailable: { count: 1 },
   wait: null,
   settle: 1000,
-  timeout: 300_000,
   delay: 0,
   onFailure: 'pause',
 };
@@ -63,7 +60,6 @@ const updateSchema = z
     max_unavailable: unavailableSchema.optional(),
     wait: words('something to wait for', ['started', 'healthy'] as const).optional(),
     settle: durationSchema.optional(),
-    timeout: durationSchema.optional(),
     delay: durationSchema.optional(),
     on_failure: words('what to do after a failure', ['pause', 'continue'] as const).optional(),
   })
@@ -71,7 +67,6 @@ const updateSchema = z
     maxUnavailable: input.max_unavailable ?? DEFAULT_UPDATE.maxUnavailable,
     wait: input.wait ?? DEFAULT_UPDATE.wait,
     settle: input.settle ?? DEFAULT_UPDATE.settle,
-    timeout: input.timeout ?? DEFAULT_UPDATE.timeout,
     delay: input.delay ?? DEFAULT_UPDATE.delay,
     onFailure: input.on_failure ?? DEFAULT_UPDATE.onFailure,
   }));

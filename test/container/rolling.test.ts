@@ -1,0 +1,130 @@
+/** Rolling replacement: how many are down at once, who goes first, and what a failure leaves. */
+import { readFileSync } from 'node:fs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { assertNoLeaks, snapshot } from '../support/leaks.ts';
+import { sandbox, startTime } from '../support/sandbox.ts';
+import type { Sandbox } from '../support/sandbox.ts';
+
+const stack = (command: string, update: string): string => `tsbox: 1
+name: roll
+variables: { version: { type: string, default: one } }
+containers:
+  web:
+    command: [sh, -c, '${command}']
+    env: { VERSION: "\${version}" }
+    replicas: 4
+    update: ${update}
+`;
+
+/** Ends at once as version bad, and as version third in the third replica. */
+const COMMAND = 'case $VERSION-$(hostname) in bad-*|third-web-2) exit 9;; esac; exec sleep infinity';
+
+interface Row {
+  readonly name: string;
+  readonly pid: number | null;
+}
+
+async function pids(box: Sandbox): Promise<Map<string, number>> {
+  const { stdout } = await box.tsbox('ps', '--json', '--stack', 'roll');
+  return new Map((JSON.parse(stdout) as Row[]).map((r) => [r.name, r.pid ?? 0]));
+}
+
+async function withStack(text: string, body: (box: Sandbox) => Promise<void>): Promise<void> {
+  const before = await snapshot();
+  const box = await sandbox('rolling');
+  try {
+    box.write('tsbox.yaml', text);
+    const applied = await box.tsbox('apply', '--auto-approve');
+    assert.is(applied.code, 0, applied.stderr);
+    await body(box);
+    assert.is((await box.tsbox('destroy', '--stack', 'roll', '--auto-approve')).code, 0);
+    assertNoLeaks(before, await snapshot());
+  } finally {
+    await box.cleanup();
+  }
+}
+
+interface JournalLine {
+  readonly event: string;
+  readonly address?: string;
+  readonly id: string;
+}
+
+/** Begins and ends of the last apply, in order. */
+function lastApply(box: Sandbox): JournalLine[] {
+  const text = readFileSync(`${box.runDir}/roll/journal.jsonl`, 'utf8').trimEnd();
+  const all = text.split('\n').map((l) => JSON.parse(l) as JournalLine);
+  return all.filter((l) => l.id === all.at(-1)?.id && l.address !== undefined);
+}
+
+function mostAtOnce(lines: readonly JournalLine[]): number {
+  let now = 0;
+  let most = 0;
+  for (const { event } of lines) {
+    now += event === 'begin' ? 1 : -1;
+    most = Math.max(most, now);
+  }
+  return most;
+}
+
+test('one at a time by default: each is up before the next is ended', async () => {
+  await withStack(stack(COMMAND, '{ settle: 200ms }'), async (box) => {
+    const before = await pids(box);
+    assert.is(mostAtOnce(lastApply(box)), 4, 'made side by side');
+    const plan = (await box.tsbox('plan', '--var', 'version=two')).stdout;
+    assert.match(plan, /rolling, 1 at a time/);
+    assert.is((await box.tsbox('apply', '--auto-approve', '--var', 'version=two')).code, 0);
+    const lines = lastApply(box);
+    assert.is(mostAtOnce(lines), 1);
+    assert.equal(
+      lines.filter((l) => l.event === 'begin').map((l) => l.address),
+      [0, 1, 2, 3].map((i) => `container/web[${i}]`),
+    );
+    const after = await pids(box);
+    for (const [name, pid] of after) {
+      assert.is.not(pid, before.get(name));
+      assert.ok(readFileSync(`/proc/${pid}/environ`, 'utf8').includes('VERSION=two'));
+    }
+    assert.is((await box.tsbox('plan', '--detailed-exitcode', '--var', 'version=two')).code, 0);
+  });
+});
+
+test('a share of them at a time', async () => {
+  await withStack(stack(COMMAND, '{ settle: 300ms, max_unavailable: 50% }'), async (box) => {
+    assert.is((await box.tsbox('apply', '--auto-approve', '--var', 'version=two')).code, 0);
+    assert.is(mostAtOnce(lastApply(box)), 2);
+  });
+});
+
+test('one that does not come up stops the rest, which stay as they were; the plan shows them', async () => {
+  await withStack(stack(COMMAND, '{ settle: 300ms }'), async (box) => {
+    const before = new Map([...(await pids(box))].map(([name, pid]) => [name, startTime(pid)]));
+    const { code, stderr } = await box.tsbox('apply', '--auto-approve', '--var', 'version=third');
+    assert.is(code, 4, stderr);
+    assert.match(stderr, 'container/web[2]: failed to wait until container/web[2] is up');
+    assert.match(stderr, 'it ended within 300ms of its start, with exit code 9');
+    assert.match(stderr, 'Not started: container/web[3]');
+    const after = await pids(box);
+    assert.is(startTime(after.get('web[3]') ?? 0), before.get('web[3]'), 'the last one went on');
+    assert.is.not(startTime(after.get('web[0]') ?? 0), before.get('web[0]'));
+    const plan = (await box.tsbox('plan', '--var', 'version=third')).stdout;
+    assert.not.match(plan, /web\[0\]/);
+    assert.match(plan, /! container\/web\[2\]/);
+    assert.match(plan, /-\/\+ container\/web\[3\]/);
+    // What is down comes up first, before any other is ended.
+    assert.is((await box.tsbox('apply', '--auto-approve', '--var', 'version=four')).code, 0);
+    assert.is(lastApply(box).find((l) => l.event === 'begin')?.address, 'container/web[2]');
+  });
+});
+
+test('on_failure: continue goes on with the others', async () => {
+  await withStack(stack(COMMAND, '{ settle: 200ms, on_failure: continue }'), async (box) => {
+    const { code, stderr } = await box.tsbox('apply', '--auto-approve', '--var', 'version=bad');
+    assert.is(code, 1, stderr);
+    assert.not.match(stderr, 'Not started');
+    assert.equal([...(await pids(box)).values()], [0, 0, 0, 0]);
+  });
+});
+
+test.run();
