@@ -11,6 +11,7 @@
 #include "spec.h"
 #include "supervise.h"
 #include "sys.h"
+#include "sysctl.h"
 #include "uts.h"
 
 #define SPEC_FD 3
@@ -47,6 +48,8 @@ int main(int argc, char **argv, char **env) {
       case MODE_PIN: code = pin_main(&spec); break;
       case MODE_UTS_READ: code = uts_read_main(&spec); break;
       case MODE_UTS_WRITE: code = uts_write_main(&spec); break;
+      case MODE_SYSCTL_READ: code = sysctl_read_main(&spec); break;
+      case MODE_SYSCTL_WRITE: code = sysctl_write_main(&spec); break;
     }
   }
   if (code >= 0) return code;

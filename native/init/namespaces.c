@@ -3,7 +3,8 @@
  *
  *   1. open what is joined          while host paths still mean what the description meant
  *   2. join, in the given order     join before create: what is made must be owned by the joined user namespace;
- *                                   user first within that, since everything after is judged by its capabilities
+ *                                   user last within that: the others may belong to anyone, and the rights that open
+ *                                   them end with it
  *   3. make user                    in the same clone3 as the others, which the kernel then gives to it
  *   4. make time, set its offsets   offsets can be set only while it has no member: unshare, write, then clone
  *   5. make mnt net ipc uts         by that clone3
@@ -53,7 +54,7 @@ static pid_t path_pid(const char *path) {
 }
 
 /* man 2 ioctl_nsfs. The start time is compared after the open: a pid reused in between is noticed. */
-static int open_namespace(uint32_t type, const char *path, const char *start) {
+int ns_open(uint32_t type, const char *path, const char *start) {
   struct statfs fs;
   char now[24];
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -67,16 +68,34 @@ static int open_namespace(uint32_t type, const char *path, const char *start) {
   return fail_with(err, "join", path);
 }
 
+/*
+ * Whoever made a user namespace commands everything in the namespaces it owns (man 7 user_namespaces): a process of the
+ * host's root does not go there unless it joins that user namespace too, and with it leaves its rights behind.
+ */
+static int check_owners(const struct ns_set *set) {
+  uint32_t uid, own = (uint32_t)syscall(SYS_geteuid);
+  for (int i = 0; i < set->n; i++)
+    if (set->item[i].type == NS_USER) return 0;
+  for (int i = 0; i < set->n; i++) {
+    int owner = ioctl(set->item[i].fd, NS_GET_USERNS_);
+    if (owner < 0) continue; /* EPERM: one above ours. */
+    bool strange = ioctl(owner, NS_GET_OWNER_UID_, &uid) == 0 && uid != own && uid != 0;
+    close(owner);
+    if (strange) return fail_with(EACCES, "owner", set->item[i].path);
+  }
+  return 0;
+}
+
 int ns_open_joins(const struct spec *spec, struct ns_set *set) {
   struct cursor records = spec_records(spec), payload;
   struct join_record j;
   while (spec_next(&records, REC_NS_JOIN, &payload)) {
     if (!decode_join(payload, &j) || set->n >= NS_TYPES) return fail_with(E2BIG, "join", "");
-    int fd = open_namespace(j.type, j.path, j.start);
+    int fd = ns_open(j.type, j.path, j.start);
     if (fd < 0) return -1;
     set->item[set->n++] = (struct ns_join){j.type, fd, j.path};
   }
-  return 0;
+  return check_owners(set);
 }
 
 int ns_append(struct ns_set *set, uint32_t type, pid_t pid) {
@@ -87,7 +106,7 @@ int ns_append(struct ns_set *set, uint32_t type, pid_t pid) {
   text_str(&t, "/ns/");
   text_str(&t, ns_names[type]);
   if (set->n >= (int)(sizeof set->item / sizeof set->item[0])) return fail_with(E2BIG, "namespace", ns_names[type]);
-  int fd = open_namespace(type, path, "");
+  int fd = ns_open(type, path, "");
   if (fd < 0) return -1;
   set->item[set->n++] = (struct ns_join){type, fd, ns_names[type]};
   return 0;

@@ -36,6 +36,12 @@ struct ns_start {
 extern const char *const ns_names[NS_TYPES];
 uint64_t ns_flag(uint32_t type);
 
+/*
+ * Opens a namespace file and checks that it is one of the type and, for /proc/PID/…, that the process is the one that
+ * started then ('' for any); -1 with the fault set.
+ */
+int ns_open(uint32_t type, const char *path, const char *start);
+
 /* Opens and checks the namespaces of the description's join list. */
 int ns_open_joins(const struct spec *spec, struct ns_set *set);
 /* Opens /proc/PID/ns/TYPE and appends it. */

@@ -13,6 +13,7 @@
 #include "root.h"
 #include "report.h"
 #include "sys.h"
+#include "sysctl.h"
 #include "text.h"
 
 #include <sys/prctl.h>
@@ -75,7 +76,7 @@ int pin_main(const struct spec *spec) {
   if (got == 1 && m.kind == MSG_FAULT) fault = m.fault;
   else if (got != 1 || m.kind != MSG_READY) (void)fail_with(ECHILD, "start", "the process ended too early");
   else if (proc_start_time(start.pid, started, sizeof started) < 0) (void)fail("start", "start time");
-  else result = bind_namespace(spec, start.pid);
+  else if (sysctl_start(spec, start.create, start.pid) == 0) result = bind_namespace(spec, start.pid);
   if (result < 0 || spec->pin_type != NS_PID) ns_abort(&start);
   if (result < 0) return -1;
   if (spec->pin_type == NS_PID) report_ok(start.pid, started, false);

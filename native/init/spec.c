@@ -90,6 +90,22 @@ bool decode_idmap(struct cursor p, struct idmap_record *map) {
   return cursor_u32(&p, &map->op) && cursor_str(&p, &map->uid_map) && cursor_str(&p, &map->gid_map) && p.at == p.end;
 }
 
+bool decode_sysctl(struct cursor p, struct sysctl_record *r) {
+  return cursor_u32(&p, &r->type) && r->type < NS_TYPES && cursor_str(&p, &r->key) && cursor_str(&p, &r->value) &&
+         p.at == p.end;
+}
+
+bool decode_sysctl_group(struct cursor p, struct sysctl_group *g) {
+  const char *item;
+  if (!cursor_u32(&p, &g->type) || g->type >= NS_TYPES || !cursor_str(&p, &g->path) || !cursor_str(&p, &g->start) ||
+      !cursor_u32(&p, &g->n) || g->n > 65536)
+    return false;
+  g->list = p;
+  for (uint32_t i = 0; i < 2 * g->n; i++)
+    if (!cursor_str(&p, &item)) return false;
+  return p.at == p.end;
+}
+
 static bool decode_process(struct cursor *p, struct spec *s) {
   struct capability_sets *c = &s->caps;
   return cursor_str(p, &s->cwd) && cursor_u32(p, &s->uid) && cursor_u32(p, &s->gid) &&
@@ -109,6 +125,8 @@ static bool decode(struct spec *s, uint32_t tag, struct cursor p) {
   struct root_op op;
   struct join_record join;
   struct idmap_record map;
+  struct sysctl_record parameter;
+  struct sysctl_group group;
   const char *ignored;
   switch (tag) {
     case REC_TITLE: return cursor_str(&p, &s->title) && p.at == p.end;
@@ -125,6 +143,8 @@ static bool decode(struct spec *s, uint32_t tag, struct cursor p) {
     case REC_NS_TIME: return cursor_str(&p, &s->time_offsets) && p.at == p.end;
     case REC_NS_UTS: return cursor_str(&p, &s->hostname) && cursor_str(&p, &s->domainname) && p.at == p.end;
     case REC_NS_LOOPBACK: return cursor_bool(&p, &s->loopback) && p.at == p.end;
+    case REC_SYSCTL: return decode_sysctl(p, &parameter);
+    case REC_SYSCTL_GROUP: return decode_sysctl_group(p, &group);
     case REC_ROOT_OP: return s->nops++, decode_root_op(p, &op);
     case REC_ARG: return s->nargs++, cursor_str(&p, &ignored) && p.at == p.end;
     case REC_ENV: return s->nenv++, cursor_str(&p, &ignored) && p.at == p.end;
@@ -172,7 +192,7 @@ int spec_load(int fd, struct spec *s) {
   struct cursor c = {map, map + st.st_size}, payload;
   if (!cursor_u32(&c, &magic) || !cursor_u32(&c, &version) || !cursor_u32(&c, &s->mode) || !cursor_u32(&c, &size) ||
       magic != SPEC_MAGIC || version != SPEC_VERSION || size != (uint64_t)st.st_size || s->mode < MODE_SUPERVISE ||
-      s->mode > MODE_UTS_WRITE)
+      s->mode >= MODES)
     return fail_with(EINVAL, "spec", "header");
   s->data = c.at;
   s->end = c.end;

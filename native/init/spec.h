@@ -10,7 +10,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum spec_mode { MODE_SUPERVISE = 1, MODE_EXEC, MODE_PIN, MODE_UTS_READ, MODE_UTS_WRITE };
+enum spec_mode {
+  MODE_SUPERVISE = 1,
+  MODE_EXEC,
+  MODE_PIN,
+  MODE_UTS_READ,
+  MODE_UTS_WRITE,
+  MODE_SYSCTL_READ = 14,
+  MODE_SYSCTL_WRITE,
+  MODES
+};
 
 /* The order is NAMESPACE_TYPES in init-spec.ts. */
 enum ns_type { NS_USER, NS_MNT, NS_PID, NS_NET, NS_IPC, NS_UTS, NS_CGROUP, NS_TIME, NS_TYPES };
@@ -41,9 +50,10 @@ enum record_tag {
   REC_PATH,
   REC_HOSTNAME,
   REC_DOMAINNAME,
-  REC_END,
   /* Maps of an op that is idmapped by others than the container's. */
-  REC_IDMAP = 50
+  REC_IDMAP = 50,
+  REC_SYSCTL = 60,
+  REC_SYSCTL_GROUP
 };
 
 enum root_op_kind {
@@ -88,6 +98,20 @@ struct idmap_record {
 struct join_record {
   uint32_t type;
   const char *path, *start;
+};
+
+/* A kernel parameter of a new namespace: its file below /proc/sys, and its text. */
+struct sysctl_record {
+  uint32_t type;
+  const char *key, *value;
+};
+
+/* Parameters of one namespace: the file that stands for it ('' for a new one), then n times key and value. */
+struct sysctl_group {
+  uint32_t type;
+  const char *path, *start;
+  uint32_t n;
+  struct cursor list;
 };
 
 struct capability_sets {
@@ -141,5 +165,7 @@ bool cursor_str(struct cursor *c, const char **out);
 bool decode_root_op(struct cursor payload, struct root_op *op);
 bool decode_join(struct cursor payload, struct join_record *join);
 bool decode_idmap(struct cursor payload, struct idmap_record *map);
+bool decode_sysctl(struct cursor payload, struct sysctl_record *r);
+bool decode_sysctl_group(struct cursor payload, struct sysctl_group *g);
 
 #endif

@@ -7,6 +7,7 @@
 #include "report.h"
 #include "supervisor.h"
 #include "sys.h"
+#include "sysctl.h"
 
 #define BIT(type) (1u << (type))
 /* A pid namespace dies with its first process, and mounts are made afresh for every run. */
@@ -53,6 +54,7 @@ static int attend(struct supervisor *s, struct ns_start *start) {
     return -1;
   }
   give_logs(s, start);
+  if (sysctl_start(s->spec, start->create, start->pid) < 0) return -1;
   if (message_send(start->channel, MSG_KEPT, 0) < 0 && errno != EPIPE) return fail("start", "channel");
   for (;;) {
     struct pollfd p[2] = {{.fd = start->channel, .events = POLLIN}, {.fd = s->signals, .events = POLLIN}};

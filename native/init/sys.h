@@ -39,7 +39,10 @@ pid_t sys_clone3(struct clone3_args *args);
 struct openat2_how {
   uint64_t flags, mode, resolve;
 };
+#define RESOLVE_NO_XDEV_ 0x01
 #define RESOLVE_NO_MAGICLINKS_ 0x02
+#define RESOLVE_NO_SYMLINKS_ 0x04
+#define RESOLVE_BENEATH_ 0x08
 #define RESOLVE_IN_ROOT_ 0x10
 int sys_openat2(int dir, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
 
@@ -54,7 +57,9 @@ int sys_getcwd(char *buf, size_t size);
 int sys_pivot_root(const char *new_root, const char *put_old);
 
 /* ioctl_nsfs(2); statfs(2) magics. */
+#define NS_GET_USERNS_ 0xb701
 #define NS_GET_NSTYPE_ 0xb703
+#define NS_GET_OWNER_UID_ 0xb704
 #define NSFS_MAGIC_ 0x6e736673
 #define PROC_MAGIC_ 0x9fa0
 #define DEVPTS_MAGIC_ 0x1cd1

@@ -1,6 +1,6 @@
 /** Describing a further process in a running container: all its namespaces, its cgroup, its privileges, no more. */
 import { TsboxError } from '../errors.ts';
-import { NAMESPACE_TYPES, type ExecSpec, type JoinNamespace, type NamespaceType } from '../kernel/init-spec.ts';
+import { NAMESPACE_TYPES, type ExecSpec, type JoinNamespace } from '../kernel/init-spec.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { parseStatus } from '../kernel/proc.ts';
 import { CAPABILITIES } from '../resources/container/capabilities.ts';
@@ -9,6 +9,7 @@ import type { ScopeEntry } from '../resources/scope.ts';
 import { directoryIn } from '../resources/scope.ts';
 import { executionContext } from './context.ts';
 import { isFrozen } from './control.ts';
+import { JOIN_ORDER } from './launch.ts';
 
 export interface ExecOptions {
   readonly argv: readonly string[];
@@ -18,8 +19,6 @@ export interface ExecOptions {
   readonly env: readonly string[];
   readonly tty: boolean;
 }
-
-const ORDER: readonly NamespaceType[] = ['user', 'ipc', 'uts', 'net', 'cgroup', 'time', 'mnt', 'pid'];
 
 /** Builds the description from the live process: what it has is what the new one gets. */
 export function execSpec(kernel: Kernel, stack: string, entry: ScopeEntry, options: ExecOptions): ExecSpec {
@@ -41,7 +40,7 @@ export function execSpec(kernel: Kernel, stack: string, entry: ScopeEntry, optio
     ...NAMESPACE_TYPES.map((t) => `/proc/self/ns/${t}`),
     ...NAMESPACE_TYPES.map((t) => `/proc/${run.pid}/ns/${t}`),
   ]);
-  const join = ORDER.filter((type) => {
+  const join = JOIN_ORDER.filter((type) => {
     const i = NAMESPACE_TYPES.indexOf(type);
     return links[i] !== links[NAMESPACE_TYPES.length + i];
   }).map((type): JoinNamespace => ({ type, path: `/proc/${run.pid}/ns/${type}`, startTime: run.startTime }));

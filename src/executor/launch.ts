@@ -1,7 +1,7 @@
 /** Gathering the facts a launch needs from the live system, and the cgroup part of the description. */
 import { TsboxError } from '../errors.ts';
 import { NAMESPACE_TYPES, type JoinNamespace, type NamespaceType } from '../kernel/init-spec.ts';
-import { deviceAt } from '../kernel/reader.ts';
+import { deviceAt, type KernelReader } from '../kernel/reader.ts';
 import { accountOf, containerAddress, leafPath, rootMap, useText } from '../resources/container/declare.ts';
 import { newTypes, type LaunchFacts } from '../resources/container/launch.ts';
 import { memberFile, namespaceFile } from '../resources/container/namespaces.ts';
@@ -12,8 +12,8 @@ import type { Stack } from '../stack/types.ts';
 import type { ExecutionContext } from './context.ts';
 import { readLabel } from './labels.ts';
 
-/** Join order: user first, so that its privileges cover the rest; pid last, since it takes a further clone. */
-const JOIN_ORDER: readonly NamespaceType[] = ['user', 'ipc', 'uts', 'net', 'cgroup', 'time', 'mnt', 'pid'];
+/** Join order: user last, since the others may belong to anyone, and the host's rights that open them end with it. */
+export const JOIN_ORDER: readonly NamespaceType[] = ['ipc', 'uts', 'net', 'cgroup', 'time', 'mnt', 'pid', 'user'];
 
 /** Namespaces that a restarted container takes up again when its sharers kept them alive. */
 const SURVIVING: readonly NamespaceType[] = ['user', 'net', 'ipc', 'uts', 'cgroup', 'time'];
@@ -55,6 +55,11 @@ export function launchFacts(context: ExecutionContext, stack: Stack, spec: Conta
   };
 }
 
+function sameNamespace(reader: KernelReader, a: string, b: string): boolean {
+  const [first, second] = reader.stats([a, b]);
+  return typeof first === 'object' && typeof second === 'object' && first.ino === second.ino;
+}
+
 function resolveNamespaces(
   context: ExecutionContext,
   spec: ContainerSpec,
@@ -63,7 +68,8 @@ function resolveNamespaces(
   const { kernel, stackName } = context;
   const address = containerAddress(spec.name);
   // Inodes of its last run, when it is being restarted.
-  const restarted = readLabel(context, leafPath(spec))?.namespaces;
+  const label = readLabel(context, leafPath(spec));
+  const restarted = label?.namespaces;
   const scope: StackScope | undefined =
     needsScope || restarted !== undefined ? readScope(kernel, stackName) : undefined;
   const join: JoinNamespace[] = [];
@@ -88,6 +94,17 @@ function resolveNamespaces(
         address,
         hint: use.kind === 'container' ? 'that container has to be running' : 'make it first, or name another one',
       });
+    }
+    const joined = label?.joined?.[type];
+    if (use.kind === 'pid' && joined !== undefined && joined !== file.startTime) {
+      throw new TsboxError('TSB3002', `process ${use.pid} is not the one whose ${type} namespace was joined before`, {
+        address,
+        hint: 'its number was given to another process; name one that runs now',
+      });
+    }
+    if (type === 'user' && sameNamespace(kernel, file.path, '/proc/self/ns/user')) {
+      // It is ours, and nobody joins the user namespace he is in (EINVAL, setns(2)).
+      continue;
     }
     join.push({ type, path: file.path, startTime: file.startTime });
   }

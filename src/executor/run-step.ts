@@ -8,6 +8,7 @@ import { adoptContainer, awaitCompleted, setPolicy, startContainer, stopContaine
 import { awaitReady } from './steps/await-ready.ts';
 import { applyDevices, clearDevices } from './steps/devices.ts';
 import { applyNetwork, detachProgram } from './steps/network.ts';
+import { setSysctls } from './steps/sysctls.ts';
 import { labelNamespace, makeNamespace, removeNamespace, repinNamespace, setNames } from './steps/namespace.ts';
 
 export async function runStep(context: ExecutionContext, step: Step): Promise<void> {
@@ -48,6 +49,8 @@ export async function runStep(context: ExecutionContext, step: Step): Promise<vo
       return labelNamespace(context, step);
     case 'uts':
       return setNames(context, step);
+    case 'sysctls':
+      return setSysctls(context, step);
     case 'start':
       return startContainer(context, step);
     case 'adopt':
@@ -101,6 +104,8 @@ export function describeStep(step: Step): string {
       return 'remove namespace';
     case 'uts':
       return 'set names';
+    case 'sysctls':
+      return `set ${[...Object.keys(step.values), ...step.reset].join(', ')}`;
     case 'start':
       return 'start';
     case 'adopt':

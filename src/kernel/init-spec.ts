@@ -140,6 +140,15 @@ export interface NamespaceSetup {
   readonly domainname: string;
   /** Bring lo up in a created network namespace, where it starts down; absent means yes. */
   readonly loopback?: boolean;
+  /** Kernel parameters of created namespaces, written in this order before the program starts. */
+  readonly sysctls?: readonly StartSysctl[];
+}
+
+/** A kernel parameter: `key` is its path below /proc/sys. */
+export interface StartSysctl {
+  readonly type: NamespaceType;
+  readonly key: string;
+  readonly value: string;
 }
 
 export interface RestartPolicy {
@@ -221,7 +230,29 @@ export interface UtsWriteSpec {
   readonly domainname: string | null;
 }
 
-export type InitSpec = SuperviseSpec | ExecSpec | PinSpec | UtsReadSpec | UtsWriteSpec;
+/** Kernel parameters of one namespace, by their paths below /proc/sys; values are ignored when reading. */
+export interface SysctlGroup {
+  readonly type: NamespaceType;
+  /** A namespace file, as in JoinNamespace; '' for a new namespace, which has what the kernel itself sets. */
+  readonly path: string;
+  readonly startTime: string;
+  readonly entries: ReadonlyArray<readonly [key: string, value: string]>;
+}
+
+/** Report a line for each key of each group: its text, or '!ERRNO'. */
+export interface SysctlReadSpec {
+  readonly mode: 'sysctl-read';
+  readonly groups: readonly SysctlGroup[];
+}
+
+/** Write them in order; the first that is refused ends it. */
+export interface SysctlWriteSpec {
+  readonly mode: 'sysctl-write';
+  readonly groups: readonly SysctlGroup[];
+}
+
+export type InitSpec =
+  SuperviseSpec | ExecSpec | PinSpec | UtsReadSpec | UtsWriteSpec | SysctlReadSpec | SysctlWriteSpec;
 
 /** The text of the run xattr, written by the supervisor at every change of state. */
 export interface RunState {
@@ -254,7 +285,15 @@ export interface RunState {
 const MAGIC = 0x58425354;
 const VERSION = 1;
 
-const MODES = { supervise: 1, exec: 2, pin: 3, 'uts-read': 4, 'uts-write': 5 } as const;
+const MODES = {
+  supervise: 1,
+  exec: 2,
+  pin: 3,
+  'uts-read': 4,
+  'uts-write': 5,
+  'sysctl-read': 14,
+  'sysctl-write': 15,
+} as const;
 
 const TAG = {
   title: 1,
@@ -283,6 +322,8 @@ const TAG = {
   hostname: 24,
   domainname: 25,
   idmap: 50,
+  sysctl: 60,
+  sysctlGroup: 61,
 } as const;
 
 const ROOT_OPS = {
@@ -477,6 +518,9 @@ function encodeNamespaces(w: Writer, ns: NamespaceSetup): void {
   w.record(TAG.nsTime, (r) => r.str(ns.timeOffsets));
   w.record(TAG.nsUts, (r) => r.str(ns.hostname).str(ns.domainname));
   w.record(TAG.nsLoopback, (r) => r.u32(ns.loopback === false ? 0 : 1));
+  for (const { type, key, value } of ns.sysctls ?? []) {
+    w.record(TAG.sysctl, (r) => r.u32(NAMESPACE_TYPES.indexOf(type)).str(key).str(value));
+  }
 }
 
 function encodeProcess(w: Writer, p: ProcessSpec): void {
@@ -522,6 +566,15 @@ export function encodeInitSpec(spec: InitSpec): Uint8Array {
   w.u32(0);
   if (spec.mode === 'uts-read') {
     encodeStrings(w, TAG.path, spec.paths);
+    return w.finish(sizeAt);
+  }
+  if (spec.mode === 'sysctl-read' || spec.mode === 'sysctl-write') {
+    for (const { type, path, startTime, entries } of spec.groups) {
+      w.record(TAG.sysctlGroup, (r) => {
+        r.u32(NAMESPACE_TYPES.indexOf(type)).str(path).str(startTime).u32(entries.length);
+        for (const [key, value] of entries) r.str(key).str(value);
+      });
+    }
     return w.finish(sizeAt);
   }
   if (spec.mode === 'uts-write') {

@@ -296,5 +296,22 @@ function launchHint(step: string, errno: string, fileSystem: () => string): stri
   if (step === 'exec' && errno === 'EACCES') {
     return 'the command is not executable, or its user may not reach it';
   }
+  if (step === 'owner') {
+    return 'the user namespace that owns it was made by another user, who commands what lives there: join that one too (namespaces: { user: … })';
+  }
+  if (step === 'mount' && errno === 'EPERM') {
+    return 'in a user namespace only what belongs to it may be mounted: /proc needs a pid namespace that it owns';
+  }
+  if (step === 'sysctl') {
+    return SYSCTL_HINTS[errno];
+  }
   return undefined;
 }
+
+const SYSCTL_HINTS: Readonly<Record<string, string>> = {
+  ENOENT:
+    'this kernel has no such parameter in a namespace: it may belong to the whole machine, or to a missing module',
+  EACCES: 'it can be read in a namespace, and not be set there',
+  EPERM: 'it can be read in a namespace, and not be set there',
+  EINVAL: 'the kernel does not take this value',
+};

@@ -4,7 +4,7 @@
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import type { BpfProgram, CgroupProgram, DirEntry, Errno, Native, Stat } from '../../native/index.d.ts';
 import { TsboxError } from '../errors.ts';
-import { encodeInitSpec } from './init-spec.ts';
+import { encodeInitSpec, type SysctlGroup } from './init-spec.ts';
 import { cgroupLayout, type CgroupLayout } from './layout.ts';
 import { initPath, loadNative } from './native.ts';
 import { settingsFrom, type Settings } from './settings.ts';
@@ -42,6 +42,8 @@ export interface KernelReader {
   cgroupPrograms(cgroups: readonly string[], hook: number): Array<BpfProgram[] | Errno>;
   /** Names held by uts namespaces, by a short-lived child that joins each in turn; undefined for one it cannot join. */
   readUts(paths: readonly string[]): Promise<Array<UtsNames | undefined>>;
+  /** Text of each kernel parameter of each group, by a short-lived child inside; a negative errno for one it cannot read. */
+  readSysctls(groups: readonly SysctlGroup[]): Promise<Array<Array<string | Errno>>>;
 }
 
 /** True when the process holds the capability with this number. */
@@ -153,6 +155,31 @@ export class LinuxReader implements KernelReader {
       const [hostname = '', domainname = ''] = line.split('\t');
       return { hostname, domainname: domainname === '(none)' ? '' : domainname };
     });
+  }
+
+  async readSysctls(groups: readonly SysctlGroup[]): Promise<Array<Array<string | Errno>>> {
+    if (groups.length === 0) {
+      return [];
+    }
+    if (!hasCapability(this, CAP_SYS_ADMIN)) {
+      return groups.map((g) => g.entries.map(() => -1));
+    }
+    const { report } = await this.native.spawn({
+      init: initPath(),
+      spec: encodeInitSpec({ mode: 'sysctl-read', groups }),
+      cgroup: '',
+      stdio: 'null',
+      timeoutMs: 30_000,
+      wait: true,
+    });
+    const lines = report.split('\n');
+    let next = 0;
+    return groups.map((g) =>
+      g.entries.map(() => {
+        const line = lines[next++] ?? '!5';
+        return line.startsWith('!') ? -Number(line.slice(1)) : line;
+      }),
+    );
   }
 }
 

@@ -36,6 +36,8 @@ export interface Label {
   readonly applied: Readonly<Record<string, Value>> | null;
   /** Containers: inode of each of its namespaces when it was started, by type. */
   readonly namespaces?: Readonly<Record<string, string>>;
+  /** Containers: start time of each process that a `pid:` use named, by type, so that another with its number is told. */
+  readonly joined?: Readonly<Record<string, string>>;
   /** Containers: the process whose namespaces those are; its supervisor may have started others since. */
   readonly process?: { readonly pid: number; readonly startTime: string };
   /** Containers: mount table when it was started. */

@@ -1,5 +1,5 @@
 /** The closed union of things an apply can do. Each is idempotent: done, not done or half done is decided by reading. */
-import type { NamespaceType, RestartPolicy } from '../kernel/init-spec.ts';
+import type { NamespaceType, RestartPolicy, StartSysctl } from '../kernel/init-spec.ts';
 import type { Value } from './attribute.ts';
 import type { FileWrite } from './cgroup/knob.ts';
 import type { DeviceRule } from './devices/schema.ts';
@@ -75,9 +75,16 @@ export type Step =
   /** Set host and domain name in a live uts namespace. */
   | {
       readonly op: 'uts';
-      readonly target: UtsTarget;
+      readonly target: LiveTarget;
       readonly hostname: string | null;
       readonly domainname: string | null;
+    }
+  /** Write kernel parameters in live namespaces; those to be reset get what a new namespace has. */
+  | {
+      readonly op: 'sysctls';
+      readonly target: LiveTarget;
+      readonly values: Readonly<Record<string, string>>;
+      readonly reset: readonly string[];
     }
   /** Start a container's supervisor and process. */
   | { readonly op: 'start'; readonly container: string }
@@ -92,7 +99,8 @@ export type Step =
   /** Wait until a container's process has ended with exit code 0. */
   | { readonly op: 'await-completed'; readonly container: string };
 
-export type UtsTarget =
+/** Whose namespaces: those of a container (by its leaf's path), or a declared one. */
+export type LiveTarget =
   { readonly kind: 'container'; readonly path: string } | { readonly kind: 'namespace'; readonly name: string };
 
 export interface NamespaceSettings {
@@ -102,4 +110,5 @@ export interface NamespaceSettings {
   readonly timeOffsets: string;
   readonly hostname: string;
   readonly domainname: string;
+  readonly sysctls: readonly StartSysctl[];
 }

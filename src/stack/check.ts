@@ -12,6 +12,8 @@ import { placeOf } from './positions.ts';
 import type { Items, Path } from './build.ts';
 import { checkCircles } from './check-circles.ts';
 import { checkLimits } from './check-limits.ts';
+import { checkSysctls } from './check-sysctls.ts';
+import { checkOwners } from './check-owners.ts';
 import { REFERENCES, referencesIn } from './outputs.ts';
 import { located, spanOf } from './source.ts';
 import { child } from './tree.ts';
@@ -65,8 +67,9 @@ type Told = [code: TsboxError['code'], address: string, path: Path, message: str
 
 /** Adds an error at a value of an item. */
 export function report(checking: Checking, ...told: Told): void {
-  // A dependency is named by its key, or by an item of a list, which has none.
-  reportAt(checking, told[2][0] === 'depends_on' ? 'key' : 'value', ...told);
+  // A dependency is named by its key, or by an item of a list, which has none; a kernel parameter by its key too.
+  const byKey = told[2][0] === 'depends_on' || told[2][0] === 'sysctls';
+  reportAt(checking, byKey ? 'key' : 'value', ...told);
 }
 
 function reportAt(
@@ -182,6 +185,8 @@ function containerReferences(checking: Checking, container: ContainerSpec): void
   for (const type of NAMESPACE_TYPES) {
     namespaceReference(checking, container, type);
   }
+  checkSysctls(checking, container);
+  checkOwners(checking, container);
 }
 
 /** depends_on is a map or a list. */

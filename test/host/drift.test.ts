@@ -14,6 +14,7 @@ import { KINDS } from '../../src/resources/registry.ts';
 import { compileRules } from '../../src/resources/devices/compile.ts';
 import { POLICY_XATTR } from '../../src/resources/label.ts';
 import { assertNoLeaks, snapshot } from '../support/leaks.ts';
+import { editSysctl, SYSCTLS } from '../support/namespace-edits.ts';
 import { layout, sandbox } from '../support/sandbox.ts';
 
 type Sandbox = Awaited<ReturnType<typeof sandbox>>;
@@ -44,6 +45,7 @@ cgroups:
 namespaces:
   names: { type: uts, hostname: first, domainname: one.example }
   procs: { type: pid }
+  wires: { type: net, sysctls: ${SYSCTLS} }
 containers:
   app:
     command: [sleep, infinity]
@@ -54,6 +56,7 @@ containers:
     cpuset: { cpus: "0", mems: "0" }
     freeze: false
     restart: { policy: on-failure, max: 3 }
+    sysctls: ${SYSCTLS}
     namespaces:
       user: { uids: [{ inside: 0, outside: 100000, count: 65536 }] }
       uts: { hostname: app, domainname: app.example }
@@ -160,6 +163,7 @@ const MUTATORS: Readonly<Record<string, Readonly<Record<string, Mutator | string
     },
     hostname: ({ box }) => nsenterUts([`--uts=${box.runDir}/${STACK}/ns/names`], 'hostname', 'changed'),
     domainname: ({ box }) => nsenterUts([`--uts=${box.runDir}/${STACK}/ns/names`], 'domainname', 'changed.example'),
+    sysctls: ({ box }) => editSysctl(`${box.runDir}/${STACK}/ns/wires`),
     uid_map: IMMUTABLE,
     gid_map: IMMUTABLE,
     setgroups: IMMUTABLE,
@@ -179,6 +183,7 @@ const MUTATORS: Readonly<Record<string, Readonly<Record<string, Mutator | string
     },
     hostname: ({ pid }) => nsenterUts(['-t', String(pid()), '-u'], 'hostname', 'changed'),
     domainname: ({ pid }) => nsenterUts(['-t', String(pid()), '-u'], 'domainname', 'changed.example'),
+    sysctls: ({ pid }) => editSysctl(`/proc/${pid()}/ns/net`),
     restart: ({ box, path }) => {
       const dir = box.cgroupDir(mode === 'v1' ? 'freezer' : 'unified', path);
       const text = String(loadNative().getXattrs([dir], POLICY_XATTR)[0]);
@@ -216,7 +221,8 @@ const MUTATORS: Readonly<Record<string, Readonly<Record<string, Mutator | string
 /** Which resource an attribute is tried on. */
 const SUBJECT: Readonly<Record<string, (attribute: string) => string>> = {
   cgroup: () => 'cgroup/box',
-  namespace: (attribute) => (attribute === 'keeper' ? 'namespace/procs' : 'namespace/names'),
+  namespace: (attribute) =>
+    `namespace/${attribute === 'keeper' ? 'procs' : attribute === 'sysctls' ? 'wires' : 'names'}`,
   container: () => 'container/app',
 };
 

@@ -81,11 +81,8 @@ export async function startContainer(context: ExecutionContext, step: Of<'start'
     await killAll(context, path);
   }
   kernel.setXattr(primaryDirectory(context, path), POLICY_XATTR, policyText(restartPolicy(spec)));
-  const fields = await kernel.runInit(
-    superviseSpec(context, step.container, null),
-    supervisorCgroup(context),
-    START_TIMEOUT,
-  );
+  const description = superviseSpec(context, step.container, null);
+  const fields = await kernel.runInit(description, supervisorCgroup(context), START_TIMEOUT);
   const pid = Number(fields.get('pid') ?? 0);
   const links = kernel.readLinks(NAMESPACE_TYPES.map((t) => `/proc/${pid}/ns/${t}`));
   const [mountinfo, stat] = kernel.readFiles([`/proc/${pid}/mountinfo`, `/proc/${pid}/stat`]);
@@ -102,6 +99,11 @@ export async function startContainer(context: ExecutionContext, step: Of<'start'
   writeLabel(context, path, {
     address: containerAddress(step.container),
     namespaces,
+    joined: Object.fromEntries(
+      description.namespaces.join
+        .filter((j) => spec.namespaces[j.type].kind === 'pid')
+        .map((j) => [j.type, j.startTime]),
+    ),
     process: { pid, startTime: fields.get('start') ?? '' },
     mounts: alive && typeof mountinfo === 'string' ? mountLines(mountinfo) : [],
   });

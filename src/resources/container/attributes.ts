@@ -4,6 +4,7 @@ import { DEVICES_ATTRIBUTE, HIERARCHIES_ATTRIBUTE, KNOB_ATTRIBUTES } from '../cg
 import { NETWORK_ATTRIBUTES } from '../network/attributes.ts';
 import { IDMAP_ATTRIBUTES } from './idmap.ts';
 import { NAMESPACE_ROWS } from '../namespace/registry.ts';
+import { SYSCTLS_ATTRIBUTE } from '../namespace/sysctls.ts';
 
 const PROCESS = 'it is fixed when the process starts';
 
@@ -123,6 +124,7 @@ export const CONTAINER_ATTRIBUTES = attributeTable([
   ...IDMAP_ATTRIBUTES,
   ...NAMESPACES,
   ...NAMESPACE_ROWS.flatMap((row) => row.settings),
+  SYSCTLS_ATTRIBUTE,
   ...KNOB_ATTRIBUTES,
   DEVICES_ATTRIBUTE,
   ...NETWORK_ATTRIBUTES,

@@ -170,6 +170,7 @@ export function declareContainer(
     log: `max_size=${spec.log.maxSize} files=${spec.log.files}`,
     restart: policy.restart,
     stop: policy.stop,
+    sysctls: spec.sysctls,
     devices: containerDevices(spec.devices, stack, address, report, reader.layout).canonical,
     ...desiredNetwork(spec.network, false, address, stack, reader, report),
     ...desiredKnobs(spec.knobs, false, address, stack, reader, report),

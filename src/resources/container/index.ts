@@ -2,6 +2,7 @@
 import { controllersFor, knobSteps, writeSteps } from '../cgroup/writes.ts';
 import { deviceSteps } from '../devices/steps.ts';
 import type { AttributeChange, Declared, ResourceKind, StepContext } from '../kind.ts';
+import { sysctlSteps } from '../namespace/sysctls.ts';
 import { networkChangeSteps, networkSteps } from '../network/steps.ts';
 import type { LabelDraft, Step } from '../step.ts';
 import { CONTAINER_ATTRIBUTES } from './attributes.ts';
@@ -100,13 +101,13 @@ export const containerKind: ResourceKind = {
     if (restart) {
       steps.push({ op: 'stop', path }, ...startSteps(declared));
       // A uts namespace that a sharer kept alive is joined again and still has the old names.
-      steps.push(...utsSteps(path, changed));
+      steps.push(...utsSteps(path, changed), ...sysctlSteps({ kind: 'container', path }, changes, declared.desired));
       const freeze = declared.desired['cgroup.freeze'];
       if (freeze !== undefined) {
         steps.push(...writeSteps(context.reader, path, { 'cgroup.freeze': freeze }, declared.desired));
       }
     } else {
-      steps.push(...utsSteps(path, changed));
+      steps.push(...utsSteps(path, changed), ...sysctlSteps({ kind: 'container', path }, changes, declared.desired));
       if (changed.has('placement') || changed.has('hierarchies')) {
         const pid = Number(context.observed.get(declared.address)?.facts['pid'] ?? 0);
         steps.push({ op: 'enter', path, pids: pid === 0 ? [] : [pid] });

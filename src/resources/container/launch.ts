@@ -14,6 +14,7 @@ import { parseMountInfo } from '../../kernel/proc.ts';
 import { DEFAULT_DEVICE_NODES } from '../devices/defaults.ts';
 import type { DeviceRule } from '../devices/schema.ts';
 import { initSettings } from '../namespace/index.ts';
+import { startSysctls } from '../namespace/sysctls.ts';
 import { capabilityMask } from './capabilities.ts';
 import { maskedPaths, readonlyPaths } from './declare.ts';
 import type { Account } from './accounts.ts';
@@ -64,6 +65,7 @@ export function namespaceSetup(spec: ContainerSpec, facts: LaunchFacts): Namespa
     timeOffsets: setting('time')?.timeOffsets ?? '',
     hostname: setting('uts')?.hostname ?? '',
     domainname: setting('uts')?.domainname ?? '',
+    sysctls: startSysctls(spec.sysctls),
   };
 }
 
@@ -147,7 +149,11 @@ function baseOps(spec: ContainerSpec, facts: LaunchFacts): RootOp[] {
 /** /proc of its pid namespace, /sys of its network namespace, and its own view of the cgroup tree. */
 function kernelViews(spec: ContainerSpec, facts: LaunchFacts): RootOp[] {
   const create = 'dir';
-  const ops: RootOp[] = [{ op: 'mount', fstype: 'proc', target: '/proc', options: [], create, ...SEALED }];
+  const ops: RootOp[] =
+    spec.namespaces.pid.kind === 'host' && spec.namespaces.user.kind !== 'host'
+      ? // procfs may only be mounted by the owner of the pid namespace it shows.
+        [{ op: 'bind', source: '/proc', target: '/proc', recursive: false, create, ...SEALED }]
+      : [{ op: 'mount', fstype: 'proc', target: '/proc', options: [], create, ...SEALED }];
   if (ownsType(spec, 'net')) {
     ops.push({ op: 'mount', fstype: 'sysfs', target: '/sys', options: [], create, ro: true, ...SEALED });
   } else {

@@ -10,6 +10,7 @@ import type { Declared, Extra, Observed } from '../kind.ts';
 import { POLICY_XATTR, RUN_XATTR, type Label } from '../label.ts';
 import { observeNetwork, usesNetwork } from '../network/observe.ts';
 import { NAMESPACE_ROW } from '../namespace/registry.ts';
+import { readSysctls, sysctlKeys } from '../namespace/sysctls.ts';
 import { isAlive, readStats } from '../processes.ts';
 import { directoryIn, type ScopeEntry, type StackScope } from '../scope.ts';
 import { signalName } from '../signals.ts';
@@ -114,6 +115,15 @@ async function observeSubjects(
   const utsNames = await reader.readUts(utsSubjects.map((s) => `/proc/${s.pid}/ns/uts`));
   const uts = new Map(utsSubjects.map((s, i) => [s.address, utsNames[i]]));
 
+  const tuned = running.flatMap((s) => {
+    const keys = sysctlKeys(s.declared?.desired['sysctls'], s.label.applied?.['sysctls']);
+    const startTime = s.entry.run?.startTime ?? '';
+    const file = (type: NamespaceType) => ({ path: `/proc/${s.pid}/ns/${type}`, startTime });
+    return keys.length === 0 ? [] : [{ address: s.address, keys, file }];
+  });
+  const tunedTo = await readSysctls(reader, tuned);
+  const sysctls = new Map(tuned.map((t, i) => [t.address, tunedTo[i]]));
+
   const subjects = stillAlive(reader, found);
   const paths = subjects.map((s) => s.path);
   const knobs = observeKnobs(
@@ -140,6 +150,7 @@ async function observeSubjects(
     const i = s.alive ? index.get(s.address) : undefined;
     const state = stateOf(s);
     const live: Record<string, Value | undefined> = {
+      sysctls: {},
       ...s.label.applied,
       state,
       supervisor: s.supervised ? 'present' : s.alive ? 'missing' : 'done',
@@ -160,6 +171,10 @@ async function observeSubjects(
     };
     if (i !== undefined) {
       facts['pid'] = String(s.pid);
+      live['sysctls'] = sysctls.get(s.address) ?? {};
+      if (sysctls.has(s.address) && sysctls.get(s.address) === undefined) {
+        unreadable.push('sysctls');
+      }
       const files = new Map(
         PROC_FILES.map((f, j) => {
           const text = procs[i * PROC_FILES.length + j];
@@ -290,9 +305,22 @@ function namespaceValue(
     }
     return inode === own || renewed ? 'new' : `${type}:[${inode}]`;
   }
-  const expected = typeof applied === 'string' ? targetInode(reader, scope, applied, type) : undefined;
+  const expected =
+    typeof applied === 'string' && !isAnotherProcess(reader, s.label, applied, type)
+      ? targetInode(reader, scope, applied, type)
+      : undefined;
   // When the target is gone the label's own record says what was joined.
   return inode === (expected ?? own) && typeof applied === 'string' ? applied : `${type}:[${inode}]`;
+}
+
+/** Whether the number of a `pid:` use belongs to another process than the one whose namespace was joined. */
+function isAnotherProcess(reader: KernelReader, label: Label, applied: string, type: NamespaceType): boolean {
+  const joined = label.joined?.[type];
+  return (
+    applied.startsWith('pid:') &&
+    joined !== undefined &&
+    readStats(reader, [Number(applied.slice(4))])[0]?.startTime !== joined
+  );
 }
 
 /** One line per mount: where, what, whether it is read-only, and whether it is idmapped. */

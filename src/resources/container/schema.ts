@@ -8,6 +8,7 @@ import { deviceUseSchema } from '../devices/schema.ts';
 import type { DeviceUse } from '../devices/schema.ts';
 import { defaultUse, namespaceUsesSchema } from '../namespace/schema.ts';
 import type { NamespaceUse } from '../namespace/schema.ts';
+import { sysctlsSchema, type Sysctls } from '../namespace/sysctls.ts';
 import { collectNetwork, type NetworkValues } from '../network/schema.ts';
 import { signalSchema } from '../signals.ts';
 import { durationSchema, NAME_PATTERN } from '../units.ts';
@@ -86,6 +87,8 @@ export interface ContainerSpec {
   readonly cgroup: string | null;
   /** Complete: every type has a use. A uts one that is new has its hostname filled in. */
   readonly namespaces: Readonly<Record<NamespaceType, NamespaceUse>>;
+  /** Kernel parameters of namespaces of its own. */
+  readonly sysctls: Sysctls;
   /** The name of a declared rule set, or rules; null is the default set. */
   readonly devices: DeviceUse | null;
   /** Network tag and bandwidth by attribute name, only what the stack says. */
@@ -160,6 +163,7 @@ const ownShape = {
   cgroup: cgroupPathSchema.optional(),
   namespaces: namespaceUsesSchema.optional(),
   share: shareSchema.optional(),
+  sysctls: sysctlsSchema().optional(),
   devices: deviceUseSchema.optional(),
 };
 
@@ -219,10 +223,19 @@ export function containerSpec(
     dependsOn: input.depends_on ?? {},
     cgroup: input.cgroup ?? null,
     namespaces: allUses(name, input),
+    sysctls: { ...settingSysctls(input), ...input.sysctls },
     devices: input.devices ?? null,
     network: collectNetwork(input as unknown as Readonly<Record<string, unknown>>),
     knobs: collectKnobs(input as unknown as Readonly<Record<string, unknown>>),
   };
+}
+
+/** Those written as settings of a new namespace. */
+function settingSysctls(input: ContainerInput): Sysctls {
+  return Object.assign(
+    {},
+    ...Object.values(input.namespaces ?? {}).map((use) => (use?.kind === 'new' ? use.settings.sysctls : {})),
+  ) as Sysctls;
 }
 
 function allUses(name: string, input: ContainerInput): Readonly<Record<NamespaceType, NamespaceUse>> {

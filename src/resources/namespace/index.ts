@@ -10,6 +10,7 @@ import type { NamespaceSettings as StepSettings } from '../step.ts';
 import { NAMESPACE_ROW, NAMESPACE_ROWS } from './registry.ts';
 import type { NamespaceSettings } from './schema.ts';
 import { mapText } from './id-maps.ts';
+import { readSysctls, startSysctls, sysctlKeys, sysctlSteps, SYSCTL_TYPES, SYSCTLS_ATTRIBUTE } from './sysctls.ts';
 
 const PREFIX = 'namespace/';
 
@@ -35,6 +36,7 @@ export function initSettings(settings: NamespaceSettings, fallbackHostname: stri
     timeOffsets: offsets.map(([clock, o]) => (o === null ? '' : `${clock} ${o.sec} ${o.nsec}\n`)).join(''),
     hostname: settings.hostname ?? fallbackHostname ?? '',
     domainname: settings.domainname ?? '',
+    sysctls: startSysctls(settings.sysctls),
   };
 }
 
@@ -97,6 +99,7 @@ export const namespaceKind: ResourceKind = {
       source: 'pid_namespaces(7)',
     },
     ...NAMESPACE_ROWS.flatMap((row) => row.settings),
+    SYSCTLS_ATTRIBUTE,
   ]),
 
   declare(stack) {
@@ -110,6 +113,7 @@ export const namespaceKind: ResourceKind = {
           pin: 'mounted',
           ...(spec.type === 'pid' ? { keeper: 'running' } : {}),
           ...NAMESPACE_ROW[spec.type].desired(spec, null),
+          ...(SYSCTL_TYPES.includes(spec.type) ? { sysctls: spec.sysctls } : {}),
         },
         needs: [],
         shares: [],
@@ -136,6 +140,14 @@ export const namespaceKind: ResourceKind = {
       ([a, f]) => f.path !== undefined && scope.namespaces.get(a.slice(PREFIX.length))?.namespace?.type === 'uts',
     );
     const uts = await reader.readUts(utsAddresses.map(([, f]) => f.path ?? ''));
+    const wanted = new Map(declared.map((d) => [d.address, d.desired['sysctls']]));
+    const tuned = [...found].flatMap(([address, { path }]) => {
+      const label = scope.namespaces.get(address.slice(PREFIX.length));
+      const keys = sysctlKeys(wanted.get(address), label?.applied?.['sysctls']);
+      return path === undefined || keys.length === 0 ? [] : [{ address, keys, file: () => ({ path, startTime: '' }) }];
+    });
+    const read = await readSysctls(reader, tuned);
+    const sysctls = new Map(tuned.map((t, i) => [t.address, read[i]]));
     const names = new Map(utsAddresses.map(([address], i) => [address, uts[i]]));
     return [...addresses].map((address): Observed => {
       const label = scope.namespaces.get(address.slice(PREFIX.length));
@@ -168,6 +180,12 @@ export const namespaceKind: ResourceKind = {
         // Maps and offsets are fixed by the kernel once written and shown only through a member: the label stands in.
         for (const attribute of NAMESPACE_ROW[type].settings) {
           live[attribute.name] = label.applied?.[attribute.name];
+        }
+      }
+      if (SYSCTL_TYPES.includes(type)) {
+        live['sysctls'] = sysctls.get(address) ?? {};
+        if (sysctls.has(address) && sysctls.get(address) === undefined) {
+          unreadable.push('sysctls');
         }
       }
       return {
@@ -210,6 +228,7 @@ export const namespaceKind: ResourceKind = {
       ...(hostname === null && domainname === null
         ? []
         : [{ op: 'uts', target: { kind: 'namespace', name }, hostname, domainname } as const]),
+      ...sysctlSteps({ kind: 'namespace', name }, changes, declared.desired),
       { op: 'namespace-label', name, applied: declared.desired },
     ];
   },

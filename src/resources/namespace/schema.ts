@@ -6,6 +6,7 @@ import type { TimeOffset } from '../units.ts';
 import { checkUser, userShape } from './id-maps.ts';
 import type { IdAllocation, IdMap, UserInput } from './id-maps.ts';
 import { offsetSetting, hostSchema, SETTINGS_OF } from './settings.ts';
+import { sysctlsSchema, sysctlType, type Sysctls } from './sysctls.ts';
 import { parseNamespaceUse } from './use.ts';
 
 export type { IdAllocation, IdMap } from './id-maps.ts';
@@ -26,6 +27,8 @@ export interface NamespaceSettings {
   /** time. Added to CLOCK_MONOTONIC and CLOCK_BOOTTIME inside; null is not declared (the kernel's 0). */
   readonly monotonic: TimeOffset | null;
   readonly boottime: TimeOffset | null;
+  /** net, ipc, user. */
+  readonly sysctls: Sysctls;
 }
 
 /** A declared namespace: pinned, it outlives its members. */
@@ -57,6 +60,7 @@ export const NO_SETTINGS: NamespaceSettings = {
   setgroups: 'allow',
   monotonic: null,
   boottime: null,
+  sysctls: {},
 };
 
 const settingsShape = {
@@ -65,6 +69,7 @@ const settingsShape = {
   ...userShape,
   monotonic: offsetSetting.optional(),
   boottime: offsetSetting.optional(),
+  sysctls: sysctlsSchema().optional(),
 };
 type SettingKey = keyof typeof settingsShape;
 type Settings = Partial<{ [K in SettingKey]: z.output<(typeof settingsShape)[K]> }>;
@@ -82,6 +87,7 @@ function completed(type: NamespaceType, given: Settings): NamespaceSettings {
     setgroups: given.setgroups ?? 'allow',
     monotonic: given.monotonic ?? null,
     boottime: given.boottime ?? null,
+    sysctls: given.sysctls ?? {},
   };
 }
 
@@ -112,7 +118,7 @@ export const namespaceSchema = z
         context.addIssue({
           code: 'custom',
           path: [key],
-          message: `${key} is a setting of ${owner} namespaces, and this one is of type ${value.type}`,
+          message: `${key} is a setting of ${key === 'sysctls' ? 'user, net and ipc' : owner} namespaces, and this one is of type ${value.type}`,
           params: { expected, at: 'key' },
         });
       }
@@ -120,12 +126,26 @@ export const namespaceSchema = z
     if (value.type === 'user') {
       checkUser(value, context);
     }
+    const strange = Object.keys(value.sysctls ?? {}).find((k) => sysctlType(k) !== value.type);
+    if (strange !== undefined && SETTINGS_OF[value.type].includes('sysctls')) {
+      context.addIssue({
+        code: 'custom',
+        path: ['sysctls', strange],
+        message: `${strange} belongs to ${sysctlType(strange)} namespaces, and this one is of type ${value.type}`,
+        params: { expected: `a parameter of ${value.type} namespaces`, at: 'key' },
+      });
+    }
   })
   .transform(({ type, ...given }): Omit<NamespaceSpec, 'name'> => ({ type, ...completed(type, given) }));
 
 /** A container's use of one type: text, or a map of that type's settings, which means a new one. */
 function useSchema(type: NamespaceType): z.ZodType<NamespaceUse> {
-  const shape = Object.fromEntries(SETTINGS_OF[type].map((k) => [k, settingsShape[k as SettingKey]]));
+  const shape = Object.fromEntries(
+    SETTINGS_OF[type].map((k) => [
+      k,
+      k === 'sysctls' ? sysctlsSchema(type).optional() : settingsShape[k as SettingKey],
+    ]),
+  );
   const text = parseNamespaceUse(type, () => newNamespace(type), allocated);
   if (SETTINGS_OF[type].length === 0) {
     return text as z.ZodType<NamespaceUse>;

@@ -7,11 +7,11 @@ import { userShape } from './id-maps.ts';
 
 /** The settings each type takes, by their key in the stack. */
 export const SETTINGS_OF: Readonly<Record<NamespaceType, readonly string[]>> = {
-  user: Object.keys(userShape),
+  user: [...Object.keys(userShape), 'sysctls'],
   mnt: [],
   pid: [],
-  net: [],
-  ipc: [],
+  net: ['sysctls'],
+  ipc: ['sysctls'],
   uts: ['hostname', 'domainname'],
   cgroup: [],
   time: ['monotonic', 'boottime'],
