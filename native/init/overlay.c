@@ -19,8 +19,8 @@
 /* A directory that every host has; covered only in the helper's namespace. */
 #define SCRATCH "/proc"
 
-/* The n-th lower directory's idmapped copy stands at NAME + n. */
-#define MAPPED SCRATCH "/lower"
+/* fsconfig(2) takes values of up to 255 bytes. */
+#define VALUE_MAX 255
 
 struct layers {
   const struct root_op *op;
@@ -28,13 +28,21 @@ struct layers {
   bool mapped;
 };
 
-/* Where a lower directory is to be found: as it was named, or where its idmapped copy is. */
-static const char *lower_path(const struct layers *l, uint32_t index, const char *named, char *buf, size_t size) {
-  if (!l->mapped) return named;
+/* The short name of a lower directory beside the upper one: its idmapped copy, or a link to it. */
+static const char *short_name(uint32_t index, char *buf, size_t size) {
   struct text t = text_into(buf, size);
-  text_str(&t, MAPPED);
+  text_str(&t, SCRATCH "/");
   text_num(&t, index);
   return buf;
+}
+
+static int link_lowers(const struct root_op *op) {
+  struct cursor lowers = op->list;
+  const char *lower;
+  char path[32];
+  for (uint32_t i = 0; i < op->nlist && cursor_str(&lowers, &lower); i++)
+    if (symlinkat(lower, AT_FDCWD, short_name(i, path, sizeof path)) < 0) return fail("root-overlay", lower);
+  return 0;
 }
 
 /* Linux 6.7: a parameter per layer, without separators to escape. */
@@ -46,8 +54,10 @@ static int by_parameters(const struct layers *l) {
   int fs = (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);
   if (fs < 0) return -1;
   int result = 0, mount = -1;
-  for (uint32_t i = 0; result == 0 && i < op->nlist && cursor_str(&lowers, &lower); i++)
-    result = (int)syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "lowerdir+", lower_path(l, i, lower, path, sizeof path), 0);
+  for (uint32_t i = 0; result == 0 && i < op->nlist && cursor_str(&lowers, &lower); i++) {
+    if (l->mapped || strlen(lower) > VALUE_MAX) lower = short_name(i, path, sizeof path);
+    result = (int)syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "lowerdir+", lower, 0);
+  }
   if (result == 0) result = (int)syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "upperdir", l->upper, 0);
   if (result == 0) result = (int)syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "workdir", l->work, 0);
   if (result == 0) result = (int)syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
@@ -58,31 +68,32 @@ static int by_parameters(const struct layers *l) {
   return mount;
 }
 
-/* In a lower directory's name a comma ends the option and a colon the layer. */
+/* In a value a comma ends the option. */
 static void escaped(struct text *t, const char *path) {
   for (; *path; path++) {
-    if (*path == ',' || *path == ':' || *path == '\\') text_str(t, "\\");
+    if (*path == ',' || *path == '\\') text_str(t, "\\");
     text_bytes(t, path, 1);
   }
 }
 
-/* mount(2) takes one page of options; fsconfig before 6.7 takes 255 bytes of lowerdir. */
+/*
+ * mount(2) takes one page of options: enough for the most layers the kernel stacks (500) by their short names, which
+ * need no separators escaped either.
+ */
 static int by_mount(const struct layers *l) {
-  char options[4096], path[32];
+  char options[4096];
   struct text t = text_into(options, sizeof options);
-  struct cursor lowers = l->op->list;
-  const char *lower;
   text_str(&t, "lowerdir=");
-  for (uint32_t i = 0; i < l->op->nlist && cursor_str(&lowers, &lower); i++) {
+  for (uint32_t i = 0; i < l->op->nlist; i++) {
     if (i > 0) text_str(&t, ":");
-    escaped(&t, lower_path(l, i, lower, path, sizeof path));
+    text_num(&t, i);
   }
   text_str(&t, ",upperdir=");
   escaped(&t, l->upper);
   text_str(&t, ",workdir=");
   escaped(&t, l->work);
   if (t.at == t.end) return errno = E2BIG, -1;
-  if (mount("overlay", SCRATCH, "overlay", 0, options) < 0) return -1;
+  if (chdir(SCRATCH) < 0 || mount("overlay", SCRATCH, "overlay", 0, options) < 0) return -1;
   int copy = mount_clone(AT_FDCWD, SCRATCH, false);
   if (copy >= 0 && mount_change(copy, mount_attributes(l->op->flags), MS_PRIVATE, false) < 0) return -1;
   return copy;
@@ -104,11 +115,10 @@ static int map_lowers(const struct root_op *op, int userns) {
   struct cursor lowers = op->list;
   const char *lower;
   char path[32];
-  const struct layers l = {.mapped = true};
   for (uint32_t i = 0; i < op->nlist && cursor_str(&lowers, &lower); i++) {
     int mount = mount_clone(AT_FDCWD, lower, false);
     if (mount < 0) return fail("root-overlay", lower);
-    lower_path(&l, i, lower, path, sizeof path);
+    short_name(i, path, sizeof path);
     int result = 0;
     if (mount_idmap(mount, userns, false) < 0) result = fail("idmap", lower);
     else if (mkdir(path, 0755) < 0 || mount_attach(mount, AT_FDCWD, path) < 0) result = fail("root-overlay", path);
@@ -125,14 +135,17 @@ static int build(const struct root_op *op, int userns) {
   const char *lower;
   if (!cursor_str(&lowers, &lower)) return fail_with(EINVAL, "root-overlay", "lower");
   if (mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return fail("root-overlay", "/");
-  if ((!*l.upper || l.mapped) && mount("tmpfs", SCRATCH, "tmpfs", 0, "mode=0755") < 0) return fail("root-overlay", "tmpfs");
-  if (l.mapped && map_lowers(op, userns) < 0) return -1;
+  if (mount("tmpfs", SCRATCH, "tmpfs", 0, "mode=0755") < 0) return fail("root-overlay", "tmpfs");
+  if ((l.mapped ? map_lowers(op, userns) : link_lowers(op)) < 0) return -1;
   if (!*l.upper) {
     l.upper = SCRATCH "/upper";
     l.work = SCRATCH "/work";
-    if (mkdir(l.upper, 0755) < 0 || mkdir(l.work, 0755) < 0) return fail("root-overlay", l.upper);
-    if (like_lower(l.upper, lower_path(&l, 0, lower, first, sizeof first)) < 0) return -1;
   }
+  /* An upper directory that is kept is there already, except at its first use. */
+  if (mkdir(l.upper, 0755) == 0) {
+    if (like_lower(l.upper, short_name(0, first, sizeof first)) < 0) return -1;
+  } else if (errno != EEXIST) return fail("root-overlay", l.upper);
+  if (mkdir(l.work, 0700) < 0 && errno != EEXIST) return fail("root-overlay", l.work);
   int fd = by_parameters(&l);
   /* EINVAL is also how an older kernel says that it does not know lowerdir+. */
   if (fd < 0 && errno == EINVAL) fd = by_mount(&l);

@@ -201,14 +201,16 @@ export function deviceAt(path: string): { type: 'b' | 'c'; major: number; minor:
   return { type: stat.isBlockDevice() ? 'b' : 'c', major, minor };
 }
 
-/** /etc/passwd or group file below a directory, '' when there is none. */
-export function readAccountFile(root: string, name: 'passwd' | 'group'): string {
-  try {
-    return readFileSync(`${root === '/' ? '' : root}/etc/${name}`, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
-      return '';
+/** /etc/passwd or group file of a root made of these directories, the topmost first; '' when there is none. */
+export function readAccountFile(roots: readonly string[], name: 'passwd' | 'group'): string {
+  for (const root of roots) {
+    try {
+      return readFileSync(`${root === '/' ? '' : root}/etc/${name}`, 'utf8');
+    } catch (error) {
+      if (!['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+        throw error;
+      }
     }
-    throw error;
   }
+  return '';
 }

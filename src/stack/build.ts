@@ -53,7 +53,7 @@ function dataOf(tree: Tree): unknown {
   }
   const data: Record<string, unknown> = {};
   for (const [key, entry] of tree.entries) {
-    data[key] = toData(entry.tree, key === 'command' || key === 'env');
+    data[key] = toData(entry.tree, key === 'command' || key === 'entrypoint' || key === 'env');
   }
   return data;
 }
@@ -298,6 +298,7 @@ function container(building: Building, name: string, tree: Tree, path: Path): Co
   if (input === undefined) {
     return undefined;
   }
-  const directory = placeOf(building.root, [...path, 'rootfs', 'dir'])?.file.directory ?? '/';
-  return containerSpec(name, input, (relative) => resolve(directory, relative));
+  const directory = (key: string): string =>
+    placeOf(building.root, [...path, 'rootfs', key], 'key')?.file.directory ?? '/';
+  return containerSpec(name, input, (relative, key) => resolve(directory(key), relative));
 }

@@ -4,7 +4,6 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   network: 'net',
   mount: 'mnt',
   environment: 'env',
-  entrypoint: 'command',
   cmd: 'command',
   cap_add: 'capabilities',
   workdir: 'working_dir',

@@ -69,6 +69,7 @@ containers:
       path: `${directory}/rootfs`,
       overlay: false,
       readonly: false,
+      upper: null,
       idmap: null,
     });
     assert.equal(web?.command, ['/bin/sh', '-c', 'exec sleep $TIME']);

@@ -6,6 +6,7 @@ import { containerAddress, leafPath, restartPolicy } from '../../resources/conta
 import { namespaceSetup, processSpec, rootOps } from '../../resources/container/launch.ts';
 import { mountLines } from '../../resources/container/observe.ts';
 import { leafName } from '../../resources/container/replica-names.ts';
+import { keptDirectory } from '../../resources/container/rootfs.ts';
 import type { ContainerSpec } from '../../resources/container/schema.ts';
 import { isAlive } from '../../resources/processes.ts';
 import { POLICY_XATTR, RUN_XATTR } from '../../resources/label.ts';
@@ -79,6 +80,10 @@ export async function startContainer(context: ExecutionContext, step: Of<'start'
     const own = supervisorTitle(context.stackName, step.container);
     await endOrphans(context, (title) => title === own);
     await killAll(context, path);
+  }
+  const kept = keptDirectory(spec.rootfs);
+  if (kept !== null) {
+    kernel.makeRunDir(kept);
   }
   kernel.setXattr(primaryDirectory(context, path), POLICY_XATTR, policyText(restartPolicy(spec)));
   const description = superviseSpec(context, step.container, null);

@@ -36,18 +36,34 @@ const shellCommand = valueSchema(
   { type: 'string' },
 );
 
-/** A list is executed as it stands; text is run by `/bin/sh -c` (it is not split into words as Compose does). */
-export const commandSchema = z.union([
+/**
+ * `command` and `entrypoint`: a list is executed as it stands; text is run by `/bin/sh -c` (it is not split into words
+ * as Compose does). null leaves an image's own, an empty list takes it away.
+ */
+export const argvSchema = z.union([
+  z.null(),
   shellCommand,
-  z
-    .array(argument)
-    .min(1)
-    .refine((argv) => argv[0] !== '', {
-      path: [0],
-      message: 'the program is empty',
-      params: { expected: 'a path or a name looked up in PATH' },
-    }),
-]) as z.ZodType<readonly string[]>;
+  z.array(argument).refine((argv) => argv[0] !== '', {
+    path: [0],
+    message: 'the program is empty',
+    params: { expected: 'a path or a name looked up in PATH' },
+  }),
+]) as z.ZodType<readonly string[] | null>;
+
+/** What the stack, or an image, says of the arguments; null is nothing. */
+export interface ArgvParts {
+  readonly entrypoint: readonly string[] | null;
+  readonly command: readonly string[] | null;
+}
+
+/**
+ * The arguments to start: the stack's parts over the image's. As with Compose, an entrypoint of the stack's own also
+ * takes the image's command away, which was meant for the image's entrypoint.
+ */
+export function mergedArgv(own: ArgvParts, image: ArgvParts): readonly string[] {
+  const replaced = own.entrypoint !== null && own.entrypoint.length > 0;
+  return [...(own.entrypoint ?? image.entrypoint ?? []), ...(own.command ?? (replaced ? null : image.command) ?? [])];
+}
 
 const variableValue = valueSchema(
   (input) => {

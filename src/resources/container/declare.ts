@@ -16,6 +16,7 @@ import { resolveAccount, type Account } from './accounts.ts';
 import { checkMapped, rootIsMapped } from './idmap.ts';
 import { MASKED_PATHS, READONLY_PATHS } from './paths.ts';
 import { leafName } from './replica-names.ts';
+import { rootfsText, rootLayers } from './rootfs.ts';
 import type { ContainerSpec } from './schema.ts';
 
 export const PREFIX = 'container/';
@@ -75,32 +76,16 @@ export function policyValues(text: string): { restart: string; stop: string } {
   };
 }
 
-/** The root directory in which user names are looked up. */
-export function accountRoot(spec: ContainerSpec): string {
-  return spec.rootfs.kind === 'dir' ? spec.rootfs.path : '/';
-}
-
 /** The container's account in numbers, or the name its passwd lacks. */
 export function accountOf(spec: ContainerSpec): Account | { readonly missing: string } {
   const numeric = typeof spec.user.user === 'number' && typeof spec.user.group === 'number';
-  const root = accountRoot(spec);
+  const roots = rootLayers(spec.rootfs);
   const needsFiles = !numeric || spec.user.groups.some((g) => typeof g === 'string');
   return resolveAccount(
     spec.user,
-    needsFiles ? readAccountFile(root, 'passwd') : '',
-    needsFiles ? readAccountFile(root, 'group') : '',
+    needsFiles ? readAccountFile(roots, 'passwd') : '',
+    needsFiles ? readAccountFile(roots, 'group') : '',
   );
-}
-
-function rootfsText(spec: ContainerSpec): string {
-  if (spec.namespaces.mnt.kind !== 'new') {
-    return 'shared';
-  }
-  if (spec.rootfs.kind === 'host') {
-    return 'host';
-  }
-  const how = [spec.rootfs.overlay ? 'overlay' : '', spec.rootfs.readonly ? 'read-only' : ''].filter((w) => w !== '');
-  return `dir:${spec.rootfs.path}${how.length === 0 ? '' : ` (${how.join(', ')})`}`;
 }
 
 export function maskedPaths(spec: ContainerSpec): readonly string[] {
@@ -120,8 +105,8 @@ export function rootMap(
 ): 'container' | 'none' {
   // The host's root stays as it is: what only the host's root may read is none of the container's root's business.
   const { rootfs } = spec;
-  const own = spec.namespaces.mnt.kind === 'new' && rootfs.kind === 'dir';
-  return own && rootIsMapped(spec, [rootfs.path], rootfs.idmap, stack, reader, report) ? 'container' : 'none';
+  const own = spec.namespaces.mnt.kind === 'new' && rootfs.kind !== 'host';
+  return own && rootIsMapped(spec, rootLayers(rootfs), rootfs.idmap, stack, reader, report) ? 'container' : 'none';
 }
 
 /** Declares one container. */
@@ -156,7 +141,7 @@ export function declareContainer(
     cgroup: leafPath(spec),
     hierarchies,
     placement: hierarchies,
-    rootfs: rootfsText(spec),
+    rootfs: spec.namespaces.mnt.kind === 'new' ? rootfsText(spec.rootfs) : 'shared',
     ...(spec.namespaces.mnt.kind === 'new' ? { rootfs_idmap: rootMap(spec, stack, reader, report) } : {}),
     command: spec.command,
     env: spec.env,

@@ -1,7 +1,6 @@
 /** From a container's spec to the description that native/init executes: every mount and privilege in kernel order. */
 import type {
   CapabilitySets,
-  Idmap,
   JoinNamespace,
   MountFlags,
   NamespaceSetup,
@@ -18,6 +17,7 @@ import { startSysctls } from '../namespace/sysctls.ts';
 import { capabilityMask } from './capabilities.ts';
 import { maskedPaths, readonlyPaths } from './declare.ts';
 import type { Account } from './accounts.ts';
+import { rootfsOp } from './rootfs.ts';
 import type { ContainerSpec } from './schema.ts';
 import { seccompFilter, type SeccompArch } from './seccomp.ts';
 
@@ -45,7 +45,6 @@ export interface LaunchFacts {
   readonly arch: SeccompArch;
 }
 
-const OWN_IDS: Idmap = { maps: 'container', recursive: false };
 const SAFE: MountFlags = { nosuid: true, nodev: true };
 const SEALED: MountFlags = { nosuid: true, nodev: true, noexec: true };
 
@@ -140,10 +139,7 @@ function baseOps(spec: ContainerSpec, facts: LaunchFacts): RootOp[] {
       })),
     ];
   }
-  const idmap = facts.rootMapped ? { idmap: OWN_IDS } : {};
-  return spec.rootfs.overlay
-    ? [{ op: 'root-overlay', lower: [spec.rootfs.path], upper: '', work: '', ...idmap, ...SAFE }]
-    : [{ op: 'root-bind', source: spec.rootfs.path, recursive: false, ...idmap, ...SAFE }];
+  return [rootfsOp(spec.rootfs, facts.rootMapped)];
 }
 
 /** /proc of its pid namespace, /sys of its network namespace, and its own view of the cgroup tree. */

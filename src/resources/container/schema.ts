@@ -15,7 +15,7 @@ import { durationSchema, NAME_PATTERN } from '../units.ts';
 import { show, valueSchema, ValueError } from '../values.ts';
 import { capabilitiesSchema } from './capabilities.ts';
 import type { Capability } from './capabilities.ts';
-import { commandSchema, envSchema } from './command.ts';
+import { argvSchema, envSchema, mergedArgv, type ArgvParts } from './command.ts';
 import { absolutePathSchema, dependsOnSchema, logSchema } from './fields.ts';
 import type { DependencyCondition } from './fields.ts';
 import { defaultHostname } from './replica-names.ts';
@@ -24,30 +24,15 @@ import type { UpdateSpec } from './replicas.ts';
 import { DEFAULT_BACKOFF, restartSchema } from './restart.ts';
 import type { RestartWord } from './restart.ts';
 import { sharedUse, shareSchema } from './share.ts';
+import { rootfsSchema, rootfsSpec, type RootfsSpec } from './rootfs.ts';
 import { userSchema } from './user.ts';
 import type { UserSpec } from './user.ts';
 
 export type { DependencyCondition } from './fields.ts';
 export type { RestartWord } from './restart.ts';
+export type { RootfsSpec } from './rootfs.ts';
 export type { UserSpec } from './user.ts';
 export type { Capability } from './capabilities.ts';
-
-/** What the container sees as /. Means nothing when its mnt namespace is not a new one. */
-export type RootfsSpec =
-  /** The host's own root, always read-only. */
-  | { readonly kind: 'host' }
-  | {
-      readonly kind: 'dir';
-      /** As written. */
-      readonly dir: string;
-      /** Absolute; relative ones start at the directory of the file they stand in. */
-      readonly path: string;
-      /** Writes go to a private layer in memory and the directory stays as it is. */
-      readonly overlay: boolean;
-      readonly readonly: boolean;
-      /** Shown with the ids of the container's user namespace; null leaves it to rootIsMapped. */
-      readonly idmap: boolean | null;
-    };
 
 export interface RestartSpec {
   readonly policy: RestartWord;
@@ -64,7 +49,10 @@ export interface ContainerSpec {
   /** How a change that ends replicas rolls over them; null for the default. */
   readonly update: UpdateSpec | null;
   readonly rootfs: RootfsSpec;
+  /** What is started: entrypoint and command. */
   readonly command: readonly string[];
+  /** What of it the stack says. */
+  readonly argv: ArgvParts;
   readonly env: Readonly<Record<string, string>>;
   readonly workingDir: string;
   readonly user: UserSpec;
@@ -97,26 +85,6 @@ export interface ContainerSpec {
   readonly knobs: Readonly<Record<string, KnobValue>>;
 }
 
-const rootfsSchema = z.union([
-  valueSchema(
-    (input): 'host' => {
-      if (input !== 'host') {
-        const hint =
-          typeof input === 'string' && /[./]/.test(input) ? `for a directory write { dir: ${input} }` : undefined;
-        throw new ValueError(`${show(input)} is not a root file system`, 'host or { dir: PATH }', hint);
-      }
-      return input;
-    },
-    { const: 'host' },
-  ),
-  z.strictObject({
-    dir: z.string().min(1),
-    overlay: z.boolean().optional(),
-    readonly: z.boolean().optional(),
-    idmap: z.boolean().optional(),
-  }),
-]);
-
 const cgroupPathSchema = valueSchema(
   (input) => {
     if (typeof input !== 'string' || !input.split('/').every((part) => NAME_PATTERN.test(part))) {
@@ -146,7 +114,8 @@ const pathsSchema = z.union([
 const ownShape = {
   ...replicasShape,
   rootfs: rootfsSchema.optional(),
-  command: commandSchema,
+  entrypoint: argvSchema.optional(),
+  command: argvSchema.optional(),
   env: envSchema.optional(),
   working_dir: absolutePathSchema.optional(),
   user: userSchema.optional(),
@@ -172,37 +141,42 @@ export type ContainerInput = z.output<z.ZodObject<typeof ownShape>>;
 
 const LOG_SIZE = 10 * 1024 * 1024;
 
+/** True when something says what to start. */
+function hasCommand(input: ContainerInput): boolean {
+  return (input.entrypoint?.length ?? 0) + (input.command?.length ?? 0) > 0;
+}
+
+const isMap = (payload: { value: unknown }): boolean =>
+  typeof payload.value === 'object' && payload.value !== null && !Array.isArray(payload.value);
+
 /** An item of `containers:`. Fields of cgroups stand beside its own. */
-export const containerSchema = z.strictObject({
-  ...cgroupFieldsShape(),
-  ...ownShape,
-}) as unknown as z.ZodType<ContainerInput>;
+export const containerSchema = z
+  .strictObject({ ...cgroupFieldsShape(), ...ownShape })
+  .refine((input) => hasCommand(input as unknown as ContainerInput), {
+    path: ['command'],
+    message: "'command' is empty",
+    params: { expected: 'a list such as [ /bin/sleep, 60 ], or text for /bin/sh -c' },
+    // Told together with whatever else is wrong.
+    when: isMap,
+  }) as unknown as z.ZodType<ContainerInput>;
 
 /** Not restarted; where a policy is given, delays from 100 ms doubling to 30 s and no bound on their number. */
 const DEFAULT_RESTART: RestartSpec = { policy: 'no', max: 0, backoff: DEFAULT_BACKOFF, backoffMax: 30_000 };
 
-/** Fills in names and defaults. `resolvePath` makes rootfs.dir absolute. */
+/** Fills in names and defaults. `resolvePath` makes the path of a rootfs key absolute. */
 export function containerSpec(
   name: string,
   input: ContainerInput,
-  resolvePath: (path: string) => string,
+  resolvePath: (path: string, key: string) => string,
 ): ContainerSpec {
-  const { rootfs, restart } = input;
+  const { restart } = input;
+  const argv = { entrypoint: input.entrypoint ?? null, command: input.command ?? null };
   return {
     name,
     update: input.update ?? null,
-    rootfs:
-      rootfs === undefined || rootfs === 'host'
-        ? { kind: 'host' }
-        : {
-            kind: 'dir',
-            dir: rootfs.dir,
-            path: resolvePath(rootfs.dir),
-            overlay: rootfs.overlay ?? true,
-            readonly: rootfs.readonly ?? false,
-            idmap: rootfs.idmap ?? null,
-          },
-    command: input.command,
+    rootfs: rootfsSpec(input.rootfs, resolvePath),
+    command: mergedArgv(argv, { entrypoint: null, command: null }),
+    argv,
     env: input.env ?? {},
     workingDir: input.working_dir ?? '/',
     user: input.user ?? { user: 0, group: 0, groups: [] },
