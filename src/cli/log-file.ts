@@ -1,68 +1,86 @@
-/** Reading CRI log files: 'TIME stdout|stderr F|P TEXT' a line, rotated by number. */
-import { closeSync, existsSync, fstatSync, openSync, readSync, readFileSync, statSync } from 'node:fs';
+/** Reading a container's log: the current file and those that rotation has given a number. */
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { LogParser, type LogEntry } from './log-line.ts';
 
 /** Rotated files that may exist beside the current one. */
 const MAX_ROTATED = 100;
 
-export interface LogText {
-  readonly lines: readonly string[];
-  /** Where to go on reading the current file. */
-  readonly position: { readonly inode: number; readonly offset: number };
-}
+/** Reads what there is, then what is added; rotation and truncation lose nothing that is still in a file. */
+export class LogReader {
+  readonly #path: string;
+  readonly #parser = new LogParser();
+  /** Bytes of a line that has not ended. */
+  #rest: Buffer = Buffer.alloc(0);
+  /** The file that was read last, and how far. */
+  #inode = 0;
+  #offset = 0;
 
-/** All lines, oldest first; a container that never wrote has none. */
-export function readLog(path: string): LogText {
-  const rotated: string[] = [];
-  for (let i = 1; i <= MAX_ROTATED && existsSync(`${path}.${i}`); i++) {
-    rotated.unshift(readFileSync(`${path}.${i}`, 'utf8'));
+  constructor(path: string) {
+    this.#path = path;
   }
-  let current = '';
-  let position = { inode: 0, offset: 0 };
-  if (existsSync(path)) {
-    const buffer = readFileSync(path);
-    current = buffer.toString('utf8');
-    position = { inode: statSync(path).ino, offset: buffer.length };
-  }
-  const lines = [...rotated, current].join('').split('\n');
-  if (lines.at(-1) === '') {
-    lines.pop();
-  }
-  return { lines, position };
-}
 
-const POLL = 200;
-
-/** Prints further lines until `running` says no more; a rotation is followed into the new file. */
-export async function followLog(
-  path: string,
-  from: LogText['position'],
-  print: (line: string) => void,
-  running: () => boolean,
-): Promise<void> {
-  let { inode, offset } = from;
-  let rest = '';
-  for (;;) {
-    const goesOn = running();
-    if (existsSync(path)) {
-      const fd = openSync(path, 'r');
-      try {
-        const stat = fstatSync(fd);
-        if (stat.ino !== inode) {
-          inode = stat.ino;
-          offset = 0;
+  /** Entries that came since the last time; at first all there are, rotated files before the current one. */
+  read(): LogEntry[] {
+    const entries: LogEntry[] = [];
+    for (const path of this.#unread()) {
+      const bytes = this.#added(path);
+      const lines = Buffer.concat([this.#rest, bytes]);
+      const end = lines.lastIndexOf('\n') + 1;
+      this.#rest = lines.subarray(end);
+      for (const line of lines.subarray(0, end).toString('utf8').split('\n').slice(0, -1)) {
+        const entry = this.#parser.take(line);
+        if (entry !== undefined) {
+          entries.push(entry);
         }
-        const buffer = Buffer.alloc(Math.max(0, stat.size - offset));
-        offset += readSync(fd, buffer, 0, buffer.length, offset);
-        const parts = (rest + buffer.toString('utf8')).split('\n');
-        rest = parts.pop() ?? '';
-        parts.forEach(print);
-      } finally {
-        closeSync(fd);
       }
     }
-    if (!goesOn) {
-      return;
-    }
-    await new Promise((resolve) => setTimeout(resolve, POLL));
+    return entries;
   }
+
+  /** Files with something to read, oldest first: the one read last, wherever it is by now, and those after it. */
+  #unread(): string[] {
+    const files = [this.#path];
+    if (inodeOf(this.#path) !== this.#inode) {
+      for (let n = 1; n <= MAX_ROTATED; n++) {
+        const inode = inodeOf(`${this.#path}.${n}`);
+        if (inode === 0) {
+          break;
+        }
+        files.unshift(`${this.#path}.${n}`);
+        if (inode === this.#inode) {
+          break;
+        }
+      }
+    }
+    return files;
+  }
+
+  #added(path: string): Buffer {
+    let fd: number;
+    try {
+      fd = openSync(path, 'r');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+        return Buffer.alloc(0);
+      }
+      throw error;
+    }
+    try {
+      const { ino, size } = fstatSync(fd);
+      if (ino !== this.#inode || size < this.#offset) {
+        this.#offset = 0;
+      }
+      this.#inode = ino;
+      const buffer = Buffer.alloc(size - this.#offset);
+      const length = readSync(fd, buffer, 0, buffer.length, this.#offset);
+      this.#offset += length;
+      return buffer.subarray(0, length);
+    } finally {
+      closeSync(fd);
+    }
+  }
+}
+
+function inodeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.ino ?? 0;
 }

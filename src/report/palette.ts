@@ -7,11 +7,21 @@ export interface Palette {
   readonly replace: (text: string) => string;
   readonly dim: (text: string) => string;
   readonly bold: (text: string) => string;
+  /** Colours without a meaning, to tell things apart; none where there are no colours. */
+  readonly tints: ReadonlyArray<(text: string) => string>;
 }
 
 const same = (text: string): string => text;
 
-export const PLAIN: Palette = { add: same, change: same, remove: same, replace: same, dim: same, bold: same };
+export const PLAIN: Palette = {
+  add: same,
+  change: same,
+  remove: same,
+  replace: same,
+  dim: same,
+  bold: same,
+  tints: [],
+};
 
 /** The palette for a colour-capable output; loads chalk only then. */
 export async function colours(): Promise<Palette> {
@@ -24,5 +34,13 @@ export async function colours(): Promise<Palette> {
     replace: (t) => chalk.magenta(t),
     dim: (t) => chalk.dim(t),
     bold: (t) => chalk.bold(t),
+    tints: [
+      (t) => chalk.cyan(t),
+      (t) => chalk.yellow(t),
+      (t) => chalk.green(t),
+      (t) => chalk.magenta(t),
+      (t) => chalk.blue(t),
+      (t) => chalk.red(t),
+    ],
   };
 }

@@ -65,8 +65,8 @@ containers:
     assert.is(all.get('failing')?.restarts, 2);
     assert.is(all.get('setup')?.state, 'exited (0)');
     const logs = await box.tsbox('logs', 'setup', 'web', '--stack', 'course');
-    assert.match(logs.stdout, 'setup | preparing\nsetup | oops\n');
-    assert.match(logs.stdout, 'web | hello from 1\n');
+    assert.match(logs.stdout, /^setup \| preparing\nsetup \| oops\n/m);
+    assert.match(logs.stdout, 'web   | hello from 1\n');
     assert.not.ok(existsSync(join(root, 'newfile')), 'the overlay took the write');
     const status = procStatus(all.get('ro')?.pid ?? 0);
     assert.is(status.get('Uid'), '1000\t1000\t1000\t1000');

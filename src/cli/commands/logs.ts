@@ -2,48 +2,70 @@ import type { Command } from '../main.ts';
 import { numberOption } from '../args.ts';
 import { EXIT } from '../exit.ts';
 import { TsboxError } from '../../errors.ts';
-import { out } from '../output.ts';
+import { out, paletteFor } from '../output.ts';
 import { requirePrivileges } from '../session.ts';
 
 export const command: Command = {
-  options: ['stack', 'tail', 'timestamps', 'follow'],
-  usage: 'tsbox logs CONTAINER… [--stack NAME] [--tail N] [--timestamps] [--follow]',
-  help: 'Shows what containers wrote to standard output and error, rotated files first. --follow goes on until the container ends.',
+  options: ['file', 'stack', 'var', 'tail', 'timestamps', 'follow', 'since', 'until', 'stream', 'json'],
+  usage:
+    'tsbox logs [CONTAINER…] [--stack NAME | -f FILE] [--tail N] [--since TIME] [--until TIME] [--stream stdout|stderr]\n' +
+    '           [--timestamps] [--follow] [--json]',
+  help: [
+    'Shows what containers wrote to standard output and error, in the order of time, rotated files included. Without',
+    'names: all of the stack. A name stands for all replicas of a container.',
+    '',
+    '  --follow, -F         goes on, through rotation, restarts and added replicas, until the last of them has ended',
+    '  --tail, -n N         only the last N lines of each container',
+    '  --since, --until     from and to a point in time: 10m (ago), 2026-01-31T12:00:00Z, or seconds since 1970',
+    '  --stream             only what went to standard output (stdout) or error (stderr)',
+    '  --timestamps, -t     the time of each line before it',
+    '  --json               one object a line: time, stack, container, stream, text',
+  ].join('\n'),
   async run(args) {
-    if (args.positionals.length === 0) {
-      throw new TsboxError('TSB2001', 'logs needs the name of a container', {
-        hint: 'tsbox logs web; tsbox ps lists them',
-      });
-    }
     const { openReader } = await import('../../kernel/reader.ts');
-    const { findContainer } = await import('../containers.ts');
-    const { leafName } = await import('../../resources/container/replica-names.ts');
-    const { readLog, followLog } = await import('../log-file.ts');
+    const { parseTime } = await import('../log-line.ts');
+    const { Logs } = await import('../log-follow.ts');
+    const { containersOf } = await import('../stack-containers.ts');
+    const { findAllTargets, fullAddress } = await import('../target.ts');
+    const { addressFits, containerOf } = await import('../../resources/container/replica-names.ts');
     const reader = openReader(process.env);
     requirePrivileges(reader, 'logs');
-    const tail = numberOption(args, 'tail', -1, 0, 10_000_000);
-    const several = args.positionals.length > 1;
-    const targets = args.positionals.map((wanted) => findContainer(reader, wanted, args.stack));
-    const follows: Promise<void>[] = [];
-    for (const c of targets) {
-      const path = `${reader.settings.runDir}/${c.stack}/logs/${leafName(c.name)}.log`;
-      const prefix = several ? `${c.name} | ` : '';
-      const print = (line: string): void =>
-        out(`${prefix}${args.flags.timestamps === true ? line : line.replace(/^\S+ \S+ \S+ ?/, '')}\n`);
-      const { lines, position } = readLog(path);
-      (tail === -1 ? lines : tail === 0 ? [] : lines.slice(-tail)).forEach(print);
-      if (args.flags.follow === true) {
-        follows.push(
-          followLog(
-            path,
-            position,
-            print,
-            () => findContainer(reader, `container/${c.stack}:${c.name}`, undefined).supervised,
-          ),
-        );
-      }
+    const { stream, since, until } = args.values;
+    if (stream !== undefined && stream !== 'stdout' && stream !== 'stderr') {
+      throw new TsboxError('TSB2001', `--stream must be stdout or stderr, not '${stream}'`);
     }
-    await Promise.all(follows);
+    const now = Date.now();
+    const targets = findAllTargets(reader, await containersOf(args), args.stack, 'container');
+    // A name without a number goes on to stand for the replicas that are added.
+    const named = args.positionals.length === 0 ? undefined : args.positionals;
+    const groups = targets.map(fullAddress).map((a) => (isNumbered(named, a) ? a : containerOf(a)));
+    const stacks = [...new Set(targets.map((t) => t.stack))];
+    const logs = new Logs(reader, stacks, {
+      tail: numberOption(args, 'tail', -1, 0, 10_000_000),
+      since: since === undefined ? -Infinity : parseTime('since', since, now),
+      until: until === undefined ? Infinity : parseTime('until', until, now),
+      stream,
+      wanted: (address) => named === undefined || groups.some((g) => addressFits(address, g)),
+    });
+    const { linePrinter } = await import('../log-print.ts');
+    const several = targets.length > 1 || named === undefined;
+    const print = linePrinter({
+      names: targets.map((t) => t.address.slice('container/'.length)),
+      prefix: several,
+      timestamps: args.flags.timestamps === true,
+      json: args.flags.json === true,
+      palette: await paletteFor(args),
+    });
+    logs.first().forEach((item) => out(print(item)));
+    if (args.flags.follow === true) {
+      await logs.follow((items) => items.forEach((item) => out(print(item))));
+    }
     return EXIT.ok;
   },
 };
+
+/** Whether a container is asked for by its number, and not as one of all replicas. */
+function isNumbered(named: readonly string[] | undefined, address: string): boolean {
+  const name = address.replace(/^container\/[^:]*:/, '');
+  return named?.some((n) => n === name || n.endsWith(`/${name}`) || n.endsWith(`:${name}`)) === true;
+}
