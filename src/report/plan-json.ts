@@ -1,5 +1,6 @@
 /** The plan as a line-delimited event stream, in the shape of Terraform's machine-readable UI. */
 import { driftCount, summarise, type Action, type Plan, type PlannedChange } from '../planner/plan.ts';
+import { containerOf, parseReplica } from '../resources/container/replica-names.ts';
 
 /** The version of that stream's format. */
 const UI_VERSION = '1.2';
@@ -25,14 +26,15 @@ function line(type: string, message: string, payload: Readonly<Record<string, un
 }
 
 export function resourceJson(change: Pick<PlannedChange, 'address' | 'kind'>): Record<string, unknown> {
+  const name = change.address.slice(change.kind.length + 1);
   return {
     addr: change.address,
     module: '',
     resource: change.address,
     implied_provider: 'tsbox',
     resource_type: `tsbox_${change.kind}`,
-    resource_name: change.address.slice(change.kind.length + 1),
-    resource_key: null,
+    resource_name: containerOf(name),
+    resource_key: parseReplica(name)?.index ?? null,
   };
 }
 

@@ -3,6 +3,8 @@ import { isEmpty, isRelease, summarise, type Action, type Plan, type PlannedChan
 import { isList, type Attribute, type Value } from '../resources/attribute.ts';
 import type { AttributeChange } from '../resources/kind.ts';
 import { kindOf } from '../resources/registry.ts';
+import { containerOf, parseReplica } from '../resources/container/replica-names.ts';
+import { folded, foldOf, foldText, indexRanges, type Fold } from './alike.ts';
 import type { Palette } from './palette.ts';
 import { escapeControls, humanValue, showValue } from './values.ts';
 
@@ -57,12 +59,10 @@ function paintOf(action: Action, palette: Palette): (text: string) => string {
 
 /** Renders a whole plan. */
 export function renderPlan(plan: Plan, palette: Palette): string {
-  const lines: string[] = [];
-  for (const change of plan.changes) {
-    if (change.action !== 'no-op') {
-      lines.push(...renderChange(change, palette));
-    }
-  }
+  const lines = renderChanges(
+    plan.changes.filter((c) => c.action !== 'no-op'),
+    palette,
+  );
   if (plan.unreadable.length > 0) {
     lines.push(...notRead(plan));
   }
@@ -104,10 +104,48 @@ function notRead(plan: Plan): string[] {
   ];
 }
 
-export function renderChange(change: PlannedChange, palette: Palette): string[] {
+/** Changes of replicas that are alike, one after the other, as one. */
+function renderChanges(changes: readonly PlannedChange[], palette: Palette): string[] {
+  const lines: string[] = [];
+  for (let at = 0; at < changes.length;) {
+    const change = changes[at] as PlannedChange;
+    const fold = foldFrom(changes, at, palette);
+    if (fold === undefined || fold.indexes.length === 1) {
+      lines.push(...renderChange(change, palette));
+      at++;
+      continue;
+    }
+    const label = `${containerOf(change.address)}[${indexRanges(fold.indexes)}]`;
+    const [head = ''] = renderChange({ ...change, facts: {} }, palette, label);
+    lines.push(head, ...foldText(fold).split('\n').slice(1));
+    at += fold.indexes.length;
+  }
+  return lines;
+}
+
+/** What the changes from `at` on say together, as far as they are alike; undefined for what is no replica. */
+function foldFrom(changes: readonly PlannedChange[], at: number, palette: Palette): Fold | undefined {
+  let fold: Fold | undefined;
+  const container = containerOf(changes[at]?.address ?? '');
+  for (const change of changes.slice(at)) {
+    const replica = parseReplica(change.address);
+    if (replica?.container !== container) {
+      break;
+    }
+    const text = renderChange({ ...change, facts: {} }, palette, container).join('\n');
+    const next = fold === undefined ? foldOf(replica.index, text) : folded(fold, replica.index, text);
+    if (next === undefined) {
+      break;
+    }
+    fold = next;
+  }
+  return fold;
+}
+
+export function renderChange(change: PlannedChange, palette: Palette, label = change.address): string[] {
   const paint = paintOf(change.action, palette);
   const pid = change.facts['pid'];
-  const head = `${SYMBOL[change.action]} ${change.address.padEnd(ADDRESS_WIDTH - 4)} ${isRelease(change) ? 'given back' : WORD[change.action]}`;
+  const head = `${SYMBOL[change.action]} ${label.padEnd(ADDRESS_WIDTH - 4)} ${isRelease(change) ? 'given back' : WORD[change.action]}`;
   const notes = [
     ...(change.missing ? ['drift: it was there at the last apply'] : []),
     ...change.reasons,

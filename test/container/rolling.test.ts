@@ -73,7 +73,15 @@ test('one at a time by default: each is up before the next is ended', async () =
     const before = await pids(box);
     assert.is(mostAtOnce(lastApply(box)), 4, 'made side by side');
     const plan = (await box.tsbox('plan', '--var', 'version=two')).stdout;
-    assert.match(plan, /rolling, 1 at a time/);
+    assert.match(plan, /^-\/\+ container\/web\[0\.\.3\] +replaced {3}# rolling, 1 at a time\n {6}~ env/m);
+    const events = (await box.tsbox('plan', '--json', '--var', 'version=two')).stdout.trimEnd().split('\n');
+    const addresses = events
+      .map((l) => JSON.parse(l) as { type: string; change?: { resource: { addr: string; resource_key: number } } })
+      .flatMap((e) => (e.type === 'planned_change' ? [e.change?.resource] : []));
+    assert.equal(
+      addresses.map((r) => [r?.addr, r?.resource_key]),
+      [0, 1, 2, 3].map((i) => [`container/web[${i}]`, i]),
+    );
     assert.is((await box.tsbox('apply', '--auto-approve', '--var', 'version=two')).code, 0);
     const lines = lastApply(box);
     assert.is(mostAtOnce(lines), 1);
