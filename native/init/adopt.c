@@ -1,6 +1,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "health.h"
 #include "proc.h"
 #include "report.h"
 #include "supervisor.h"
@@ -35,6 +36,7 @@ int container_adopt(struct supervisor *s) {
   s->state.restarts = s->spec->adopt_restarts;
   s->pid = pid;
   s->adopted = true;
+  health_recall(s);
   return 0;
 }
 

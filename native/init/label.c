@@ -1,7 +1,6 @@
 #include "label.h"
 
 #include <sys/xattr.h>
-#include <time.h>
 
 #include "proc.h"
 #include "report.h"
@@ -20,10 +19,8 @@ static void field(struct text *t, const char *name, int64_t value) {
 }
 
 int label_write(int dir, const struct spec *spec, const struct run_state *s) {
-  char buf[256], own[24];
-  struct timespec now;
+  char buf[320], own[24];
   if (dir < 0) return 0;
-  clock_gettime(CLOCK_REALTIME, &now);
   (void)proc_start_time(sys_getpid(), own, sizeof own);
   struct text t = text_into(buf, sizeof buf);
   text_str(&t, "state=");
@@ -37,7 +34,12 @@ int label_write(int dir, const struct spec *spec, const struct run_state *s) {
   field(&t, " exit=", s->exit);
   field(&t, " signal=", s->signal);
   field(&t, " restarts=", s->restarts);
-  field(&t, " since=", (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+  field(&t, " since=", s->since);
+  if (s->health) {
+    text_str(&t, " health=");
+    text_str(&t, s->health);
+    field(&t, " failing=", s->failing);
+  }
   if (fsetxattr(dir, spec->run_xattr, buf, text_len(&t), 0) < 0) return fail("label", spec->label_dir);
   return 0;
 }

@@ -12,6 +12,11 @@ struct run_state {
   char start[24];
   int exit, signal;
   uint32_t restarts;
+  /* Wall clock of the last change of state, ms. */
+  int64_t since;
+  /* NULL without health checks. */
+  const char *health;
+  uint32_t failing;
 };
 
 /* Opens the directory for good (a descriptor does not keep a cgroup from being removed); -1 with the fault set. */

@@ -225,6 +225,9 @@ void *mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset) 
   return (void *)call(SYS_mmap, P(at), (long)n, protection, flags, fd, offset);
 }
 
+int munmap(void *at, size_t n) { return (int)call(SYS_munmap, P(at), (long)n, 0, 0, 0, 0); }
+int unlink(const char *path) { return (int)call(SYS_unlinkat, AT_FDCWD, P(path), 0, 0, 0, 0); }
+
 int execve(const char *path, char *const argv[], char *const env[]) {
   return (int)call(SYS_execve, P(path), P(argv), P(env), 0, 0, 0);
 }
@@ -258,3 +261,7 @@ int socketpair(int domain, int type, int protocol, int pair[2]) {
 ssize_t send(int fd, const void *buf, size_t n, int flags) { return call(SYS_sendto, fd, P(buf), (long)n, flags, 0, 0); }
 ssize_t sendmsg(int fd, const struct msghdr *h, int flags) { return call(SYS_sendmsg, fd, P(h), flags, 0, 0, 0); }
 ssize_t recvmsg(int fd, struct msghdr *h, int flags) { return call(SYS_recvmsg, fd, P(h), flags, 0, 0, 0); }
+int connect(int fd, const struct sockaddr *to, socklen_t n) { return (int)call(SYS_connect, fd, P(to), n, 0, 0, 0); }
+int getsockopt(int fd, int level, int name, void *restrict value, socklen_t *restrict n) {
+  return (int)call(SYS_getsockopt, fd, level, name, P(value), P(n), 0);
+}

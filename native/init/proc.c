@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/statfs.h>
+#include <time.h>
 
 #include "report.h"
 #include "sys.h"
@@ -44,6 +45,15 @@ int proc_start_time(pid_t pid, char *out, size_t size) {
   if (!p) return errno = EINVAL, -1;
   while (*p >= '0' && *p <= '9') text_bytes(&t, p++, 1);
   return 0;
+}
+
+/* man 5 proc: clock ticks since boot, which on both machines are 100 a second in what user space sees. */
+int64_t proc_age_ms(const char *start_time) {
+  struct timespec t;
+  uint64_t ticks;
+  if (!parse_num(start_time, INT64_MAX / 10, &ticks) || clock_gettime(CLOCK_BOOTTIME, &t) < 0) return 0;
+  int64_t age = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 - (int64_t)ticks * 10;
+  return age > 0 ? age : 0;
 }
 
 bool proc_zombie_status(pid_t pid, const char *start, int *status) {

@@ -9,6 +9,9 @@
 /* Field 22 of /proc/PID/stat as text, '' when there is no such process; 0 or -1 with errno. */
 int proc_start_time(pid_t pid, char *out, size_t size);
 
+/* How long ago that was, ms. */
+int64_t proc_age_ms(const char *start_time);
+
 /* The wait status of a process that has ended and not been reaped yet, if it is the one that started then. */
 bool proc_zombie_status(pid_t pid, const char *start, int *status);
 

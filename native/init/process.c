@@ -73,9 +73,9 @@ int process_exec(const struct spec *spec, int channel) {
    * either at the end it comes before the capabilities go.
    */
   bool filter_last = spec->no_new_privs || spec->caps.effective >> CAP_SYS_ADMIN_ & 1;
-  char **argv = vector(spec, REC_ARG, spec->nargs), **env = vector(spec, REC_ENV, spec->nenv);
+  char **argv = spec->argv ? spec->argv : vector(spec, REC_ARG, spec->nargs), **env = vector(spec, REC_ENV, spec->nenv);
   if (!argv || !env) return fail("exec", "vectors");
-  if (spec->nargs == 0) return fail_with(EINVAL, "exec", "no arguments");
+  if (!argv[0]) return fail_with(EINVAL, "exec", "no arguments");
 
   if (spec->umask >= 0) umask((mode_t)spec->umask);
   /* As root first: a directory its own user cannot reach is still a working directory. */

@@ -8,6 +8,8 @@
 #define SPEC_MAGIC 0x58425354u /* "TSBX" */
 #define SPEC_VERSION 1u
 #define SPEC_MAX (16u << 20)
+/* magic, version, mode, size */
+#define SPEC_HEADER 16
 
 static size_t left(const struct cursor *c) { return (size_t)(c->end - c->at); }
 
@@ -169,6 +171,10 @@ static bool decode(struct spec *s, uint32_t tag, struct cursor p) {
     case REC_HOSTNAME: return s->set_hostname = true, cursor_str(&p, &s->hostname) && p.at == p.end;
     case REC_DOMAINNAME: return s->set_domainname = true, cursor_str(&p, &s->domainname) && p.at == p.end;
     case REC_IDMAP: return decode_idmap(p, &map);
+    case REC_MAILBOX: return cursor_str(&p, &s->mailbox) && p.at == p.end;
+    case REC_XATTRS:
+      return cursor_str(&p, &s->health_xattr) && cursor_str(&p, &s->probe_xattr) && cursor_str(&p, &s->history_xattr) &&
+             p.at == p.end;
     default: return false;
   }
 }
@@ -180,11 +186,12 @@ int spec_load(int fd, struct spec *s) {
   s->title = s->label_dir = s->run_xattr = s->policy_xattr = s->cgroup = "";
   s->uid_map = s->gid_map = s->time_offsets = s->hostname = s->domainname = "";
   s->cwd = s->log_path = s->adopt_start = s->pin_target = "";
+  s->mailbox = s->health_xattr = s->probe_xattr = s->history_xattr = "";
   s->umask = -1;
   s->policy.stop_signal = 15;
 
   if (fstat(fd, &st) < 0) return fail("spec", "fd 3");
-  if (st.st_size < 16 || st.st_size > SPEC_MAX) return fail_with(EINVAL, "spec", "size");
+  if (st.st_size < SPEC_HEADER || st.st_size > SPEC_MAX) return fail_with(EINVAL, "spec", "size");
   const uint8_t *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
   if (map == MAP_FAILED) return fail("spec", "mmap");
   close(fd);
@@ -194,9 +201,14 @@ int spec_load(int fd, struct spec *s) {
       magic != SPEC_MAGIC || version != SPEC_VERSION || size != (uint64_t)st.st_size || s->mode < MODE_SUPERVISE ||
       s->mode >= MODES)
     return fail_with(EINVAL, "spec", "header");
-  s->data = c.at;
+  s->data = map + SPEC_HEADER;
   s->end = c.end;
   while (c.at < c.end)
     if (!next_record(&c, &tag, &payload) || !decode(s, tag, payload)) return fail_with(EINVAL, "spec", "record");
   return 0;
+}
+
+void spec_unload(struct spec *s) {
+  const uint8_t *map = s->data - SPEC_HEADER;
+  (void)munmap((void *)(uintptr_t)map, (size_t)(s->end - map));
 }

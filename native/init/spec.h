@@ -53,7 +53,10 @@ enum record_tag {
   /* Maps of an op that is idmapped by others than the container's. */
   REC_IDMAP = 50,
   REC_SYSCTL = 60,
-  REC_SYSCTL_GROUP
+  REC_SYSCTL_GROUP,
+  /* Supervision. */
+  REC_MAILBOX = 80,
+  REC_XATTRS
 };
 
 enum root_op_kind {
@@ -148,10 +151,15 @@ struct spec {
   const char *adopt_start;
   uint32_t pin_type;
   const char *pin_target;
+  const char *mailbox, *health_xattr, *probe_xattr, *history_xattr;
+  /* Run instead of the description's own command; NULL for that one. */
+  char **argv;
 };
 
 /* Maps and checks the description on `fd`; 0, or -1 with the fault set (step "spec"). */
 int spec_load(int fd, struct spec *spec);
+/* Lets go of its text. */
+void spec_unload(struct spec *spec);
 
 /* The records of one tag, in order: start with spec_records, then the next payload until false. */
 struct cursor spec_records(const struct spec *spec);

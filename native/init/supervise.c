@@ -8,6 +8,9 @@
 #include <time.h>
 
 #include "cgroup.h"
+#include "health.h"
+#include "history.h"
+#include "mailbox.h"
 #include "proc.h"
 #include "report.h"
 #include "supervisor.h"
@@ -34,14 +37,29 @@ static struct {
   int64_t started, restart_at, kill_at;
   uint32_t streak;
   bool stopping;
+  /* Ended for its health's sake. */
+  bool ill;
+  /* Of the cgroup when the run began. */
+  uint64_t oom_kills;
 } run;
 
-static void set_state(const char *state) {
+static void begun(void) {
+  run.started = now_ms();
+  if (sup.adopted) run.started -= proc_age_ms(sup.state.start);
+  run.ill = false;
+  run.oom_kills = cgroup_oom_kills(sup.spec, sup.cgroup);
+  health_begin(&sup, run.started);
+}
+
+/* A directory that has been removed under us is the caller's doing; after the start there is nobody left to tell. */
+static int set_state(const char *state) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  sup.state.since = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
   sup.state.state = state;
   sup.state.pid = sup.pid;
   if (sup.pid == 0) sup.state.start[0] = '\0';
-  /* A directory that has been removed under us is the caller's doing; there is nobody left to tell. */
-  (void)label_write(sup.label, sup.spec, &sup.state);
+  return label_write(sup.label, sup.spec, &sup.state);
 }
 
 void signals_read(struct supervisor *s) {
@@ -62,7 +80,7 @@ static int null_stdio(void) {
   return 0;
 }
 
-static int prepare(const struct spec *spec) {
+static int prepare(struct spec *spec) {
   sup.spec = spec;
   sup.state = (struct run_state){.state = "starting", .exit = -1};
   (void)setsid(); /* EPERM: the caller already made us a leader. */
@@ -76,6 +94,7 @@ static int prepare(const struct spec *spec) {
   if (*spec->label_dir && (sup.label = label_open(spec)) < 0) return -1;
   if (log_open(spec) < 0) return -1;
   sup.policy = label_policy(sup.label, spec);
+  health_load(&sup, 0);
   return 0;
 }
 
@@ -95,24 +114,37 @@ static void kill_all(void) {
 }
 
 static _Noreturn void finish(const char *state, int code) {
-  set_state(state);
+  (void)set_state(state);
   _exit(code);
+}
+
+/* The stop signal, and the kill after the grace. */
+static void ask_to_end(void) {
+  (void)sys_pidfd_send_signal(sup.pidfd, (int)sup.policy.stop_signal);
+  bool in_vain = proc_drops_signal(sup.pid, (int)sup.policy.stop_signal);
+  run.kill_at = now_ms() + (in_vain ? 0 : (int64_t)sup.policy.grace_ms);
 }
 
 static void stop(void) {
   if (run.stopping) return;
   run.stopping = true;
   if (sup.pid == 0) finish("stopped", 0);
-  set_state("stopping");
-  (void)sys_pidfd_send_signal(sup.pidfd, (int)sup.policy.stop_signal);
-  bool in_vain = proc_drops_signal(sup.pid, (int)sup.policy.stop_signal);
-  run.kill_at = now_ms() + (in_vain ? 0 : (int64_t)sup.policy.grace_ms);
+  (void)set_state("stopping");
+  ask_to_end();
+}
+
+static void heed(enum health_action action) {
+  if (action == HEALTH_GO_ON || run.stopping || run.ill || sup.pid == 0) return;
+  run.ill = true;
+  if (action == HEALTH_STOP) stop();
+  else ask_to_end();
 }
 
 static bool restart_due(void) {
   const struct restart_policy *p = &sup.policy;
   bool failed = sup.state.exit != 0 || sup.state.signal != 0;
-  if (p->kind == RESTART_NO || (p->kind == RESTART_ON_FAILURE && !failed)) return false;
+  /* A health check that restarts does so whatever the policy says of ends by themselves. */
+  if (!run.ill && (p->kind == RESTART_NO || (p->kind == RESTART_ON_FAILURE && !failed))) return false;
   return p->max == 0 || run.streak < p->max;
 }
 
@@ -124,6 +156,12 @@ static int64_t backoff(void) {
 
 /* The container's process has ended. */
 static void ended(int code, int signal) {
+  int64_t ran = now_ms() - run.started;
+  struct run_end end = {code, signal, ran, cgroup_oom_kills(sup.spec, sup.cgroup) - run.oom_kills,
+                        run.ill ? "unhealthy" : run.stopping ? "stop" : "exit"};
+  history_add(sup.label, sup.spec, &end);
+  bool was_healthy = health_end(&sup);
+  run.kill_at = 0;
   close(sup.pidfd);
   sup.pidfd = -1;
   sup.pid = 0;
@@ -136,10 +174,14 @@ static void ended(int code, int signal) {
     if (sup.cgroup >= 0) (void)cgroup_kill(sup.cgroup);
     finish("stopped", 0);
   }
-  if (now_ms() - run.started >= STEADY_MS) run.streak = 0;
+  if (run.ill) {
+    /* Nothing of it may be left when it begins again. */
+    if (sup.cgroup >= 0) (void)cgroup_kill(sup.cgroup);
+    if (was_healthy) run.streak = 0;
+  } else if (ran >= STEADY_MS) run.streak = 0;
   if (!restart_due()) finish("exited", 0);
   run.restart_at = now_ms() + backoff();
-  set_state("backoff");
+  (void)set_state("backoff");
 }
 
 static void restart(void) {
@@ -149,8 +191,8 @@ static void restart(void) {
   for (int id = 0; id < LOG_STREAMS; id++)
     if (*sup.spec->log_path && sup.logs[id].write < 0 && log_pipe_make(&sup.logs[id]) < 0) finish("failed", 1);
   if (container_start(&sup) == 0) {
-    run.started = now_ms();
-    set_state("running");
+    begun();
+    (void)set_state("running");
     return;
   }
   if (sup.stop_asked) finish("stopped", 0);
@@ -185,20 +227,30 @@ static void adopted_ended(void) {
 }
 
 static int timeout(void) {
-  int64_t at = run.restart_at && (!run.kill_at || run.restart_at < run.kill_at) ? run.restart_at : run.kill_at;
+  int64_t due[] = {run.restart_at, run.kill_at, health_due()}, at = 0;
+  for (int i = 0; i < 3; i++)
+    if (due[i] && (!at || due[i] < at)) at = due[i];
   if (!at) return -1;
   int64_t wait = at - now_ms();
   return wait < 0 ? 0 : wait > 3600000 ? 3600000 : (int)wait;
 }
 
+static void reload(void) {
+  sup.reload_asked = false;
+  mailbox_take(&sup);
+  sup.policy = label_policy(sup.label, sup.spec);
+  health_load(&sup, now_ms());
+}
+
 /* What has been asked for, and what is due. */
 static void act(void) {
-  if (sup.reload_asked) sup.reload_asked = false, sup.policy = label_policy(sup.label, sup.spec);
+  if (sup.reload_asked) reload();
   /* Before the ends are looked at: an end after a request to stop is not followed by a restart. */
   if (sup.stop_asked) stop();
   if (sup.reap_asked) sup.reap_asked = false, reap();
   if (run.kill_at && now_ms() >= run.kill_at) kill_all();
   if (run.restart_at && now_ms() >= run.restart_at) restart();
+  heed(health_act(&sup, now_ms()));
 }
 
 static _Noreturn void loop(void) {
@@ -209,7 +261,8 @@ static _Noreturn void loop(void) {
     struct pollfd p[] = {{.fd = sup.signals, .events = POLLIN},
                          {.fd = sup.logs[LOG_STDOUT].read, .events = POLLIN},
                          {.fd = sup.logs[LOG_STDERR].read, .events = POLLIN},
-                         {.fd = sup.adopted ? sup.pidfd : -1, .events = POLLIN}};
+                         {.fd = sup.adopted ? sup.pidfd : -1, .events = POLLIN},
+                         {.fd = health_fd(), .events = POLLIN}};
     if (poll(p, sizeof p / sizeof p[0], timeout()) < 0) continue;
     for (int id = 0; id < LOG_STREAMS; id++)
       if (p[1 + id].revents) log_drain((enum log_stream_id)id, &sup.logs[id], DRAIN_SOME);
@@ -221,21 +274,19 @@ static _Noreturn void loop(void) {
   }
 }
 
-int supervise_main(const struct spec *spec) {
+int supervise_main(struct spec *spec) {
   if (prepare(spec) < 0) return -1;
   /* A container that is not ours to take keeps the label it has. */
   bool adopting = spec->adopt_pid > 0;
-  if (!adopting) set_state("starting");
+  if (!adopting) (void)set_state("starting");
   if (begin() < 0) {
     struct fault first = fault;
-    if (!adopting) set_state("failed");
+    if (!adopting) (void)set_state("failed");
     fault = first;
     return -1;
   }
-  run.started = now_ms();
-  sup.state.state = "running";
-  sup.state.pid = sup.pid;
-  if (label_write(sup.label, spec, &sup.state) < 0) {
+  begun();
+  if (set_state("running") < 0) {
     kill_all();
     return -1;
   }

@@ -3,5 +3,5 @@
 #define TSBOX_SUPERVISE_H
 #include "spec.h"
 /* The exit code; or -1 with the fault set when the container could not be started (reported by the caller). */
-int supervise_main(const struct spec *spec);
+int supervise_main(struct spec *spec);
 #endif

@@ -8,7 +8,7 @@
 #include "spec.h"
 
 struct supervisor {
-  const struct spec *spec;
+  struct spec *spec;
   int label, cgroup, signals;
   /* Namespaces named by the description; and those made at the first start, which restarts come back to. */
   struct ns_set joined, kept;

@@ -162,9 +162,9 @@ async function verify(
   again: () => Promise<Plan>,
   stack: Stack | undefined,
 ): Promise<number> {
-  const { isEmpty } = await import('../planner/plan.ts');
+  const { isConverged } = await import('../planner/plan.ts');
   const after = await again();
-  if (!isEmpty(after)) {
+  if (!isConverged(after)) {
     const { renderPlan } = await import('../report/plan-text.ts');
     const { PLAIN } = await import('../report/palette.ts');
     const error = new TsboxError(

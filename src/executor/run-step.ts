@@ -6,6 +6,8 @@ import { enter, evict, makeCgroup, removeCgroup, setFrozen, writeKnobs } from '.
 import { adoptCgroup, releaseCgroup } from './steps/adopt.ts';
 import { adoptContainer, awaitCompleted, setPolicy, startContainer, stopContainer } from './steps/container.ts';
 import { awaitReady } from './steps/await-ready.ts';
+import { awaitHealthy } from './steps/await-healthy.ts';
+import { describeContainer, setHealth } from './steps/supervisor.ts';
 import { applyDevices, clearDevices } from './steps/devices.ts';
 import { applyNetwork, detachProgram } from './steps/network.ts';
 import { setSysctls } from './steps/sysctls.ts';
@@ -61,6 +63,12 @@ export async function runStep(context: ExecutionContext, step: Step): Promise<vo
       return setPolicy(context, step);
     case 'await-ready':
       return awaitReady(context, step);
+    case 'health':
+      return setHealth(context, step);
+    case 'describe':
+      return describeContainer(context, step);
+    case 'await-healthy':
+      return awaitHealthy(context, step);
     case 'await-completed':
       return awaitCompleted(context, step);
   }
@@ -116,6 +124,12 @@ export function describeStep(step: Step): string {
       return 'set policy';
     case 'await-ready':
       return `wait until container/${step.container} is up`;
+    case 'health':
+      return 'set health checks';
+    case 'describe':
+      return 'describe anew';
+    case 'await-healthy':
+      return `wait for container/${step.container} to be healthy`;
     case 'await-completed':
       return `wait for container/${step.container} to complete`;
   }

@@ -5,6 +5,7 @@
  * encodeInitSpec and read by native/init/spec.c; the two must agree.
  */
 import { TsboxError } from '../errors.ts';
+import { parseFields } from './fields-text.ts';
 
 export const NAMESPACE_TYPES = ['user', 'mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup', 'time'] as const;
 export type NamespaceType = (typeof NAMESPACE_TYPES)[number];
@@ -176,6 +177,12 @@ export interface SuperviseSpec {
   /** e.g. trusted.tsbox.run, trusted.tsbox.policy. */
   readonly runXattr: string;
   readonly policyXattr: string;
+  /** Settings of health checks (healthText), the last result (parseProbe), and the last ends (parseHistory). */
+  readonly healthXattr: string;
+  readonly probeXattr: string;
+  readonly historyXattr: string;
+  /** File in which a changed description is handed to the running supervisor, which takes it on SIGHUP; '' for none. */
+  readonly mailbox: string;
   /** v1 cgroup.procs files that the supervisor writes itself into first. */
   readonly supervisorProcs: readonly string[];
   /** cgroup2 leaf directory for CLONE_INTO_CGROUP of the container, '' where there is none. */
@@ -270,7 +277,14 @@ export interface RunState {
   readonly restarts: number;
   /** Wall clock of the last change of state, ms since the epoch. */
   readonly sinceMs: number;
+  /** Of a container with health checks, while it runs and as it was when they ended it. */
+  readonly health?: HealthState;
+  /** Failed checks in a row. */
+  readonly failing?: number;
 }
+
+export const HEALTH_STATES = ['starting', 'healthy', 'unhealthy'] as const;
+export type HealthState = (typeof HEALTH_STATES)[number];
 
 /*
  * The binary form. Little-endian throughout (both supported machines are).
@@ -324,6 +338,8 @@ const TAG = {
   idmap: 50,
   sysctl: 60,
   sysctlGroup: 61,
+  mailbox: 80,
+  xattrs: 81,
 } as const;
 
 const ROOT_OPS = {
@@ -541,6 +557,8 @@ function encodeProcess(w: Writer, p: ProcessSpec): void {
 
 function encodeSupervise(w: Writer, s: SuperviseSpec): void {
   w.record(TAG.label, (r) => r.str(s.labelDir).str(s.runXattr).str(s.policyXattr));
+  w.record(TAG.xattrs, (r) => r.str(s.healthXattr).str(s.probeXattr).str(s.historyXattr));
+  w.record(TAG.mailbox, (r) => r.str(s.mailbox));
   encodeStrings(w, TAG.supervisorProcs, s.supervisorProcs);
   encodeRoot(w, s.root);
   w.record(TAG.log, (r) => r.str(s.log.path).u64(s.log.maxBytes).u32(s.log.files));
@@ -603,16 +621,6 @@ export type InitReport =
   | { readonly ok: true; readonly fields: Readonly<Record<string, string>> }
   | { readonly ok: false; readonly step: string; readonly errno: number; readonly path: string };
 
-/** 'key=value key=value' with values free of blanks. */
-function parseFields(text: string): Record<string, string> {
-  const fields: Record<string, string> = Object.create(null) as Record<string, string>;
-  for (const word of text.split(' ')) {
-    const equals = word.indexOf('=');
-    if (equals > 0) fields[word.slice(0, equals)] = word.slice(equals + 1);
-  }
-  return fields;
-}
-
 /** Anything but a whole line of either form means that init died before it could tell: step 'report', errno 0. */
 export function parseReport(text: string): InitReport {
   const ok = /^ok((?: [a-z]+=\S*)*)\n$/.exec(text);
@@ -636,7 +644,8 @@ const RUN_STATES: readonly string[] = [
 export function runStateText(s: RunState): string {
   return (
     `state=${s.state} pid=${s.pid} start=${s.startTime} supervisor=${s.supervisor} sstart=${s.supervisorStartTime}` +
-    ` exit=${s.exit} signal=${s.signal} restarts=${s.restarts} since=${s.sinceMs}`
+    ` exit=${s.exit} signal=${s.signal} restarts=${s.restarts} since=${s.sinceMs}` +
+    (s.health === undefined ? '' : ` health=${s.health} failing=${s.failing ?? 0}`)
   );
 }
 
@@ -651,6 +660,7 @@ export function parseRunState(text: string): RunState | undefined {
   if (!starts.every((start) => start !== undefined && /^\d*$/.test(start))) return undefined;
   const [pid = 0, supervisor = 0, exit = 0, signal = 0, restarts = 0, sinceMs = 0] = numbers;
   const [startTime = '', supervisorStartTime = ''] = starts;
+  const health = HEALTH_STATES.find((h) => h === f['health']);
   return {
     state: state as RunState['state'],
     pid,
@@ -661,5 +671,6 @@ export function parseRunState(text: string): RunState | undefined {
     signal,
     restarts,
     sinceMs,
+    ...(health === undefined ? {} : { health, failing: Number(f['failing'] ?? 0) || 0 }),
   };
 }

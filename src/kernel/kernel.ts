@@ -1,5 +1,5 @@
 /** Writing to the live system: everything an apply does goes through here. Only the executor and the CLI open one. */
-import { closeSync, mkdirSync, openSync, rmdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, renameSync, rmdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import type { CgroupProgram, Errno, SpawnResult } from '../../native/index.d.ts';
 import { TsboxError } from '../errors.ts';
 import { fileSystemOf } from './filesystems.ts';
@@ -251,6 +251,13 @@ export class Kernel extends LinuxReader {
   // The run directory is an ordinary tmpfs: node's own calls serve.
   makeRunDir(path: string): void {
     mkdirSync(path, { recursive: true, mode: 0o755 });
+  }
+  /** A file that only root reads or writes, whole or not there: it is made beside its place and moved. */
+  placeFile(path: string, data: Uint8Array): void {
+    const partial = `${path}.${process.pid}`;
+    rmSync(partial, { force: true });
+    writeFileSync(partial, data, { flag: 'wx', mode: 0o600 });
+    renameSync(partial, path);
   }
   touch(path: string): void {
     writeFileSync(path, '', { flag: 'a' });

@@ -98,6 +98,17 @@ export function isRelease(change: PlannedChange): boolean {
   return change.action === 'delete' && change.facts['adopted'] !== undefined;
 }
 
+/** True when nothing differs but what a container has become by itself since: its health is not an apply's to vouch for. */
+export function isConverged(plan: Plan): boolean {
+  return plan.changes.every(
+    (c) =>
+      c.action === 'no-op' ||
+      (c.action === 'restart' &&
+        c.extras.length + c.reasons.length === 0 &&
+        c.attributes.every((a) => a.name === 'health')),
+  );
+}
+
 /** True when applying would change nothing in the kernel. */
 export function isEmpty(plan: Plan): boolean {
   return plan.changes.every((c) => c.action === 'no-op');

@@ -18,7 +18,7 @@ export interface Declared {
   /** The subset of needs whose namespaces it lives in: when one of those is made anew, so is this. */
   readonly shares: readonly Address[];
   /** depends_on: what must be true of another container first. */
-  readonly waits: ReadonlyArray<{ readonly address: Address; readonly condition: 'started' | 'completed' }>;
+  readonly waits: ReadonlyArray<{ readonly address: Address; readonly condition: 'started' | 'healthy' | 'completed' }>;
   readonly at: SourceSpan | undefined;
 }
 

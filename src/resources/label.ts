@@ -9,6 +9,10 @@ import type { Value } from './attribute.ts';
 export const LABEL_XATTR = 'trusted.tsbox.label';
 export const RUN_XATTR = 'trusted.tsbox.run';
 export const POLICY_XATTR = 'trusted.tsbox.policy';
+/** Settings of health checks, the last result, and the last ends of a container. */
+export const HEALTH_XATTR = 'trusted.tsbox.health';
+export const PROBE_XATTR = 'trusted.tsbox.probe';
+export const HISTORY_XATTR = 'trusted.tsbox.history';
 /** On the stack's directory, one per pinned namespace: NAMESPACE_XATTR + name. */
 export const NAMESPACE_XATTR = 'trusted.tsbox.ns.';
 /** On our root directory: v2 controllers that we switched on in the mount's root, to be switched off with the last stack. */

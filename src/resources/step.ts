@@ -96,6 +96,12 @@ export type Step =
   | { readonly op: 'policy'; readonly path: string; readonly policy: RestartPolicy }
   /** Wait until a container has run for a while, then for the pause before the next replica. */
   | { readonly op: 'await-ready'; readonly container: string; readonly settleMs: number; readonly delayMs: number }
+  /** Hand settings of health checks (healthText) to the supervisor; null: none. */
+  | { readonly op: 'health'; readonly path: string; readonly text: string | null }
+  /** Hand a changed description to the running supervisor: what it starts next time. */
+  | { readonly op: 'describe'; readonly container: string }
+  /** Wait until a container's health checks have found it healthy. */
+  | { readonly op: 'await-healthy'; readonly container: string }
   /** Wait until a container's process has ended with exit code 0. */
   | { readonly op: 'await-completed'; readonly container: string };
 

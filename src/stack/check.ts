@@ -180,13 +180,32 @@ function containerReferences(checking: Checking, container: ContainerSpec): void
     reportAt(checking, 'key', 'TSB1003', address, ['rootfs'], message, expected);
   }
   Object.keys(container.dependsOn).forEach((name, index) => {
-    containerExists(checking, name, address, dependencyPath(checking, address, name, index), 'all');
+    const path = dependencyPath(checking, address, name, index);
+    containerExists(checking, name, address, path, 'all');
+    healthToWaitFor(checking, container, name, address, path);
   });
   for (const type of NAMESPACE_TYPES) {
     namespaceReference(checking, container, type);
   }
   checkSysctls(checking, container);
   checkOwners(checking, container);
+}
+
+/** Nobody becomes healthy without being looked at. */
+function healthToWaitFor(
+  checking: Checking,
+  container: ContainerSpec,
+  name: string,
+  address: string,
+  path: Path,
+): void {
+  const others = [...checking.items.containers.values()].filter(
+    (c) => c.name === name || c.name.startsWith(`${name}[`),
+  );
+  if (container.dependsOn[name] === 'healthy' && others.some((other) => other.healthcheck === null)) {
+    const message = `container '${name}' has no health check, so it never becomes healthy`;
+    reportAt(checking, 'value', 'TSB1003', address, path, message, 'a container with a healthcheck');
+  }
 }
 
 /** depends_on is a map or a list. */

@@ -15,6 +15,7 @@ import { compileRules } from '../../src/resources/devices/compile.ts';
 import { POLICY_XATTR } from '../../src/resources/label.ts';
 import { assertNoLeaks, snapshot } from '../support/leaks.ts';
 import { editSysctl, SYSCTLS } from '../support/namespace-edits.ts';
+import { SUPERVISION_EDITS } from '../support/supervision-edits.ts';
 import { layout, sandbox } from '../support/sandbox.ts';
 
 type Sandbox = Awaited<ReturnType<typeof sandbox>>;
@@ -194,6 +195,7 @@ const MUTATORS: Readonly<Record<string, Readonly<Record<string, Mutator | string
       const text = String(loadNative().getXattrs([dir], POLICY_XATTR)[0]);
       loadNative().setXattr(dir, POLICY_XATTR, text.replace('signal=15', 'signal=9'));
     },
+    ...SUPERVISION_EDITS,
     cgroup: RECORDED,
     rootfs: RECORDED,
     rootfs_idmap: IMMUTABLE,

@@ -50,6 +50,10 @@ const base: SuperviseSpec = {
   labelDir: '/cg',
   runXattr: 'trusted.tsbox.run',
   policyXattr: 'trusted.tsbox.policy',
+  healthXattr: 'h',
+  probeXattr: 'p',
+  historyXattr: 'e',
+  mailbox: '/m',
   supervisorProcs: ['/v1/a', '/v1/b'],
   cgroup: '/cg',
   cgroupProcs: ['/v1/c'],
@@ -112,6 +116,8 @@ test('a whole description survives the round trip', () => {
   assert.is(mode, 1);
   assert.equal(all(records, 1).map(strings), [['tsbox: a/b']]);
   assert.equal(all(records, 2).map(strings), [['/cg', 'trusted.tsbox.run', 'trusted.tsbox.policy']]);
+  assert.equal(all(records, 81).map(strings), [['h', 'p', 'e']]);
+  assert.equal(all(records, 80).map(strings), [['/m']]);
   assert.equal(all(records, 3).map(strings), [['/v1/a'], ['/v1/b']]);
   assert.equal(all(records, 5).map(strings), [['/v1/c']]);
   assert.is(all(records, 6)[0]?.readUInt32LE(0), (1 << 1) | (1 << 7) | (1 << 2));

@@ -25,6 +25,7 @@ export const command: Command = {
       pid: c.alive ? (c.entry.run?.pid ?? 0) : null,
       restarts: c.entry.run?.restarts ?? 0,
       since: c.entry.run === undefined ? null : new Date(c.entry.run.sinceMs).toISOString(),
+      health: c.alive ? (c.entry.run?.health ?? null) : null,
       exit: c.entry.run === undefined || c.entry.run.exit < 0 ? null : c.entry.run.exit,
       frozen: c.alive && frozen[i] === true,
       cgroup: cgroups[i] ?? '',
@@ -39,7 +40,7 @@ export const command: Command = {
       ...rows.map((r) => [
         r.stack,
         r.name,
-        r.frozen ? `${r.state} (frozen)` : r.state,
+        stateCell(r),
         r.pid === null ? '-' : String(r.pid),
         String(r.restarts),
         r.since === null ? '-' : age(r.since),
@@ -58,6 +59,11 @@ export const command: Command = {
     return EXIT.ok;
   },
 };
+
+function stateCell(r: { readonly state: string; readonly health: string | null; readonly frozen: boolean }): string {
+  const notes = [...(r.health === null ? [] : [r.health]), ...(r.frozen ? ['frozen'] : [])];
+  return notes.length === 0 ? r.state : `${r.state} (${notes.join(', ')})`;
+}
 
 function age(since: string): string {
   const seconds = Math.max(0, Math.round((Date.now() - Date.parse(since)) / 1000));

@@ -24,6 +24,7 @@ export const command: Command = {
     const { makePlan } = await import('../../planner/index.ts');
     const { showValue, humanValue, escapeControls } = await import('../../report/values.ts');
     const { kindOf } = await import('../../resources/registry.ts');
+    const { readRuns, runLines, runsJson } = await import('../show-runs.ts');
     const { effectiveLimits } = await import('../../resources/cgroup/effective.ts');
     const reader = openReader(process.env);
     requirePrivileges(reader, 'show');
@@ -50,6 +51,9 @@ export const command: Command = {
         last_applied: o.applied,
         effective: limits(o).map((l) => ({ name: l.name, value: l.value, set_by: l.setBy })),
         facts: o.facts,
+        ...(o.exists && o.address.startsWith('container/')
+          ? { runs: runsJson(readRuns(reader, cgroupOf(o, root, name) ?? '')) }
+          : {}),
         unmanaged: o.extras.map((e) => e.text),
         unreadable: o.unreadable,
       }));
@@ -85,6 +89,9 @@ export const command: Command = {
         out(
           `    ${limit.name.padEnd(16)}  ${escapeControls(limit.value)}   # ${[human, by].filter((n) => n !== undefined).join('; ')}\n`,
         );
+      }
+      if (o.exists && o.address.startsWith('container/')) {
+        runLines(readRuns(reader, own ?? '')).forEach((line) => out(`${line}\n`));
       }
       for (const extra of o.extras) {
         out(`  ! ${escapeControls(extra.text)}   # not made by tsbox\n`);

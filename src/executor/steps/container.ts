@@ -9,7 +9,7 @@ import { leafName } from '../../resources/container/replica-names.ts';
 import { keptDirectory } from '../../resources/container/rootfs.ts';
 import type { ContainerSpec } from '../../resources/container/schema.ts';
 import { isAlive } from '../../resources/processes.ts';
-import { POLICY_XATTR, RUN_XATTR } from '../../resources/label.ts';
+import { HEALTH_XATTR, HISTORY_XATTR, POLICY_XATTR, PROBE_XATTR, RUN_XATTR } from '../../resources/label.ts';
 import { SUPERVISORS } from '../../resources/scope.ts';
 import type { Step } from '../../resources/step.ts';
 import type { Stack } from '../../stack/types.ts';
@@ -20,6 +20,7 @@ import { endOrphans, supervisorTitle } from '../orphans.ts';
 import { readRun } from '../run-state.ts';
 import { killAll, thawedAbove } from './cgroup.ts';
 import { makeSupervisorsCgroup } from './namespace.ts';
+import { mailboxPath, tellSupervisor } from './mailbox.ts';
 
 type Of<Op extends Step['op']> = Extract<Step, { op: Op }>;
 
@@ -39,12 +40,13 @@ export function logPath(context: ExecutionContext, name: string): string {
   return `${stackRunDir(context)}/logs/${leafName(name)}.log`;
 }
 
-function superviseSpec(context: ExecutionContext, name: string, adopt: SuperviseSpec['adopt']): SuperviseSpec {
+export function superviseSpec(context: ExecutionContext, name: string, adopt: SuperviseSpec['adopt']): SuperviseSpec {
   const { kernel, stackName } = context;
   const { stack, spec } = specOf(context, name);
   const path = leafPath(spec);
   const facts = launchFacts(context, stack, spec);
   kernel.makeRunDir(`${stackRunDir(context)}/logs`);
+  kernel.makeRunDir(mailboxPath(context, ''));
   const v1 = allDirectories(context, path).filter((d) => d.version === 1);
   const supervisors = makeSupervisorsCgroup(context);
   const v2Supervisors = kernel.layout.hierarchies.find((h) => h.version === 2)?.mount;
@@ -54,6 +56,10 @@ function superviseSpec(context: ExecutionContext, name: string, adopt: Supervise
     labelDir: primaryDirectory(context, path),
     runXattr: RUN_XATTR,
     policyXattr: POLICY_XATTR,
+    healthXattr: HEALTH_XATTR,
+    probeXattr: PROBE_XATTR,
+    historyXattr: HISTORY_XATTR,
+    mailbox: mailboxPath(context, name),
     supervisorProcs: supervisors.filter((p) => v2Supervisors === undefined || !p.startsWith(`${v2Supervisors}/`)),
     cgroup: kernel.layout.primary?.version === 2 ? primaryDirectory(context, path) : '',
     cgroupProcs: v1.map((d) => `${d.dir}/cgroup.procs`),
@@ -173,19 +179,10 @@ function thaw(context: ExecutionContext, path: string): void {
   }
 }
 
-const SIGHUP = 1;
-
 /** Writes the policy where the supervisor reads it, and tells it to. */
 export function setPolicy(context: ExecutionContext, step: Of<'policy'>): void {
-  const { kernel } = context;
-  kernel.setXattr(primaryDirectory(context, step.path), POLICY_XATTR, policyText(step.policy));
-  const run = readRun(context, step.path);
-  const supervisor =
-    run === undefined || run.supervisor === 0 ? undefined : kernel.openProcess(run.supervisor, run.supervisorStartTime);
-  if (supervisor !== undefined) {
-    kernel.signal(supervisor, SIGHUP);
-    kernel.close(supervisor);
-  }
+  context.kernel.setXattr(primaryDirectory(context, step.path), POLICY_XATTR, policyText(step.policy));
+  tellSupervisor(context, step.path);
 }
 
 /** Longest wait for a job that another container depends on, ms. */

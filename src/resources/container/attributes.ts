@@ -1,6 +1,7 @@
 /** The attribute table of a container: its process, its namespaces, its cgroup. */
 import { attributeTable, isList, type Attribute, type Value } from '../attribute.ts';
 import { DEVICES_ATTRIBUTE, HIERARCHIES_ATTRIBUTE, KNOB_ATTRIBUTES } from '../cgroup/attributes.ts';
+import { HEALTH_ATTRIBUTES } from './health.ts';
 import { NETWORK_ATTRIBUTES } from '../network/attributes.ts';
 import { IDMAP_ATTRIBUTES } from './idmap.ts';
 import { NAMESPACE_ROWS } from '../namespace/registry.ts';
@@ -122,6 +123,7 @@ const NAMESPACES: readonly Attribute[] = NAMESPACE_ROWS.map((row) => ({
 export const CONTAINER_ATTRIBUTES = attributeTable([
   ...OWN,
   ...IDMAP_ATTRIBUTES,
+  ...HEALTH_ATTRIBUTES,
   ...NAMESPACES,
   ...NAMESPACE_ROWS.flatMap((row) => row.settings),
   SYSCTLS_ATTRIBUTE,

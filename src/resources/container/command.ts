@@ -50,6 +50,19 @@ export const argvSchema = z.union([
   }),
 ]) as z.ZodType<readonly string[] | null>;
 
+/** A command that has to be there: of a health check, of a hook. */
+export const commandSchema = z.union([
+  shellCommand,
+  z
+    .array(argument)
+    .min(1)
+    .refine((argv) => argv[0] !== '', {
+      path: [0],
+      message: 'the program is empty',
+      params: { expected: 'a path or a name looked up in PATH' },
+    }),
+]) as z.ZodType<readonly string[]>;
+
 /** What the stack, or an image, says of the arguments; null is nothing. */
 export interface ArgvParts {
   readonly entrypoint: readonly string[] | null;

@@ -13,6 +13,7 @@ import { desiredNetwork } from '../network/steps.ts';
 import { NAMESPACE_ROW } from '../namespace/registry.ts';
 import type { NamespaceUse } from '../namespace/schema.ts';
 import { resolveAccount, type Account } from './accounts.ts';
+import { desiredHealth } from './health.ts';
 import { checkMapped, rootIsMapped } from './idmap.ts';
 import { MASKED_PATHS, READONLY_PATHS } from './paths.ts';
 import { leafName } from './replica-names.ts';
@@ -156,6 +157,7 @@ export function declareContainer(
     restart: policy.restart,
     stop: policy.stop,
     sysctls: spec.sysctls,
+    ...desiredHealth(spec.healthcheck),
     devices: containerDevices(spec.devices, stack, address, report, reader.layout).canonical,
     ...desiredNetwork(spec.network, false, address, stack, reader, report),
     ...desiredKnobs(spec.knobs, false, address, stack, reader, report),

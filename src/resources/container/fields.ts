@@ -42,18 +42,23 @@ export function boundedCount(what: string, least: number, most: number): z.ZodTy
 }
 
 /** What must be true of another container before this one starts. */
-export type DependencyCondition = 'started' | 'completed';
-const CONDITIONS: readonly DependencyCondition[] = ['started', 'completed'];
+export type DependencyCondition = 'started' | 'healthy' | 'completed';
+const CONDITIONS: readonly DependencyCondition[] = ['started', 'healthy', 'completed'];
+
+/** The Compose specification's names for them. */
+const COMPOSE_CONDITIONS: Readonly<Record<string, DependencyCondition>> = {
+  service_started: 'started',
+  service_healthy: 'healthy',
+  service_completed_successfully: 'completed',
+};
 
 const condition = valueSchema(
   (input): DependencyCondition => {
     const word = CONDITIONS.find((c) => c === input);
     if (word === undefined) {
-      const hint =
-        input === 'healthy' || input === 'service_healthy'
-          ? 'health checks are not part of this version yet'
-          : meant(input, CONDITIONS);
-      throw new ValueError(`${show(input)} is not a condition`, CONDITIONS.join(' or '), hint);
+      const compose = typeof input === 'string' ? COMPOSE_CONDITIONS[input] : undefined;
+      const hint = compose === undefined ? meant(input, CONDITIONS) : `Compose's ${String(input)} is ${compose} here`;
+      throw new ValueError(`${show(input)} is not a condition`, CONDITIONS.join(', '), hint);
     }
     return word;
   },
@@ -70,7 +75,7 @@ const containerName = valueSchema(
   { type: 'string' },
 );
 
-/** A list of names, each meaning `started`, or a map of NAME: started | completed. */
+/** A list of names, each meaning `started`, or a map of NAME: started | healthy | completed. */
 export const dependsOnSchema = z.union([
   z
     .array(containerName)

@@ -7,6 +7,7 @@ import { networkChangeSteps, networkSteps } from '../network/steps.ts';
 import type { LabelDraft, Step } from '../step.ts';
 import { CONTAINER_ATTRIBUTES } from './attributes.ts';
 import { declareContainer, leafPath, PREFIX, restartPolicy } from './declare.ts';
+import { healthSteps } from './health.ts';
 import { observeContainers } from './observe.ts';
 import { leafName } from './replica-names.ts';
 import type { ContainerSpec } from './schema.ts';
@@ -36,8 +37,11 @@ function labelFor(declared: Declared, spec: ContainerSpec, done: boolean): Label
 function startSteps(declared: Declared): Step[] {
   return [
     ...declared.waits
-      .filter((w) => w.condition === 'completed')
-      .map((w): Step => ({ op: 'await-completed', container: nameOf(w.address) })),
+      .filter((w) => w.condition !== 'started')
+      .map((w): Step => ({
+        op: w.condition === 'completed' ? 'await-completed' : 'await-healthy',
+        container: nameOf(w.address),
+      })),
     { op: 'start', container: nameOf(declared.address) },
   ];
 }
@@ -68,6 +72,7 @@ export const containerKind: ResourceKind = {
       ...deviceSteps(path, declared.address, context),
       ...networkSteps(path, declared.desired),
       ...writes.filter((step) => step.op !== 'freeze'),
+      ...healthSteps(path, spec.healthcheck),
       ...startSteps(declared),
       // A process that is born frozen never gets as far as its exec.
       ...writes.filter((step) => step.op === 'freeze'),
@@ -97,6 +102,9 @@ export const containerKind: ResourceKind = {
     steps.push(...knobSteps(context.reader, context.scope.stack, path, knobs, declared.desired));
     if (changed.has('restart') || changed.has('stop')) {
       steps.push({ op: 'policy', path, policy: restartPolicy(spec) });
+    }
+    if (changed.has('healthcheck')) {
+      steps.push(...healthSteps(path, spec.healthcheck));
     }
     if (restart) {
       steps.push({ op: 'stop', path }, ...startSteps(declared));

@@ -7,7 +7,7 @@ import { knobCandidates } from '../cgroup/index.ts';
 import { observeHierarchies, observeKnobs, observeMembers } from '../cgroup/observe.ts';
 import { observeDevices } from '../devices/observe.ts';
 import type { Declared, Extra, Observed } from '../kind.ts';
-import { POLICY_XATTR, RUN_XATTR, type Label } from '../label.ts';
+import { HEALTH_XATTR, POLICY_XATTR, RUN_XATTR, type Label } from '../label.ts';
 import { observeNetwork, usesNetwork } from '../network/observe.ts';
 import { NAMESPACE_ROW } from '../namespace/registry.ts';
 import { readSysctls, sysctlKeys } from '../namespace/sysctls.ts';
@@ -16,6 +16,7 @@ import { directoryIn, type ScopeEntry, type StackScope } from '../scope.ts';
 import { signalName } from '../signals.ts';
 import { CAPABILITIES } from './capabilities.ts';
 import { PREFIX, policyValues } from './declare.ts';
+import { liveHealth } from './health.ts';
 import { foreignMembers } from './members.ts';
 import { targetInode } from './namespaces.ts';
 
@@ -141,10 +142,9 @@ async function observeSubjects(
     subjects.map((s) => usesNetwork(s.declared?.desired, s.label.applied)),
   );
   const primary = reader.layout.primary?.mount ?? '';
-  const policies = reader.getXattrs(
-    paths.map((p) => directoryIn(primary, reader.settings.cgroupRoot, scope.stack, p)),
-    POLICY_XATTR,
-  );
+  const directories = paths.map((p) => directoryIn(primary, reader.settings.cgroupRoot, scope.stack, p));
+  const policies = reader.getXattrs(directories, POLICY_XATTR);
+  const checks = reader.getXattrs(directories, HEALTH_XATTR);
 
   return subjects.map((s, at): Observed => {
     const i = s.alive ? index.get(s.address) : undefined;
@@ -156,6 +156,7 @@ async function observeSubjects(
       supervisor: s.supervised ? 'present' : s.alive ? 'missing' : 'done',
       hierarchies: hierarchies[at] ?? [],
       devices: devices[at] ?? [],
+      ...liveHealth(textOrNone(checks[at]), s.entry.run),
       ...network[at]?.live,
       ...knobs[at],
     };
@@ -227,6 +228,10 @@ async function observeSubjects(
   });
 }
 
+function textOrNone(found: string | number | undefined): string | undefined {
+  return typeof found === 'string' ? found : undefined;
+}
+
 function ownsUts(s: Subject): boolean {
   const use = s.declared?.desired['namespace.uts'] ?? s.label.applied?.['namespace.uts'];
   return use === 'new';
@@ -245,7 +250,7 @@ function stateOf(s: Subject): string {
     return run.state === 'backoff' || run.state === 'starting' || run.state === 'running' ? 'restarting' : run.state;
   }
   if (run.state === 'stopped') {
-    return 'stopped';
+    return run.health === 'unhealthy' ? 'stopped, unhealthy' : 'stopped';
   }
   if (run.state === 'exited' || run.state === 'failed') {
     if (run.signal > 0) {

@@ -21,6 +21,7 @@ import type { DependencyCondition } from './fields.ts';
 import { defaultHostname } from './replica-names.ts';
 import { replicasShape } from './replicas.ts';
 import type { UpdateSpec } from './replicas.ts';
+import { healthShape, type HealthSpec } from './health.ts';
 import { DEFAULT_BACKOFF, restartSchema } from './restart.ts';
 import type { RestartWord } from './restart.ts';
 import { sharedUse, shareSchema } from './share.ts';
@@ -69,6 +70,7 @@ export interface ContainerSpec {
   readonly stopSignal: number;
   /** ms between the stop signal and the kill. */
   readonly stopGracePeriod: number;
+  readonly healthcheck: HealthSpec;
   /** By container name. */
   readonly dependsOn: Readonly<Record<string, DependencyCondition>>;
   /** Path of the declared cgroup its own is a child of; null is the stack's own. */
@@ -129,6 +131,7 @@ const ownShape = {
   stop_signal: signalSchema.optional(),
   stop_grace_period: durationSchema.optional(),
   depends_on: dependsOnSchema.optional(),
+  ...healthShape,
   cgroup: cgroupPathSchema.optional(),
   namespaces: namespaceUsesSchema.optional(),
   share: shareSchema.optional(),
@@ -194,6 +197,7 @@ export function containerSpec(
     },
     stopSignal: input.stop_signal ?? 15,
     stopGracePeriod: input.stop_grace_period ?? 10_000,
+    healthcheck: input.healthcheck ?? null,
     dependsOn: input.depends_on ?? {},
     cgroup: input.cgroup ?? null,
     namespaces: allUses(name, input),
