@@ -141,6 +141,8 @@ export interface Native {
   namespaceIds(paths: readonly string[]): Array<string | Errno>;
   /** NS_GET_NSTYPE as 'mnt' | 'pid' | …, or a negative errno; -22 when the file is not on nsfs. */
   namespaceTypes(paths: readonly string[]): Array<string | Errno>;
+  /** Inodes of the user namespaces that own each namespace file, nearest first, up to ours: 'INODE INODE'. NS_GET_USERNS. */
+  namespaceOwners(paths: readonly string[]): Array<string | Errno>;
 
   // BPF device programs on cgroup2
   /**

@@ -12,6 +12,7 @@ namespace {
 
 constexpr long kNsfsMagic = 0x6e736673;
 // linux/nsfs.h names the id only since Linux 6.18.
+constexpr unsigned long kGetUserns = _IO(0xb7, 0x1);
 constexpr unsigned long kGetNsType = _IO(0xb7, 0x3);
 constexpr unsigned long kGetId = _IOR(0xb7, 13, __u64);
 constexpr int kCloneNewTime = 0x80;
@@ -66,11 +67,31 @@ Napi::Value NamespaceTypes(const Napi::CallbackInfo& info) {
   });
 }
 
+// namespaceOwners: man 2 ioctl_nsfs (NS_GET_USERNS). Of a user namespace that is its parent; beyond our own, EPERM.
+Napi::Value NamespaceOwners(const Napi::CallbackInfo& info) {
+  return EachPath(info, [](Napi::Env env, const char* path) -> Napi::Value {
+    Fd fd = OpenNamespace(path);
+    if (!fd) return NegativeErrno(env);
+    std::string owners;
+    for (;;) {
+      Fd owner(ioctl(fd.get(), kGetUserns));
+      struct stat st;
+      if (!owner && errno == EPERM && !owners.empty()) break;
+      if (!owner || fstat(owner.get(), &st) != 0) return NegativeErrno(env);
+      if (!owners.empty()) owners += ' ';
+      owners += std::to_string(st.st_ino);
+      fd = std::move(owner);
+    }
+    return Napi::String::New(env, owners);
+  });
+}
+
 }  // namespace
 
 void InitNsfs(Napi::Env env, Napi::Object exports) {
   Export<NamespaceIds>(env, exports, "namespaceIds");
   Export<NamespaceTypes>(env, exports, "namespaceTypes");
+  Export<NamespaceOwners>(env, exports, "namespaceOwners");
 }
 
 }  // namespace tsbox

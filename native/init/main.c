@@ -37,6 +37,8 @@ int main(int argc, char **argv, char **env) {
   sys_close_range(REPORT_FD + 1, ~0U, 0);
   prctl(PR_SET_DUMPABLE, 0);
   prctl(PR_SET_NAME, "tsbox-init");
+  /* A user namespace that denies setgroups would keep whatever groups we were started with. */
+  syscall(SYS_setgroups, 0, NULL);
   signals_default();
   signals_block();
   fcntl(REPORT_FD, F_SETFD, FD_CLOEXEC);

@@ -3,6 +3,7 @@ import { TsboxError } from '../errors.ts';
 import { NAMESPACE_TYPES, type JoinNamespace, type NamespaceType } from '../kernel/init-spec.ts';
 import { deviceAt, type KernelReader } from '../kernel/reader.ts';
 import { accountOf, containerAddress, leafPath, rootMap, useText } from '../resources/container/declare.ts';
+import { mapsGroup } from '../resources/container/idmap.ts';
 import { newTypes, type LaunchFacts } from '../resources/container/launch.ts';
 import { memberFile, namespaceFile } from '../resources/container/namespaces.ts';
 import type { ContainerSpec } from '../resources/container/schema.ts';
@@ -11,6 +12,9 @@ import { readScope, type StackScope } from '../resources/scope.ts';
 import type { Stack } from '../stack/types.ts';
 import type { ExecutionContext } from './context.ts';
 import { readLabel } from './labels.ts';
+
+/** Group tty of the Linux Standard Base and of devpts(4). */
+const TTY = 5;
 
 /** Join order: user last, since the others may belong to anyone, and the host's rights that open them end with it. */
 export const JOIN_ORDER: readonly NamespaceType[] = ['ipc', 'uts', 'net', 'cgroup', 'time', 'mnt', 'pid', 'user'];
@@ -47,6 +51,7 @@ export function launchFacts(context: ExecutionContext, stack: Stack, spec: Conta
     join,
     create,
     mountinfo: context.cache.mountinfo,
+    ttyGroup: mapsGroup(spec, stack, TTY),
     rootMapped: rootMap(spec, stack, kernel) === 'container',
     rules: devices.rules,
     nodes,

@@ -227,7 +227,7 @@ export class Kernel extends LinuxReader {
         errno: report.errno,
         errnoCode: name,
         subject: report.path,
-        hint: launchHint(report.step, name, () => this.fileSystemAt(report.path)),
+        hint: launchHint(report.step, name, report.path, () => this.fileSystemAt(report.path)),
       },
     );
   }
@@ -293,9 +293,15 @@ export function refused(syscall: string, subject: string, result: Errno, value?:
   });
 }
 
-function launchHint(step: string, errno: string, fileSystem: () => string): string | undefined {
+function launchHint(step: string, errno: string, path: string, fileSystem: () => string): string | undefined {
   if (step === 'idmap' && errno === 'EINVAL') {
     return `mounts of ${fileSystem()} cannot be idmapped here: idmap: false leaves their ids as they are`;
+  }
+  if (step === 'join' && errno === 'EPERM') {
+    return 'another user namespace owns it than the one that the container is in';
+  }
+  if (step === 'mount' && errno === 'EPERM' && path === '/proc') {
+    return "in a user namespace the kernel mounts /proc only where nothing covers parts of the host's own";
   }
   if (step === 'exec' && errno === 'ENOENT') {
     return "the command is not in the container's root; write its full path or check rootfs";

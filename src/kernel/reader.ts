@@ -34,6 +34,8 @@ export interface KernelReader {
   listXattrs(path: string): string[] | Errno;
   namespaceIds(paths: readonly string[]): Array<string | Errno>;
   namespaceTypes(paths: readonly string[]): Array<string | Errno>;
+  /** User namespaces that own each namespace, nearest first, up to ours: inodes with blanks between. */
+  namespaceOwners(paths: readonly string[]): Array<string | Errno>;
   /** Device programs attached directly on each v2 directory. */
   devicePrograms(cgroups: readonly string[]): Array<BpfProgram[] | Errno>;
   /** Device programs that run for processes of each v2 directory, inherited ones included. */
@@ -120,6 +122,9 @@ export class LinuxReader implements KernelReader {
   }
   namespaceTypes(paths: readonly string[]): Array<string | Errno> {
     return this.native.namespaceTypes(paths);
+  }
+  namespaceOwners(paths: readonly string[]): Array<string | Errno> {
+    return this.native.namespaceOwners(paths);
   }
   devicePrograms(cgroups: readonly string[]): Array<BpfProgram[] | Errno> {
     return this.native.devicePrograms(cgroups);

@@ -15,6 +15,8 @@ import type { NamespaceUse } from '../namespace/schema.ts';
 import { resolveAccount, type Account } from './accounts.ts';
 import { desiredHealth } from './health.ts';
 import { checkMapped, rootIsMapped } from './idmap.ts';
+import { checkOwners } from './owners.ts';
+import { useText } from './use-text.ts';
 import { MASKED_PATHS, READONLY_PATHS } from './paths.ts';
 import { leafName } from './replica-names.ts';
 import { rootfsText, rootLayers } from './rootfs.ts';
@@ -37,22 +39,7 @@ function withinStack(use: NamespaceUse, stack: string): NamespaceUse {
   return use.kind === 'container' && use.stack === stack ? { ...use, stack: null } : use;
 }
 
-/** A namespace use as the plan writes it. */
-export function useText(use: NamespaceUse): string {
-  switch (use.kind) {
-    case 'new':
-    case 'host':
-      return use.kind;
-    case 'declared':
-      return namespaceAddress(use.name);
-    case 'container':
-      return use.stack === null ? containerAddress(use.name) : `container/${use.stack}:${use.name}`;
-    case 'pid':
-      return `pid:${use.pid}`;
-    case 'path':
-      return `path:${use.path}`;
-  }
-}
+export { useText } from './use-text.ts';
 
 export function restartPolicy(spec: ContainerSpec): RestartPolicy {
   return {
@@ -134,6 +121,7 @@ export function declareContainer(
   }
   const user =
     'missing' in account ? '?' : `${account.uid}:${account.gid}${account.groups.map((g) => `,${g}`).join('')}`;
+  checkOwners(spec, stack, reader, report);
   const policy = policyValues(policyText(restartPolicy(spec)));
   const hierarchies = reader.layout.hierarchies.map((h) => h.name);
   const desired: Record<string, Value> = {

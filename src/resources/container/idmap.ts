@@ -6,7 +6,7 @@ import type { Stack } from '../../stack/types.ts';
 import type { Attribute } from '../attribute.ts';
 import type { Problem } from '../kind.ts';
 import type { Account } from './accounts.ts';
-import type { IdMap } from '../namespace/schema.ts';
+import type { IdMap, NamespaceSettings } from '../namespace/schema.ts';
 import type { ContainerSpec } from './schema.ts';
 
 export const IDMAP_ATTRIBUTES: readonly Attribute[] = [
@@ -24,7 +24,7 @@ export const IDMAP_ATTRIBUTES: readonly Attribute[] = [
 export function userMaps(
   spec: ContainerSpec,
   stack: Stack,
-): { readonly uids: readonly IdMap[]; readonly gids: readonly IdMap[] } | 'unknown' | undefined {
+): Pick<NamespaceSettings, 'uids' | 'gids' | 'setgroups'> | 'unknown' | undefined {
   const use = spec.namespaces.user;
   switch (use.kind) {
     case 'host':
@@ -43,6 +43,16 @@ export function userMaps(
   }
 }
 
+/** Whether a group of the container exists outside; false where the stack does not say. */
+export function mapsGroup(spec: ContainerSpec, stack: Stack, gid: number): boolean {
+  const maps = userMaps(spec, stack);
+  return maps === undefined || (maps !== 'unknown' && covers(maps.gids, gid));
+}
+
+function covers(map: readonly IdMap[], id: number): boolean {
+  return map.some((m) => id >= m.inside && id < m.inside + m.count);
+}
+
 /** Reports ids of the container's process that its user namespace does not map: it could not take them. */
 export function checkMapped(
   spec: ContainerSpec,
@@ -54,22 +64,23 @@ export function checkMapped(
   if (maps === undefined || maps === 'unknown' || maps.uids.length === 0) {
     return;
   }
-  const within = (map: readonly IdMap[], id: number): boolean =>
-    map.some((m) => id >= m.inside && id < m.inside + m.count);
+  const address = `container/${spec.name}`;
+  const refuse = (what: string, hint: string): void => {
+    const at = stack.locate(address, ['user']);
+    report({ severity: 'error', error: new TsboxError('TSB1009', `${address}: ${what}`, { at, address, hint }) });
+  };
+  if (maps.setgroups === 'deny' && account.groups.length > 0) {
+    refuse(
+      `groups ${account.groups.join(', ')} cannot be taken: its user namespace denies setgroups`,
+      'setgroups: allow',
+    );
+  }
   const missing = [
-    ...(within(maps.uids, account.uid) ? [] : [`user ${account.uid}`]),
-    ...[account.gid, ...account.groups].filter((id) => !within(maps.gids, id)).map((id) => `group ${id}`),
+    ...(covers(maps.uids, account.uid) ? [] : [`user ${account.uid}`]),
+    ...[account.gid, ...account.groups].filter((id) => !covers(maps.gids, id)).map((id) => `group ${id}`),
   ];
   if (missing.length > 0) {
-    const address = `container/${spec.name}`;
-    report({
-      severity: 'error',
-      error: new TsboxError('TSB1009', `${address}: ${missing.join(', ')} is not mapped in its user namespace`, {
-        at: stack.locate(address, ['user']),
-        address,
-        hint: 'map it, or name one that is',
-      }),
-    });
+    refuse(`${missing.join(', ')} is not mapped in its user namespace`, 'map it, or name one that is');
   }
 }
 

@@ -29,6 +29,8 @@ export interface LaunchFacts {
   readonly create: readonly NamespaceType[];
   /** Text of /proc/self/mountinfo, for rootfs: host. */
   readonly mountinfo: string;
+  /** Whether group 5 (tty, by which programs know a terminal that others may write to) is mapped in the container. */
+  readonly ttyGroup: boolean;
   /** Whether the root is idmapped, see rootIsMapped. */
   readonly rootMapped: boolean;
   /** Device rules with numbers. */
@@ -219,7 +221,7 @@ function devOps(spec: ContainerSpec, facts: LaunchFacts): RootOp[] {
       op: 'mount',
       fstype: 'devpts',
       target: '/dev/pts',
-      options: ['newinstance', 'ptmxmode=0666', 'mode=0620'],
+      options: ['newinstance', 'ptmxmode=0666', 'mode=0620', ...(facts.ttyGroup ? ['gid=5'] : [])],
       create: 'dir',
       nosuid: true,
       noexec: true,
