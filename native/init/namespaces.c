@@ -151,6 +151,7 @@ static int middle(const struct ns_start *s, int channel) {
   int offsets = -1;
   if (create & BIT(NS_TIME) && (offsets = proc_open(0, "timens_offsets", O_WRONLY)) < 0)
     return fail("time", "/proc/self/timens_offsets");
+  if (s->before && s->before(s) < 0) return -1;
   for (int i = 0; i < s->join.n; i++)
     if (setns(s->join.item[i].fd, (int)ns_flag(s->join.item[i].type)) < 0) return fail("join", s->join.item[i].path);
   if (create & BIT(NS_TIME)) {
@@ -280,7 +281,7 @@ static int attempt(struct ns_start *s, bool *killed) {
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return fail("socketpair", "");
   s->channel = pair[0];
   bool owned_time = s->create & BIT(NS_TIME) && s->create & BIT(NS_USER);
-  int result = s->join.n > 0 || owned_time ? through_middle(s, pair[1]) : direct(s, pair[1]);
+  int result = s->join.n > 0 || owned_time || s->before ? through_middle(s, pair[1]) : direct(s, pair[1]);
   if (result == 0) result = cgroup_enter(s->spec, REC_CGROUP_PROCS, s->pid);
   /* EPIPE: it is dead already, as attend will see. */
   if (result == 0 && message_send(s->channel, MSG_GO, 0) < 0 && errno != EPIPE) result = fail("start", "channel");

@@ -26,6 +26,8 @@ struct ns_start {
   int cgroup;
   /* Runs in the new process once all of that is done; returns -1 with the fault set, or never. */
   int (*child)(const struct ns_start *start, int channel);
+  /* In a process with the host's rights, before anything is joined or made; NULL for none. */
+  int (*before)(const struct ns_start *start);
   void *context;
   bool into_cgroup;
   /* Results. */

@@ -75,6 +75,7 @@ int root_prepare(const struct spec *spec, int userns, struct root_sources *sourc
   struct root_op op;
   sources->n = 0;
   sources->userns = userns;
+  sources->locked = false;
   sources->own = sources->other = -1;
   while (spec_next(&records, REC_ROOT_OP, &payload) && decode_root_op(payload, &op)) {
     int fd = -1, err = 0, map = -1;
@@ -89,6 +90,46 @@ int root_prepare(const struct spec *spec, int userns, struct root_sources *sourc
       return -1;
     }
     sources->fd[sources->n++] = fd;
+  }
+  return 0;
+}
+
+/* Names below the working directory of root_lock: one per op. */
+static const char *number(char *buf, size_t size, uint32_t n) {
+  struct text t = text_into(buf, size);
+  text_num(&t, n);
+  return buf;
+}
+
+int root_lock(struct root_sources *sources) {
+  char name[12];
+  struct stat st;
+  if (unshare(CLONE_NEWNS) < 0 || mount("", "/", NULL, MS_REC | MS_SLAVE, NULL) < 0) return fail("lock", "/");
+  int place = mount_new("tmpfs", (struct cursor){0}, 0, 0, NULL);
+  /* Not over "/", or the kernel takes us for chrooted and makes no user namespace; the child looks nothing up there. */
+  if (place < 0 || (mount_attach(place, AT_FDCWD, "/run") < 0 && mount_attach(place, AT_FDCWD, "/tmp") < 0) || fchdir(place) < 0)
+    return fail("lock", "/run");
+  close(place);
+  for (uint32_t i = 0; i < sources->n; i++) {
+    if (sources->fd[i] < 0) continue;
+    number(name, sizeof name, i);
+    if (fstat(sources->fd[i], &st) < 0) return fail("lock", name);
+    int made = S_ISDIR(st.st_mode) ? mkdir(name, 0700) : mknodat(AT_FDCWD, name, S_IFREG | 0600, 0);
+    if (made < 0 || mount_attach(sources->fd[i], AT_FDCWD, name) < 0) return fail("lock", name);
+  }
+  sources->locked = true;
+  return 0;
+}
+
+/* The child's own copies in place of what its parent attached. */
+static int take_locked(struct root_sources *sources) {
+  char name[12];
+  for (uint32_t i = 0; i < sources->n; i++) {
+    if (sources->fd[i] < 0) continue;
+    int fd = mount_clone(AT_FDCWD, number(name, sizeof name, i), true);
+    if (fd < 0) return fail("lock", name);
+    close(sources->fd[i]);
+    sources->fd[i] = fd;
   }
   return 0;
 }
@@ -291,12 +332,13 @@ static int run(int root, const struct root_op *op, int source, int *empty) {
   }
 }
 
-int root_build(const struct spec *spec, const struct root_sources *sources, bool own_mounts) {
+int root_build(const struct spec *spec, struct root_sources *sources, bool own_mounts) {
   struct cursor records = spec_records(spec), payload;
   struct root_op op;
   int root = -1, empty = -1;
   /* Before anything else: what is mounted from here on must not reach the host. */
   if (own_mounts && mount("", "/", NULL, MS_REC | MS_SLAVE, NULL) < 0) return fail("mount", "/ rslave");
+  if (sources->locked && take_locked(sources) < 0) return -1;
   mode_t mask = umask(0);
   for (uint32_t i = 0; spec_next(&records, REC_ROOT_OP, &payload) && decode_root_op(payload, &op); i++) {
     if (op.kind == OP_NONE) continue;

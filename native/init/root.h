@@ -10,6 +10,8 @@ struct root_sources {
   uint32_t n;
   /* User namespaces that mounts are idmapped by: the caller's, one with the container's maps, one with an op's own. */
   int userns, own, other;
+  /* root_lock has attached them, below the working directory. */
+  bool locked;
 };
 
 /*
@@ -19,8 +21,14 @@ struct root_sources {
 int root_prepare(const struct spec *spec, int userns, struct root_sources *sources);
 void root_release(struct root_sources *sources);
 
+/*
+ * In a process between the two, with the host's rights: attaches the sources in a mount namespace of its own, so that the
+ * child, whose user namespace is another, gets copies whose flags it cannot take off. man 7 mount_namespaces, "locked"
+ */
+int root_lock(struct root_sources *sources);
+
 /* In the child: runs the ops and makes their root the process's. `own_mounts`: the mount namespace was just made. */
-int root_build(const struct spec *spec, const struct root_sources *sources, bool own_mounts);
+int root_build(const struct spec *spec, struct root_sources *sources, bool own_mounts);
 
 /* In a mount namespace just made: leaves the process nothing but an empty, read-only root. */
 int root_empty(void);

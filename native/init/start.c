@@ -1,6 +1,7 @@
 #include <poll.h>
 #include <signal.h>
 
+#include "caps.h"
 #include "idmap.h"
 #include "proc.h"
 #include "process.h"
@@ -15,7 +16,7 @@
 
 /* The container's side. */
 static int container(const struct ns_start *start, int channel) {
-  const struct supervisor *s = start->context;
+  struct supervisor *s = start->context;
   if (root_build(s->spec, &s->sources, start->create & BIT(NS_MNT)) < 0) return -1;
   for (int id = 0; id < LOG_STREAMS; id++)
     if (s->logs[id].write >= 0 && dup2(s->logs[id].write, id + 1) < 0) return fail("log", "dup2");
@@ -77,6 +78,11 @@ static int user_namespace(const struct ns_set *set) {
   return -1;
 }
 
+static int lock_sources(const struct ns_start *start) {
+  struct supervisor *s = start->context;
+  return root_lock(&s->sources);
+}
+
 int container_start(struct supervisor *s) {
   struct ns_start start = {.spec = s->spec, .cgroup = s->cgroup, .child = container, .context = s};
   start.create = s->have_kept ? s->spec->create & PER_RUN : s->spec->create;
@@ -85,6 +91,9 @@ int container_start(struct supervisor *s) {
   for (int i = 0; i < s->kept.n; i++) start.join.item[start.join.n++] = s->kept.item[i];
 
   if (root_prepare(s->spec, user_namespace(&start.join), &s->sources) < 0) return -1;
+  /* Only who may mount can take flags off. */
+  bool foreign = start.create & BIT(NS_USER) || s->sources.userns >= 0;
+  if (foreign && start.create & BIT(NS_MNT) && s->spec->caps.bounding >> CAP_SYS_ADMIN_ & 1) start.before = lock_sources;
   int result = ns_start(&start);
   root_release(&s->sources);
   if (result < 0) return -1;

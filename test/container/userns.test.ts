@@ -261,4 +261,26 @@ test('terminals belong to group tty where the map has it', async () => {
   });
 });
 
+test('what is mounted read-only on the host stays so for a container root with CAP_SYS_ADMIN', async () => {
+  await scene(async (box) => {
+    const file = stackOf(
+      box,
+      `containers:
+  app:
+    ${MAIN}
+    capabilities: [SYS_ADMIN]
+    seccomp: unconfined
+    namespaces: { user: { ${MAPS} } }
+`,
+    );
+    const run = await within(box, `mount -t tmpfs -o ro,nosuid,nodev none /srv`, 'apply', '-f', file, '--auto-approve');
+    assert.is(run.code, 0, run.stderr);
+    for (const target of ['/srv', '/']) {
+      const remount = await box.tsbox('exec', 'container/trap:app', '--', 'mount', '-o', 'remount,bind,rw', target);
+      assert.is.not(remount.code, 0, `${target} was made writable: ${remount.stderr}`);
+    }
+    await destroyed(box, file);
+  });
+});
+
 test.run();

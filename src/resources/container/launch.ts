@@ -129,7 +129,8 @@ export function rootOps(spec: ContainerSpec, facts: LaunchFacts): RootOp[] {
 function baseOps(spec: ContainerSpec, facts: LaunchFacts): RootOp[] {
   if (spec.rootfs.kind === 'host') {
     return [
-      { op: 'root-bind', source: '/', recursive: false, ...SAFE },
+      // From the start: what is made for the target of a mount must not be made on the host.
+      { op: 'root-bind', source: '/', recursive: false, ro: true, ...SAFE },
       ...hostMounts(facts.mountinfo).map((path): RootOp => ({
         op: 'bind',
         source: path,
