@@ -99,6 +99,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitBpf(env, exports);
   InitEventFd(env, exports);
   InitWaitFile(env, exports);
+  InitPrlimit(env, exports);
+  InitSched(env, exports);
   return exports;
 }
 

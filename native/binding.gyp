@@ -5,6 +5,7 @@
       'sources': [
         'addon.cc', 'bpf.cc', 'child.cc', 'errno.cc', 'eventfd.cc', 'files.cc', 'lock.cc', 'mount.cc', 'nsfs.cc', 'pidfd.cc', 'spawn.cc',
         'waitfile.cc', 'xattr.cc',
+        'prlimit.cc', 'sched.cc',
       ],
       'include_dirs': ['<!(node -p "require(\'node-addon-api\').include_dir")'],
       'defines': ['NAPI_VERSION=9', 'NAPI_CPP_EXCEPTIONS', '_GNU_SOURCE'],

@@ -82,6 +82,26 @@ export interface CgroupProgram {
   readonly memory: number;
 }
 
+/** How a thread is scheduled: struct sched_attr, in nanoseconds where it is time. */
+export interface Scheduler {
+  /** SCHED_OTHER 0, FIFO 1, RR 2, BATCH 3, IDLE 5, DEADLINE 6. */
+  readonly policy: number;
+  /** SCHED_FLAG_*; 1: reset on fork. */
+  readonly flags: number;
+  readonly nice: number;
+  readonly priority: number;
+  readonly runtime: number;
+  readonly deadline: number;
+  readonly period: number;
+}
+
+export interface Scheduling extends Scheduler {
+  /** class << 13 | level (ioprio_set(2)). */
+  readonly ioprio: number;
+  /** Processors it may run on, ascending. */
+  readonly cpus: readonly number[];
+}
+
 export interface Native {
   // files: every descriptor is O_CLOEXEC.
   /** Whole text (UTF-8, invalid bytes replaced) of each file. */
@@ -123,6 +143,18 @@ export interface Native {
   spawn(options: SpawnOptions): Promise<SpawnResult>;
   /** Waits until the text of `path` contains `needle` (POLLPRI on the file, re-read every 50 ms at most): false after timeoutMs. */
   waitFile(path: string, needle: string, timeoutMs: number): Promise<boolean>;
+
+  // limits and scheduling of other processes; a tid that is a pid is its first thread
+  /** prlimit(2) of one resource; 2^64-1 is no limit. 0 or a negative errno. */
+  setRlimit(pid: number, resource: number, soft: bigint, hard: bigint): Errno;
+  /** sched_getattr(2), ioprio_get(2) and sched_getaffinity(2) of each thread. */
+  getScheduling(tids: readonly number[]): Array<Scheduling | Errno>;
+  /** sched_setattr(2); 0 or a negative errno. */
+  setScheduler(tid: number, scheduler: Scheduler): Errno;
+  /** ioprio_set(2); 0 or a negative errno. */
+  setIoprio(tid: number, ioprio: number): Errno;
+  /** sched_setaffinity(2); 0 or a negative errno. */
+  setAffinity(tid: number, cpus: readonly number[]): Errno;
 
   // notifications of cgroup v1
   /** eventfd(2), close-on-exec and non-blocking. */

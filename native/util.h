@@ -186,5 +186,7 @@ void InitNsfs(Napi::Env env, Napi::Object exports);
 void InitBpf(Napi::Env env, Napi::Object exports);
 void InitEventFd(Napi::Env env, Napi::Object exports);
 void InitWaitFile(Napi::Env env, Napi::Object exports);
+void InitPrlimit(Napi::Env env, Napi::Object exports);
+void InitSched(Napi::Env env, Napi::Object exports);
 
 }  // namespace tsbox

@@ -11,6 +11,7 @@
 #include "process.h"
 #include "proc.h"
 #include "report.h"
+#include "settings.h"
 #include "sys.h"
 #include "tty.h"
 
@@ -29,7 +30,7 @@ static int take_terminal(const struct spec *spec, int channel) {
 
 static int run_program(const struct ns_start *start, int channel) {
   if (start->spec->tty && take_terminal(start->spec, channel) < 0) return -1;
-  return process_exec(start->spec, channel);
+  return process_exec(start->spec, channel, *start->spec->settings);
 }
 
 static int attend(struct ns_start *start) {
@@ -39,6 +40,7 @@ static int attend(struct ns_start *start) {
   while ((got = message_receive(start->channel, &m, &fd)) == 1) {
     if (m.kind == MSG_FAULT) return fault = m.fault, -1;
     if (m.kind == MSG_EXEC) executing = true;
+    if (m.kind == MSG_SETTLE && settings_apply(start->pid, start->spec->settings, start->channel) < 0) return -1;
     if (m.kind == MSG_TTY) {
       pty.master = m.value ? fd : pty.host;
       if (!tty_is_master(pty.master)) return fail_with(ENODEV, "tty", "not a pty master");

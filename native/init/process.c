@@ -67,7 +67,7 @@ static int exec_in_path(char **argv, char **env) {
   return fail_with(err, "exec", argv[0]);
 }
 
-int process_exec(const struct spec *spec, int channel) {
+int process_exec(const struct spec *spec, int channel, bool settle) {
   /*
    * A filter needs no_new_privs or CAP_SYS_ADMIN. It comes last, so that it need not allow what happens here; without
    * either at the end it comes before the capabilities go.
@@ -88,6 +88,8 @@ int process_exec(const struct spec *spec, int channel) {
   if (caps_set(&spec->caps) < 0) return -1;
   if (placed < 0 && enter_cwd(spec->cwd) < 0) return -1;
   if (spec->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return fail("no_new_privs", "");
+  if (settle && (message_send(channel, MSG_SETTLE, 0) < 0 || message_expect(channel, MSG_SETTLED) < 0))
+    return fail("settings", "parent");
   /* The channel too ends with the exec; the parent reads that as success. */
   if (sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC_) < 0) return fail("close_range", "");
   signals_unblock();

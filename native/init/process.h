@@ -3,8 +3,11 @@
 #define TSBOX_PROCESS_H
 #include "spec.h"
 
-/* Applies the process part of the description and execs; -1 with the fault set, or never. fds 0 to 2 are in place. */
-int process_exec(const struct spec *spec, int channel);
+/*
+ * Applies the process part of the description and execs; -1 with the fault set, or never. fds 0 to 2 are in place.
+ * `settle`: the parent has settings to make first (settings.h).
+ */
+int process_exec(const struct spec *spec, int channel, bool settle);
 
 /* Default dispositions for every signal: an ignored one is inherited by whatever is run. */
 void signals_default(void);

@@ -82,11 +82,17 @@ int message_receive(int channel, struct message *m, int *fd) {
   return 1;
 }
 
-int message_expect(int channel, enum message_kind kind) {
+int message_expect_value(int channel, enum message_kind kind, int32_t *value) {
   struct message m;
   int n = message_receive(channel, &m, NULL);
-  if (n == 1 && m.kind == kind) return 0;
-  return fail_with(n < 0 ? errno : EPIPE, "parent", "");
+  if (n != 1 || m.kind != kind) return fail_with(n < 0 ? errno : EPIPE, "parent", "");
+  *value = m.value;
+  return 0;
+}
+
+int message_expect(int channel, enum message_kind kind) {
+  int32_t ignored;
+  return message_expect_value(channel, kind, &ignored);
 }
 
 void report_text(const char *text) {

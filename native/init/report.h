@@ -27,6 +27,8 @@ enum message_kind {
   MSG_PID,        /* middle process: `value` is the pid of the real child */
   MSG_NAMESPACES, /* child: every namespace is made */
   MSG_KEPT,       /* parent: has taken hold of them */
+  MSG_SETTLE,     /* child: everything is made, set what is set from outside */
+  MSG_SETTLED,    /* parent: it is set */
   MSG_TTY,        /* child: a pseudo terminal's master is attached (value 1), or use the host's (value 0) */
   MSG_EXEC,       /* child: execve(2) comes next; end of file means that it worked */
   MSG_READY,      /* child that does not exec: done */
@@ -44,6 +46,8 @@ void message_send_fault(int channel);
 int message_receive(int channel, struct message *m, int *fd);
 /* Waits for one kind; end of file or another kind is an error (the other side has died). */
 int message_expect(int channel, enum message_kind kind);
+/* The same, with the value that came along. */
+int message_expect_value(int channel, enum message_kind kind, int32_t *value);
 
 /* The report pipe, fd 4: one line, then closed. */
 #define REPORT_FD 4

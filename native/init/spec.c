@@ -168,6 +168,7 @@ static bool decode(struct spec *s, uint32_t tag, struct cursor p) {
              cursor_u32(&p, &s->adopt_restarts) && p.at == p.end;
     case REC_TTY: return cursor_bool(&p, &s->tty) && p.at == p.end;
     case REC_PIN: return cursor_u32(&p, &s->pin_type) && s->pin_type < NS_TYPES && cursor_str(&p, &s->pin_target) && p.at == p.end;
+    case REC_SETTINGS: return cursor_str(&p, &s->settings_xattr) && cursor_str(&p, &s->settings) && p.at == p.end;
     case REC_HOSTNAME: return s->set_hostname = true, cursor_str(&p, &s->hostname) && p.at == p.end;
     case REC_DOMAINNAME: return s->set_domainname = true, cursor_str(&p, &s->domainname) && p.at == p.end;
     case REC_IDMAP: return decode_idmap(p, &map);
@@ -187,6 +188,7 @@ int spec_load(int fd, struct spec *s) {
   s->uid_map = s->gid_map = s->time_offsets = s->hostname = s->domainname = "";
   s->cwd = s->log_path = s->adopt_start = s->pin_target = "";
   s->mailbox = s->health_xattr = s->probe_xattr = s->history_xattr = "";
+  s->settings_xattr = s->settings = "";
   s->umask = -1;
   s->policy.stop_signal = 15;
 

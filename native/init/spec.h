@@ -50,6 +50,7 @@ enum record_tag {
   REC_PATH,
   REC_HOSTNAME,
   REC_DOMAINNAME,
+  REC_SETTINGS = 30,
   /* Maps of an op that is idmapped by others than the container's. */
   REC_IDMAP = 50,
   REC_SYSCTL = 60,
@@ -139,6 +140,8 @@ struct spec {
   uint32_t uid, gid, nargs, nenv, ngroups, nops;
   int32_t umask;
   bool no_new_privs, tty;
+  /* Set from outside just before the exec; the attribute of the label, where there is one, is ahead of the text. */
+  const char *settings_xattr, *settings;
   struct capability_sets caps;
   const uint32_t *groups;
   const uint8_t *seccomp;

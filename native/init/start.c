@@ -6,6 +6,7 @@
 #include "proc.h"
 #include "process.h"
 #include "report.h"
+#include "settings.h"
 #include "supervisor.h"
 #include "sys.h"
 #include "sysctl.h"
@@ -21,8 +22,9 @@ static int container(const struct ns_start *start, int channel) {
   for (int id = 0; id < LOG_STREAMS; id++)
     if (s->logs[id].write >= 0 && dup2(s->logs[id].write, id + 1) < 0) return fail("log", "dup2");
   /* Answered while the mounts were made: the namespaces outlive us only once the parent holds them. */
-  if (message_expect(channel, MSG_KEPT) < 0) return -1;
-  return process_exec(s->spec, channel);
+  int32_t settle;
+  if (message_expect_value(channel, MSG_KEPT, &settle) < 0) return -1;
+  return process_exec(s->spec, channel, settle);
 }
 
 static int keep_namespaces(struct supervisor *s, const struct ns_start *start) {
@@ -48,6 +50,7 @@ static void give_logs(const struct supervisor *s, const struct ns_start *start) 
 static int attend(struct supervisor *s, struct ns_start *start) {
   struct message m;
   bool executing = false;
+  char settings[SETTINGS_MAX];
   if (keep_namespaces(s, start) < 0) {
     /* A child that has failed by now has no namespaces to keep, and has said why: then that is what matters. */
     struct pollfd p = {.fd = start->channel, .events = POLLIN};
@@ -56,7 +59,8 @@ static int attend(struct supervisor *s, struct ns_start *start) {
   }
   give_logs(s, start);
   if (sysctl_start(s->spec, start->create, start->pid) < 0) return -1;
-  if (message_send(start->channel, MSG_KEPT, 0) < 0 && errno != EPIPE) return fail("start", "channel");
+  settings_read(s->label, s->spec, settings);
+  if (message_send(start->channel, MSG_KEPT, *settings != '\0') < 0 && errno != EPIPE) return fail("start", "channel");
   for (;;) {
     struct pollfd p[2] = {{.fd = start->channel, .events = POLLIN}, {.fd = s->signals, .events = POLLIN}};
     if (poll(p, 2, -1) < 0) continue;
@@ -68,6 +72,7 @@ static int attend(struct supervisor *s, struct ns_start *start) {
     if (got == 0) return executing ? 0 : fail_with(ECHILD, "start", "the process ended before its program ran");
     if (m.kind == MSG_FAULT) return fault = m.fault, -1;
     if (m.kind == MSG_EXEC) executing = true;
+    if (m.kind == MSG_SETTLE && settings_apply(start->pid, settings, start->channel) < 0) return -1;
   }
 }
 

@@ -53,6 +53,7 @@ export function launchFacts(context: ExecutionContext, stack: Stack, spec: Conta
     mountinfo: context.cache.mountinfo,
     ttyGroup: mapsGroup(spec, stack, TTY),
     rootMapped: rootMap(spec, stack, kernel) === 'container',
+    own: ownSettings(context),
     rules: devices.rules,
     nodes,
     cgroup2: kernel.layout.hierarchies.some((h) => h.version === 2),
@@ -63,6 +64,16 @@ export function launchFacts(context: ExecutionContext, stack: Stack, spec: Conta
 function sameNamespace(reader: KernelReader, a: string, b: string): boolean {
   const [first, second] = reader.stats([a, b]);
   return typeof first === 'object' && typeof second === 'object' && first.ino === second.ino;
+}
+
+/** What a process inherits of us. */
+export function ownSettings({ kernel }: Pick<ExecutionContext, 'kernel'>): LaunchFacts['own'] {
+  const [scheduling] = kernel.scheduling([process.pid]);
+  const [score] = kernel.readFiles(['/proc/self/oom_score_adj']);
+  return {
+    scheduling: typeof scheduling === 'object' ? scheduling : undefined,
+    score: typeof score === 'string' ? score.trim() : '',
+  };
 }
 
 function resolveNamespaces(

@@ -11,6 +11,7 @@ import { describeContainer, setHealth } from './steps/supervisor.ts';
 import { applyDevices, clearDevices } from './steps/devices.ts';
 import { applyNetwork, detachProgram } from './steps/network.ts';
 import { setSysctls } from './steps/sysctls.ts';
+import { applySettings } from './steps/settings.ts';
 import { labelNamespace, makeNamespace, removeNamespace, repinNamespace, setNames } from './steps/namespace.ts';
 
 export async function runStep(context: ExecutionContext, step: Step): Promise<void> {
@@ -59,6 +60,8 @@ export async function runStep(context: ExecutionContext, step: Step): Promise<vo
       return adoptContainer(context, step);
     case 'stop':
       return stopContainer(context, step);
+    case 'settings':
+      return applySettings(context, step);
     case 'policy':
       return setPolicy(context, step);
     case 'await-ready':
@@ -120,6 +123,8 @@ export function describeStep(step: Step): string {
       return 'supervise';
     case 'stop':
       return 'stop';
+    case 'settings':
+      return `set ${step.names.join(', ')}`;
     case 'policy':
       return 'set policy';
     case 'await-ready':

@@ -114,6 +114,8 @@ export interface ProcessSpec {
   readonly noNewPrivs: boolean;
   /** Classic BPF (struct sock_filter[]), empty for none. */
   readonly seccomp: Uint8Array;
+  /** What is set from outside just before the exec (settingsText in resources/container/process/settings.ts); absent: nothing. */
+  readonly settings?: string;
 }
 
 export interface JoinNamespace {
@@ -183,6 +185,8 @@ export interface SuperviseSpec {
   readonly historyXattr: string;
   /** File in which a changed description is handed to the running supervisor, which takes it on SIGHUP; '' for none. */
   readonly mailbox: string;
+  /** Holds the settings in force, ahead of the description's; absent: none. */
+  readonly settingsXattr?: string;
   /** v1 cgroup.procs files that the supervisor writes itself into first. */
   readonly supervisorProcs: readonly string[];
   /** cgroup2 leaf directory for CLONE_INTO_CGROUP of the container, '' where there is none. */
@@ -340,6 +344,7 @@ const TAG = {
   sysctlGroup: 61,
   mailbox: 80,
   xattrs: 81,
+  settings: 30,
 } as const;
 
 const ROOT_OPS = {
@@ -539,7 +544,7 @@ function encodeNamespaces(w: Writer, ns: NamespaceSetup): void {
   }
 }
 
-function encodeProcess(w: Writer, p: ProcessSpec): void {
+function encodeProcess(w: Writer, p: ProcessSpec, settingsXattr = ''): void {
   encodeStrings(w, TAG.arg, p.argv);
   encodeStrings(w, TAG.env, p.env);
   w.record(TAG.process, (r) => {
@@ -552,6 +557,8 @@ function encodeProcess(w: Writer, p: ProcessSpec): void {
     for (const set of [c.bounding, c.permitted, c.effective, c.inheritable, c.ambient]) r.u64(set);
   });
   w.record(TAG.groups, (r) => p.groups.forEach((group) => r.u32(group)));
+  const settings = p.settings ?? '';
+  if (settings !== '' || settingsXattr !== '') w.record(TAG.settings, (r) => r.str(settingsXattr).str(settings));
   if (p.seccomp.length > 0) w.record(TAG.seccomp, (r) => r.raw(p.seccomp));
 }
 
@@ -610,7 +617,7 @@ export function encodeInitSpec(spec: InitSpec): Uint8Array {
     return w.finish(sizeAt);
   }
   w.record(TAG.cgroup, (r) => r.str(spec.cgroup));
-  encodeProcess(w, spec.process);
+  encodeProcess(w, spec.process, spec.mode === 'supervise' ? spec.settingsXattr : undefined);
   if (spec.mode === 'exec') w.record(TAG.tty, (r) => r.u32(spec.tty ? 1 : 0));
   else encodeSupervise(w, spec);
   return w.finish(sizeAt);

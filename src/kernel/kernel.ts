@@ -5,7 +5,7 @@ import { TsboxError } from '../errors.ts';
 import { fileSystemOf } from './filesystems.ts';
 import { encodeInitSpec, parseReport, type InitSpec } from './init-spec.ts';
 import { errnoName, initPath, loadNative } from './native.ts';
-import { LinuxReader } from './reader.ts';
+import { LinuxReader, type Scheduler } from './reader.ts';
 import { settingsFrom } from './settings.ts';
 
 export const EPERM = 1;
@@ -155,6 +155,20 @@ export class Kernel extends LinuxReader {
   }
   waitEventfds(fds: readonly number[], timeoutMs: number): Promise<number[]> {
     return this.native.eventfdWait(fds, timeoutMs);
+  }
+
+  // Each answers 0 or a negative errno: -3 ESRCH when the process or thread has ended.
+  setRlimit(pid: number, resource: number, soft: bigint, hard: bigint): Errno {
+    return this.native.setRlimit(pid, resource, soft, hard);
+  }
+  setScheduler(tid: number, scheduler: Scheduler): Errno {
+    return this.native.setScheduler(tid, scheduler);
+  }
+  setIoprio(tid: number, ioprio: number): Errno {
+    return this.native.setIoprio(tid, ioprio);
+  }
+  setAffinity(tid: number, cpus: readonly number[]): Errno {
+    return this.native.setAffinity(tid, cpus);
   }
 
   replaceDevices(cgroup: string, insns: Uint8Array): number {

@@ -2,14 +2,23 @@
  * Reading the live system. KernelReader has no method that writes: a planner that could write does not compile.
  */
 import { readFileSync, readdirSync, statSync } from 'node:fs';
-import type { BpfProgram, CgroupProgram, DirEntry, Errno, Native, Stat } from '../../native/index.d.ts';
+import type {
+  BpfProgram,
+  CgroupProgram,
+  DirEntry,
+  Errno,
+  Native,
+  Scheduler,
+  Scheduling,
+  Stat,
+} from '../../native/index.d.ts';
 import { TsboxError } from '../errors.ts';
 import { encodeInitSpec, type SysctlGroup } from './init-spec.ts';
 import { cgroupLayout, type CgroupLayout } from './layout.ts';
 import { initPath, loadNative } from './native.ts';
 import { settingsFrom, type Settings } from './settings.ts';
 
-export type { BpfProgram, CgroupProgram, Errno };
+export type { BpfProgram, CgroupProgram, Errno, Scheduler, Scheduling };
 
 export interface UtsNames {
   readonly hostname: string;
@@ -42,6 +51,8 @@ export interface KernelReader {
   effectiveDevicePrograms(cgroups: readonly string[]): Array<BpfProgram[] | Errno>;
   /** Programs attached to each cgroup itself at one hook (enum bpf_attach_type). */
   cgroupPrograms(cgroups: readonly string[], hook: number): Array<BpfProgram[] | Errno>;
+  /** How each thread is scheduled; a pid stands for its first thread. */
+  scheduling(tids: readonly number[]): Array<Scheduling | Errno>;
   /** Names held by uts namespaces, by a short-lived child that joins each in turn; undefined for one it cannot join. */
   readUts(paths: readonly string[]): Promise<Array<UtsNames | undefined>>;
   /** Text of each kernel parameter of each group, by a short-lived child inside; a negative errno for one it cannot read. */
@@ -54,6 +65,8 @@ export function hasCapability(reader: Pick<KernelReader, 'capabilities'>, bit: n
 }
 
 export const CAP_SYS_ADMIN = 21;
+export const CAP_SYS_NICE = 23;
+export const CAP_SYS_RESOURCE = 24;
 
 /** The reader of this machine. Loads the addon. */
 export function openReader(env: NodeJS.ProcessEnv): KernelReader {
@@ -134,6 +147,9 @@ export class LinuxReader implements KernelReader {
   }
   cgroupPrograms(cgroups: readonly string[], hook: number): Array<BpfProgram[] | Errno> {
     return this.native.cgroupPrograms(cgroups, hook);
+  }
+  scheduling(tids: readonly number[]): Array<Scheduling | Errno> {
+    return this.native.getScheduling(tids);
   }
 
   async readUts(paths: readonly string[]): Promise<Array<UtsNames | undefined>> {

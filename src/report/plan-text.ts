@@ -1,6 +1,6 @@
 /** The plan as text: symbols, reasons, and the closing sentence that bots read. */
 import { isEmpty, isRelease, summarise, type Action, type Plan, type PlannedChange } from '../planner/plan.ts';
-import { isList, type Attribute, type Value } from '../resources/attribute.ts';
+import { isList, sameValue, type Attribute, type Value } from '../resources/attribute.ts';
 import type { AttributeChange } from '../resources/kind.ts';
 import { kindOf } from '../resources/registry.ts';
 import { containerOf, parseReplica } from '../resources/container/replica-names.ts';
@@ -156,7 +156,7 @@ export function renderChange(change: PlannedChange, palette: Palette, label = ch
   const table = kindOf(change.address).attributes;
   const whole = change.action === 'create' || change.action === 'delete';
   for (const attribute of change.attributes) {
-    if (whole && (change.action === 'delete' || IMPLIED.has(attribute.name) || isNothing(attribute.after))) {
+    if (whole && (change.action === 'delete' || isImplied(attribute, table.get(attribute.name)))) {
       continue;
     }
     lines.push(...renderAttribute(attribute, table.get(attribute.name), palette));
@@ -165,6 +165,11 @@ export function renderChange(change: PlannedChange, palette: Palette, label = ch
     lines.push(palette.remove(`      - ${escapeControls(extra.text)}`) + palette.dim('   # drift: not made by tsbox'));
   }
   return lines;
+}
+
+function isImplied({ name, after }: AttributeChange, attribute: Attribute | undefined): boolean {
+  const usual = attribute?.quiet === true && sameValue(attribute, attribute.default, after);
+  return usual || IMPLIED.has(name) || isNothing(after);
 }
 
 function isNothing(value: Value | undefined): boolean {

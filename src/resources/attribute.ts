@@ -29,6 +29,8 @@ export interface Attribute {
   readonly observed: 'live' | 'recorded';
   /** What the kernel has when nobody sets it; the value written when the attribute leaves the stack file. */
   readonly default?: Value;
+  /** Said in plans of what is made or removed only where it differs from the default. */
+  readonly quiet?: boolean;
   /** One line for the reference. */
   readonly doc: string;
   /** Where that is written: a manual page or a kernel document. */

@@ -13,6 +13,8 @@ export const POLICY_XATTR = 'trusted.tsbox.policy';
 export const HEALTH_XATTR = 'trusted.tsbox.health';
 export const PROBE_XATTR = 'trusted.tsbox.probe';
 export const HISTORY_XATTR = 'trusted.tsbox.history';
+/** What a container's process is given from outside at each start: settingsText in container/process/settings.ts. */
+export const SETTINGS_XATTR = 'trusted.tsbox.settings';
 /** On the stack's directory, one per pinned namespace: NAMESPACE_XATTR + name. */
 export const NAMESPACE_XATTR = 'trusted.tsbox.ns.';
 /** On our root directory: v2 controllers that we switched on in the mount's root, to be switched off with the last stack. */
@@ -44,6 +46,8 @@ export interface Label {
   readonly joined?: Readonly<Record<string, string>>;
   /** Containers: the process whose namespaces those are; its supervisor may have started others since. */
   readonly process?: { readonly pid: number; readonly startTime: string };
+  /** Containers: limits that its process has where none are declared, those its supervisor was started with. */
+  readonly inherited?: Readonly<Record<string, string>>;
   /** Containers: mount table when it was started. */
   readonly mounts?: readonly string[];
   /** Containers: addresses whose namespaces or order it rests on, so that destroy knows the order without the file. */

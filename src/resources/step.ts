@@ -1,6 +1,7 @@
 /** The closed union of things an apply can do. Each is idempotent: done, not done or half done is decided by reading. */
 import type { NamespaceType, RestartPolicy, StartSysctl } from '../kernel/init-spec.ts';
 import type { Value } from './attribute.ts';
+import type { Settings } from './container/process/settings.ts';
 import type { FileWrite } from './cgroup/knob.ts';
 import type { DeviceRule } from './devices/schema.ts';
 import type { Label } from './label.ts';
@@ -92,6 +93,14 @@ export type Step =
   | { readonly op: 'adopt'; readonly container: string }
   /** Ask a container to stop, with its grace, then kill it. */
   | { readonly op: 'stop'; readonly path: string }
+  /** Set limits, scheduling and the like on a container's processes, and hand them to its supervisor for the next start. */
+  | {
+      readonly op: 'settings';
+      readonly path: string;
+      readonly settings: Settings;
+      /** Those that are to be written to what runs. */
+      readonly names: readonly string[];
+    }
   /** Hand a new policy to the supervisor. */
   | { readonly op: 'policy'; readonly path: string; readonly policy: RestartPolicy }
   /** Wait until a container has run for a while, then for the pause before the next replica. */

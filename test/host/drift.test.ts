@@ -16,6 +16,7 @@ import { POLICY_XATTR } from '../../src/resources/label.ts';
 import { assertNoLeaks, snapshot } from '../support/leaks.ts';
 import { editSysctl, SYSCTLS } from '../support/namespace-edits.ts';
 import { SUPERVISION_EDITS } from '../support/supervision-edits.ts';
+import { PROCESS_EDITS } from '../support/process-edits.ts';
 import { layout, sandbox } from '../support/sandbox.ts';
 
 type Sandbox = Awaited<ReturnType<typeof sandbox>>;
@@ -174,6 +175,7 @@ const MUTATORS: Readonly<Record<string, Readonly<Record<string, Mutator | string
   container: {
     ...KNOBS,
     ...NETWORK,
+    ...Object.fromEntries(Object.keys(PROCESS_EDITS).map((name) => [name, 'edited by hand in process-drift.test.ts'])),
     devices,
     hierarchies,
     state: ({ pid }) => void process.kill(pid(), 'SIGKILL'),

@@ -9,7 +9,15 @@ import { leafName } from '../../resources/container/replica-names.ts';
 import { keptDirectory } from '../../resources/container/rootfs.ts';
 import type { ContainerSpec } from '../../resources/container/schema.ts';
 import { isAlive } from '../../resources/processes.ts';
-import { HEALTH_XATTR, HISTORY_XATTR, POLICY_XATTR, PROBE_XATTR, RUN_XATTR } from '../../resources/label.ts';
+import {
+  HEALTH_XATTR,
+  HISTORY_XATTR,
+  POLICY_XATTR,
+  PROBE_XATTR,
+  RUN_XATTR,
+  SETTINGS_XATTR,
+} from '../../resources/label.ts';
+import { parseLimits } from '../../resources/container/process/rlimits.ts';
 import { SUPERVISORS } from '../../resources/scope.ts';
 import type { Step } from '../../resources/step.ts';
 import type { Stack } from '../../stack/types.ts';
@@ -60,6 +68,7 @@ export function superviseSpec(context: ExecutionContext, name: string, adopt: Su
     probeXattr: PROBE_XATTR,
     historyXattr: HISTORY_XATTR,
     mailbox: mailboxPath(context, name),
+    settingsXattr: SETTINGS_XATTR,
     supervisorProcs: supervisors.filter((p) => v2Supervisors === undefined || !p.startsWith(`${v2Supervisors}/`)),
     cgroup: kernel.layout.primary?.version === 2 ? primaryDirectory(context, path) : '',
     cgroupProcs: v1.map((d) => `${d.dir}/cgroup.procs`),
@@ -93,10 +102,15 @@ export async function startContainer(context: ExecutionContext, step: Of<'start'
   }
   kernel.setXattr(primaryDirectory(context, path), POLICY_XATTR, policyText(restartPolicy(spec)));
   const description = superviseSpec(context, step.container, null);
+  kernel.setXattr(primaryDirectory(context, path), SETTINGS_XATTR, description.process.settings ?? '');
   const fields = await kernel.runInit(description, supervisorCgroup(context), START_TIMEOUT);
   const pid = Number(fields.get('pid') ?? 0);
   const links = kernel.readLinks(NAMESPACE_TYPES.map((t) => `/proc/${pid}/ns/${t}`));
-  const [mountinfo, stat] = kernel.readFiles([`/proc/${pid}/mountinfo`, `/proc/${pid}/stat`]);
+  const [mountinfo, stat, limits] = kernel.readFiles([
+    `/proc/${pid}/mountinfo`,
+    `/proc/${pid}/stat`,
+    `/proc/${fields.get('supervisor') ?? 0}/limits`,
+  ]);
   // A job may be over before it can be looked at; then there is nothing to compare later either.
   const alive = typeof stat === 'string' && isAlive(parseStat(stat), fields.get('start') ?? '');
   const namespaces: Record<string, string> = {};
@@ -116,6 +130,7 @@ export async function startContainer(context: ExecutionContext, step: Of<'start'
         .map((j) => [j.type, j.startTime]),
     ),
     process: { pid, startTime: fields.get('start') ?? '' },
+    ...(typeof limits === 'string' ? { inherited: parseLimits(limits) } : {}),
     mounts: alive && typeof mountinfo === 'string' ? mountLines(mountinfo) : [],
   });
 }

@@ -4,6 +4,7 @@ import { DEVICES_ATTRIBUTE, HIERARCHIES_ATTRIBUTE, KNOB_ATTRIBUTES } from '../cg
 import { HEALTH_ATTRIBUTES } from './health.ts';
 import { NETWORK_ATTRIBUTES } from '../network/attributes.ts';
 import { IDMAP_ATTRIBUTES } from './idmap.ts';
+import { SETTINGS_ATTRIBUTES } from './process/settings.ts';
 import { NAMESPACE_ROWS } from '../namespace/registry.ts';
 import { SYSCTLS_ATTRIBUTE } from '../namespace/sysctls.ts';
 
@@ -124,6 +125,7 @@ export const CONTAINER_ATTRIBUTES = attributeTable([
   ...OWN,
   ...IDMAP_ATTRIBUTES,
   ...HEALTH_ATTRIBUTES,
+  ...SETTINGS_ATTRIBUTES,
   ...NAMESPACES,
   ...NAMESPACE_ROWS.flatMap((row) => row.settings),
   SYSCTLS_ATTRIBUTE,

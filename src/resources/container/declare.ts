@@ -17,6 +17,7 @@ import { desiredHealth } from './health.ts';
 import { checkMapped, rootIsMapped } from './idmap.ts';
 import { checkOwners } from './owners.ts';
 import { useText } from './use-text.ts';
+import { checkSettings } from './process/settings.ts';
 import { MASKED_PATHS, READONLY_PATHS } from './paths.ts';
 import { leafName } from './replica-names.ts';
 import { rootfsText, rootLayers } from './rootfs.ts';
@@ -122,6 +123,7 @@ export function declareContainer(
   const user =
     'missing' in account ? '?' : `${account.uid}:${account.gid}${account.groups.map((g) => `,${g}`).join('')}`;
   checkOwners(spec, stack, reader, report);
+  checkSettings(spec.settings, reader, address, report, (field) => stack.locate(address, [field]));
   const policy = policyValues(policyText(restartPolicy(spec)));
   const hierarchies = reader.layout.hierarchies.map((h) => h.name);
   const desired: Record<string, Value> = {
@@ -142,6 +144,7 @@ export function declareContainer(
     masked_paths: maskedPaths(spec),
     readonly_paths: readonlyPaths(spec),
     log: `max_size=${spec.log.maxSize} files=${spec.log.files}`,
+    ...spec.settings,
     restart: policy.restart,
     stop: policy.stop,
     sysctls: spec.sysctls,

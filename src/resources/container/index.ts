@@ -10,6 +10,7 @@ import { declareContainer, leafPath, PREFIX, restartPolicy } from './declare.ts'
 import { healthSteps } from './health.ts';
 import { observeContainers } from './observe.ts';
 import { leafName } from './replica-names.ts';
+import { SETTING_NAMES } from './process/settings.ts';
 import type { ContainerSpec } from './schema.ts';
 
 function nameOf(address: string): string {
@@ -97,6 +98,10 @@ export const containerKind: ResourceKind = {
       steps.push(...deviceSteps(path, declared.address, context));
     }
     steps.push(...networkChangeSteps(path, changes, declared.desired));
+    const settings = SETTING_NAMES.filter((name) => changed.has(name));
+    if (settings.length > 0) {
+      steps.push({ op: 'settings', path, settings: spec.settings, names: settings });
+    }
     const restart = changes.some((c) => c.mode === 'restart');
     const knobs = changes.filter((c) => !(restart && c.name === 'cgroup.freeze'));
     steps.push(...knobSteps(context.reader, context.scope.stack, path, knobs, declared.desired));

@@ -9,6 +9,7 @@ import type {
   RootOp,
 } from '../../kernel/init-spec.ts';
 import { NAMESPACE_TYPES } from '../../kernel/init-spec.ts';
+import type { Scheduling } from '../../kernel/reader.ts';
 import { parseMountInfo } from '../../kernel/proc.ts';
 import { DEFAULT_DEVICE_NODES } from '../devices/defaults.ts';
 import type { DeviceRule } from '../devices/schema.ts';
@@ -19,10 +20,13 @@ import { maskedPaths, readonlyPaths } from './declare.ts';
 import type { Account } from './accounts.ts';
 import { rootfsOp } from './rootfs.ts';
 import type { ContainerSpec } from './schema.ts';
+import { settingsText } from './process/settings.ts';
 import { seccompFilter, type SeccompArch } from './seccomp.ts';
 
 /** What only the live system can say. */
 export interface LaunchFacts {
+  /** Scheduling and oom score of tsbox itself, which a process inherits. */
+  readonly own: { readonly scheduling: Scheduling | undefined; readonly score: string };
   readonly account: Account;
   /** Namespaces to join, already resolved. A type that is neither here nor 'host' is made anew. */
   readonly join: readonly JoinNamespace[];
@@ -259,7 +263,7 @@ function privateDirectories(): RootOp[] {
 }
 
 /** The process: command, account, privileges. */
-export function processSpec(spec: ContainerSpec, facts: Pick<LaunchFacts, 'account' | 'arch'>): ProcessSpec {
+export function processSpec(spec: ContainerSpec, facts: Pick<LaunchFacts, 'account' | 'arch' | 'own'>): ProcessSpec {
   const env = new Map<string, string>([['PATH', DEFAULT_PATH], ...Object.entries(spec.env)]);
   return {
     argv: spec.command,
@@ -272,6 +276,7 @@ export function processSpec(spec: ContainerSpec, facts: Pick<LaunchFacts, 'accou
     capabilities: capabilitySets(spec, facts.account),
     noNewPrivs: spec.noNewPrivs,
     seccomp: filterFor(spec, facts.arch),
+    settings: settingsText(spec.settings, facts.own.scheduling, facts.own.score),
   };
 }
 

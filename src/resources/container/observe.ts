@@ -18,10 +18,21 @@ import { CAPABILITIES } from './capabilities.ts';
 import { PREFIX, policyValues } from './declare.ts';
 import { liveHealth } from './health.ts';
 import { foreignMembers } from './members.ts';
+import { effectiveCpus, type EffectiveCpus } from './process/affinity.ts';
+import { liveSettings, SETTINGS_FILES } from './process/settings.ts';
 import { targetInode } from './namespaces.ts';
 
 /** Types in the order of NAMESPACE_TYPES; /proc/PID/ns file names. */
-const PROC_FILES = ['status', 'cgroup', 'mountinfo', 'uid_map', 'gid_map', 'setgroups', 'timens_offsets'] as const;
+const PROC_FILES = [
+  'status',
+  'cgroup',
+  'mountinfo',
+  'uid_map',
+  'gid_map',
+  'setgroups',
+  'timens_offsets',
+  ...SETTINGS_FILES,
+] as const;
 
 interface Subject {
   readonly address: string;
@@ -112,6 +123,11 @@ async function observeSubjects(
   const inodes = links.map((l) => (typeof l === 'string' ? namespaceInode(l) : undefined));
   const inodeOf = (i: number | undefined, type: NamespaceType): string | undefined =>
     inodes[((i ?? -1) + 1) * NAMESPACE_TYPES.length + NAMESPACE_TYPES.indexOf(type)];
+  const scheduling = reader.scheduling(running.map((s) => s.pid));
+  const cpus = effectiveCpus(
+    reader,
+    running.map((s) => directoryIn('', reader.settings.cgroupRoot, scope.stack, s.path)),
+  );
   const utsSubjects = running.filter((s) => ownsUts(s));
   const utsNames = await reader.readUts(utsSubjects.map((s) => `/proc/${s.pid}/ns/uts`));
   const uts = new Map(utsSubjects.map((s, i) => [s.address, utsNames[i]]));
@@ -183,6 +199,17 @@ async function observeSubjects(
         }),
       );
       Object.assign(live, processValues(reader, scope, s, files), liveRootMap(files.get('mountinfo')));
+      const thread = scheduling[i];
+      Object.assign(
+        live,
+        liveSettings(
+          files,
+          typeof thread === 'object' ? thread : undefined,
+          cpus[i] as EffectiveCpus,
+          s.label,
+          s.declared?.desired,
+        ),
+      );
       for (const type of NAMESPACE_TYPES) {
         const inode = inodeOf(i, type);
         if (inode === undefined) {

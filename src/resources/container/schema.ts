@@ -22,6 +22,7 @@ import { defaultHostname } from './replica-names.ts';
 import { replicasShape } from './replicas.ts';
 import type { UpdateSpec } from './replicas.ts';
 import { healthShape, type HealthSpec } from './health.ts';
+import { settingsOf, settingsShape, type Settings } from './process/settings.ts';
 import { DEFAULT_BACKOFF, restartSchema } from './restart.ts';
 import type { RestartWord } from './restart.ts';
 import { sharedUse, shareSchema } from './share.ts';
@@ -81,6 +82,8 @@ export interface ContainerSpec {
   readonly sysctls: Sysctls;
   /** The name of a declared rule set, or rules; null is the default set. */
   readonly devices: DeviceUse | null;
+  /** What is set on its process from outside. */
+  readonly settings: Settings;
   /** Network tag and bandwidth by attribute name, only what the stack says. */
   readonly network: NetworkValues;
   /** Canonical values by knob name ('memory.max'), only what the stack says. */
@@ -137,6 +140,7 @@ const ownShape = {
   share: shareSchema.optional(),
   sysctls: sysctlsSchema().optional(),
   devices: deviceUseSchema.optional(),
+  ...settingsShape,
 };
 
 /** A container as parsed, before names, paths and defaults are filled in. */
@@ -203,6 +207,7 @@ export function containerSpec(
     namespaces: allUses(name, input),
     sysctls: { ...settingSysctls(input), ...input.sysctls },
     devices: input.devices ?? null,
+    settings: settingsOf(input),
     network: collectNetwork(input as unknown as Readonly<Record<string, unknown>>),
     knobs: collectKnobs(input as unknown as Readonly<Record<string, unknown>>),
   };
