@@ -307,7 +307,8 @@ int ns_start(struct ns_start *s) {
 static int finish(const struct ns_start *s) {
   if (setsid() < 0) return fail("setsid", "");
   /* A keyring of our own before the identity changes: key quotas count by outer user id. man 2 keyctl */
-  if (syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL) < 0 && errno != ENOSYS) return fail("keyring", "");
+  if (s->spec->own_keyring && syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL) < 0 && errno != ENOSYS)
+    return fail("keyring", "");
   if ((s->create & BIT(NS_USER) || joins(s, NS_USER)) && idmap_become_root() < 0) return -1;
   /* Changing ids resets it to a system-wide default. man 2 PR_SET_DUMPABLE */
   if (prctl(PR_SET_DUMPABLE, 0) < 0) return fail("dumpable", "");

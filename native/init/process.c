@@ -88,6 +88,7 @@ int process_exec(const struct spec *spec, int channel, bool settle) {
   if (caps_set(&spec->caps) < 0) return -1;
   if (placed < 0 && enter_cwd(spec->cwd) < 0) return -1;
   if (spec->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return fail("no_new_privs", "");
+  if (spec->personality != PERSONALITY_KEPT && syscall(SYS_personality, spec->personality) < 0) return fail("personality", "");
   if (settle && (message_send(channel, MSG_SETTLE, 0) < 0 || message_expect(channel, MSG_SETTLED) < 0))
     return fail("settings", "parent");
   /* The channel too ends with the exec; the parent reads that as success. */

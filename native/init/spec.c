@@ -168,6 +168,7 @@ static bool decode(struct spec *s, uint32_t tag, struct cursor p) {
              cursor_u32(&p, &s->adopt_restarts) && p.at == p.end;
     case REC_TTY: return cursor_bool(&p, &s->tty) && p.at == p.end;
     case REC_PIN: return cursor_u32(&p, &s->pin_type) && s->pin_type < NS_TYPES && cursor_str(&p, &s->pin_target) && p.at == p.end;
+    case REC_START: return cursor_u32(&p, &s->personality) && cursor_bool(&p, &s->own_keyring) && p.at == p.end;
     case REC_SETTINGS: return cursor_str(&p, &s->settings_xattr) && cursor_str(&p, &s->settings) && p.at == p.end;
     case REC_HOSTNAME: return s->set_hostname = true, cursor_str(&p, &s->hostname) && p.at == p.end;
     case REC_DOMAINNAME: return s->set_domainname = true, cursor_str(&p, &s->domainname) && p.at == p.end;
@@ -190,6 +191,7 @@ int spec_load(int fd, struct spec *s) {
   s->mailbox = s->health_xattr = s->probe_xattr = s->history_xattr = "";
   s->settings_xattr = s->settings = "";
   s->umask = -1;
+  s->personality = PERSONALITY_KEPT;
   s->policy.stop_signal = 15;
 
   if (fstat(fd, &st) < 0) return fail("spec", "fd 3");

@@ -51,6 +51,7 @@ enum record_tag {
   REC_HOSTNAME,
   REC_DOMAINNAME,
   REC_SETTINGS = 30,
+  REC_START,
   /* Maps of an op that is idmapped by others than the container's. */
   REC_IDMAP = 50,
   REC_SYSCTL = 60,
@@ -128,6 +129,8 @@ struct restart_policy {
   uint64_t backoff_ms, backoff_max_ms, grace_ms;
 };
 
+#define PERSONALITY_KEPT UINT32_MAX
+
 struct spec {
   const uint8_t *data, *end;
   uint32_t mode;
@@ -139,7 +142,9 @@ struct spec {
   const char *cwd;
   uint32_t uid, gid, nargs, nenv, ngroups, nops;
   int32_t umask;
-  bool no_new_privs, tty;
+  bool no_new_privs, tty, own_keyring;
+  /* PERSONALITY_KEPT: the caller's. */
+  uint32_t personality;
   /* Set from outside just before the exec; the attribute of the label, where there is one, is ahead of the text. */
   const char *settings_xattr, *settings;
   struct capability_sets caps;

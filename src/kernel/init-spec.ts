@@ -114,6 +114,10 @@ export interface ProcessSpec {
   readonly noNewPrivs: boolean;
   /** Classic BPF (struct sock_filter[]), empty for none. */
   readonly seccomp: Uint8Array;
+  /** personality(2); absent: the caller's. */
+  readonly personality?: number;
+  /** A session keyring of its own. */
+  readonly keyring?: boolean;
   /** What is set from outside just before the exec (settingsText in resources/container/process/settings.ts); absent: nothing. */
   readonly settings?: string;
 }
@@ -345,6 +349,7 @@ const TAG = {
   mailbox: 80,
   xattrs: 81,
   settings: 30,
+  start: 31,
 } as const;
 
 const ROOT_OPS = {
@@ -557,6 +562,7 @@ function encodeProcess(w: Writer, p: ProcessSpec, settingsXattr = ''): void {
     for (const set of [c.bounding, c.permitted, c.effective, c.inheritable, c.ambient]) r.u64(set);
   });
   w.record(TAG.groups, (r) => p.groups.forEach((group) => r.u32(group)));
+  w.record(TAG.start, (r) => r.u32(p.personality ?? 0xffffffff).u32(p.keyring === true ? 1 : 0));
   const settings = p.settings ?? '';
   if (settings !== '' || settingsXattr !== '') w.record(TAG.settings, (r) => r.str(settingsXattr).str(settings));
   if (p.seccomp.length > 0) w.record(TAG.seccomp, (r) => r.raw(p.seccomp));

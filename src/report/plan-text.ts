@@ -37,6 +37,11 @@ const IMPLIED = new Set([
   'cgroup',
   'masked_paths',
   'readonly_paths',
+  // They follow from the bounding set and the user, or are said beside it.
+  'capabilities.permitted',
+  'capabilities.effective',
+  'capabilities.inheritable',
+  'capabilities.ambient',
 ]);
 
 const ADDRESS_WIDTH = 32;

@@ -45,7 +45,13 @@ export interface Label {
   /** Containers: start time of each process that a `pid:` use named, by type, so that another with its number is told. */
   readonly joined?: Readonly<Record<string, string>>;
   /** Containers: the process whose namespaces those are; its supervisor may have started others since. */
-  readonly process?: { readonly pid: number; readonly startTime: string };
+  readonly process?: {
+    readonly pid: number;
+    readonly startTime: string;
+    /** Which exec it was (imageOf in container/process/identity.ts), and how many filters it was under then. */
+    readonly image?: string;
+    readonly filters?: number;
+  };
   /** Containers: limits that its process has where none are declared, those its supervisor was started with. */
   readonly inherited?: Readonly<Record<string, string>>;
   /** Containers: mount table when it was started. */

@@ -46,14 +46,16 @@ interface Building {
   readonly paths: Map<string, Path>;
 }
 
-/** In commands and environments numbers and booleans are passed as written: 0644 is not 644. */
+/** In commands, environments and masks numbers and booleans are passed as written: 0644 is not 644. */
+const AS_WRITTEN: readonly string[] = ['command', 'entrypoint', 'env', 'umask'];
+
 function dataOf(tree: Tree): unknown {
   if (tree.kind !== 'map') {
     return toData(tree);
   }
   const data: Record<string, unknown> = {};
   for (const [key, entry] of tree.entries) {
-    data[key] = toData(entry.tree, key === 'command' || key === 'entrypoint' || key === 'env');
+    data[key] = toData(entry.tree, AS_WRITTEN.includes(key));
   }
   return data;
 }

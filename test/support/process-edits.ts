@@ -15,7 +15,16 @@ const tool =
   ({ pid }) =>
     void execFileSync(name, [...args, String(pid())], { stdio: 'ignore' });
 
+const OWN = 'only the process itself can change it, and what it does to itself is not drift';
+
 export const PROCESS_EDITS: Readonly<Record<string, ProcessEdit>> = {
+  umask: OWN,
+  personality: OWN,
+  keyring: 'the kernel does not show it: compared with the record on the object',
+  'capabilities.permitted': OWN,
+  'capabilities.effective': OWN,
+  'capabilities.inheritable': OWN,
+  'capabilities.ambient': OWN,
   rlimits: tool('prlimit', '--nofile=200:500', '--pid'),
   oom_score_adj: ({ pid }) => writeFileSync(`/proc/${pid()}/oom_score_adj`, '77'),
   nice: tool('renice', '-n', '7', '-p'),

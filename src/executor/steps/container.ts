@@ -17,6 +17,7 @@ import {
   RUN_XATTR,
   SETTINGS_XATTR,
 } from '../../resources/label.ts';
+import { filtersOf, imageOf } from '../../resources/container/process/identity.ts';
 import { parseLimits } from '../../resources/container/process/rlimits.ts';
 import { SUPERVISORS } from '../../resources/scope.ts';
 import type { Step } from '../../resources/step.ts';
@@ -106,10 +107,11 @@ export async function startContainer(context: ExecutionContext, step: Of<'start'
   const fields = await kernel.runInit(description, supervisorCgroup(context), START_TIMEOUT);
   const pid = Number(fields.get('pid') ?? 0);
   const links = kernel.readLinks(NAMESPACE_TYPES.map((t) => `/proc/${pid}/ns/${t}`));
-  const [mountinfo, stat, limits] = kernel.readFiles([
+  const [mountinfo, stat, limits, status] = kernel.readFiles([
     `/proc/${pid}/mountinfo`,
     `/proc/${pid}/stat`,
     `/proc/${fields.get('supervisor') ?? 0}/limits`,
+    `/proc/${pid}/status`,
   ]);
   // A job may be over before it can be looked at; then there is nothing to compare later either.
   const alive = typeof stat === 'string' && isAlive(parseStat(stat), fields.get('start') ?? '');
@@ -129,7 +131,12 @@ export async function startContainer(context: ExecutionContext, step: Of<'start'
         .filter((j) => spec.namespaces[j.type].kind === 'pid')
         .map((j) => [j.type, j.startTime]),
     ),
-    process: { pid, startTime: fields.get('start') ?? '' },
+    process: {
+      pid,
+      startTime: fields.get('start') ?? '',
+      ...(alive ? { image: imageOf(stat) } : {}),
+      ...(alive && typeof status === 'string' ? filtersOf(status) : {}),
+    },
     ...(typeof limits === 'string' ? { inherited: parseLimits(limits) } : {}),
     mounts: alive && typeof mountinfo === 'string' ? mountLines(mountinfo) : [],
   });

@@ -1,19 +1,16 @@
 /** The attribute table of a container: its process, its namespaces, its cgroup. */
-import { attributeTable, isList, type Attribute, type Value } from '../attribute.ts';
+import { attributeTable, type Attribute } from '../attribute.ts';
 import { DEVICES_ATTRIBUTE, HIERARCHIES_ATTRIBUTE, KNOB_ATTRIBUTES } from '../cgroup/attributes.ts';
 import { HEALTH_ATTRIBUTES } from './health.ts';
 import { NETWORK_ATTRIBUTES } from '../network/attributes.ts';
 import { IDMAP_ATTRIBUTES } from './idmap.ts';
+import { SET_ATTRIBUTES } from './process/sets.ts';
+import { START_ATTRIBUTES } from './process/start.ts';
 import { SETTINGS_ATTRIBUTES } from './process/settings.ts';
 import { NAMESPACE_ROWS } from '../namespace/registry.ts';
 import { SYSCTLS_ATTRIBUTE } from '../namespace/sysctls.ts';
 
 const PROCESS = 'it is fixed when the process starts';
-
-/** A list that a process may shorten by itself, never lengthen. */
-function noMoreThan(declared: Value, live: Value): boolean {
-  return isList(declared) && isList(live) && live.every((x) => declared.includes(x));
-}
 
 function recorded(name: string, doc: string, source: string, list?: 'set' | 'argv'): Attribute {
   return {
@@ -25,6 +22,11 @@ function recorded(name: string, doc: string, source: string, list?: 'set' | 'arg
     source,
     ...(list === undefined ? {} : { list }),
   };
+}
+
+/** Read in /proc, as far as the process has not changed it by itself: process/identity.ts. */
+function started(name: string, doc: string, source: string, list?: 'argv'): Attribute {
+  return { ...recorded(name, doc, source, list), observed: 'live' };
 }
 
 const OWN: readonly Attribute[] = [
@@ -62,10 +64,10 @@ const OWN: readonly Attribute[] = [
     source: 'proc_pid_cgroup(5)',
   },
   recorded('rootfs', 'what it sees as /', 'pivot_root(2)'),
-  recorded('command', 'program and arguments, as started', 'execve(2)', 'argv'),
-  recorded('env', 'environment, as started', 'environ(7)'),
+  started('command', 'program and arguments, as started', 'execve(2)', 'argv'),
+  started('env', 'environment, as started', 'environ(7)'),
   recorded('working_dir', 'working directory, as started', 'chdir(2)'),
-  recorded('user', 'uid:gid and supplementary groups, as started', 'credentials(7)'),
+  started('user', 'uid:gid and supplementary groups, as started', 'credentials(7)'),
   recorded('masked_paths', 'paths covered by nothing', 'mount(2)', 'set'),
   recorded('readonly_paths', 'paths that cannot be written', 'mount_setattr(2)', 'set'),
   recorded('log', 'size at which the log is rotated, and how many files are kept', 'docs/stack-language.md'),
@@ -77,7 +79,6 @@ const OWN: readonly Attribute[] = [
     observed: 'live',
     doc: 'the most it and its children can have (the bounding set)',
     source: 'capabilities(7)',
-    satisfied: noMoreThan,
   },
   {
     name: 'no_new_privs',
@@ -86,7 +87,6 @@ const OWN: readonly Attribute[] = [
     observed: 'live',
     doc: 'execve gives no privileges (setuid bits are ignored)',
     source: 'PR_SET_NO_NEW_PRIVS(2const)',
-    satisfied: (_, live) => live === 'true',
   },
   {
     name: 'seccomp',
@@ -126,6 +126,8 @@ export const CONTAINER_ATTRIBUTES = attributeTable([
   ...IDMAP_ATTRIBUTES,
   ...HEALTH_ATTRIBUTES,
   ...SETTINGS_ATTRIBUTES,
+  ...START_ATTRIBUTES,
+  ...SET_ATTRIBUTES,
   ...NAMESPACES,
   ...NAMESPACE_ROWS.flatMap((row) => row.settings),
   SYSCTLS_ATTRIBUTE,

@@ -17,6 +17,7 @@ import { desiredHealth } from './health.ts';
 import { checkMapped, rootIsMapped } from './idmap.ts';
 import { checkOwners } from './owners.ts';
 import { useText } from './use-text.ts';
+import { desiredSets } from './process/sets.ts';
 import { checkSettings } from './process/settings.ts';
 import { MASKED_PATHS, READONLY_PATHS } from './paths.ts';
 import { leafName } from './replica-names.ts';
@@ -145,6 +146,8 @@ export function declareContainer(
     readonly_paths: readonlyPaths(spec),
     log: `max_size=${spec.log.maxSize} files=${spec.log.files}`,
     ...spec.settings,
+    ...spec.start,
+    ...desiredSets(spec.capabilitySets, 'missing' in account ? 0 : account.uid),
     restart: policy.restart,
     stop: policy.stop,
     sysctls: spec.sysctls,

@@ -1,6 +1,5 @@
 /** From a container's spec to the description that native/init executes: every mount and privilege in kernel order. */
 import type {
-  CapabilitySets,
   JoinNamespace,
   MountFlags,
   NamespaceSetup,
@@ -15,11 +14,12 @@ import { DEFAULT_DEVICE_NODES } from '../devices/defaults.ts';
 import type { DeviceRule } from '../devices/schema.ts';
 import { initSettings } from '../namespace/index.ts';
 import { startSysctls } from '../namespace/sysctls.ts';
-import { capabilityMask } from './capabilities.ts';
 import { maskedPaths, readonlyPaths } from './declare.ts';
 import type { Account } from './accounts.ts';
 import { rootfsOp } from './rootfs.ts';
 import type { ContainerSpec } from './schema.ts';
+import { givenSets } from './process/sets.ts';
+import { personalityNumber } from './process/start.ts';
 import { settingsText } from './process/settings.ts';
 import { seccompFilter, type SeccompArch } from './seccomp.ts';
 
@@ -272,10 +272,12 @@ export function processSpec(spec: ContainerSpec, facts: Pick<LaunchFacts, 'accou
     uid: facts.account.uid,
     gid: facts.account.gid,
     groups: facts.account.groups,
-    umask: 0o022,
-    capabilities: capabilitySets(spec, facts.account),
+    umask: parseInt(spec.start.umask, 8),
+    capabilities: givenSets(spec.capabilitySets, facts.account.uid),
     noNewPrivs: spec.noNewPrivs,
     seccomp: filterFor(spec, facts.arch),
+    personality: personalityNumber(spec.start.personality),
+    keyring: spec.start.keyring === 'own',
     settings: settingsText(spec.settings, facts.own.scheduling, facts.own.score),
   };
 }
@@ -294,16 +296,6 @@ function filterFor(spec: ContainerSpec, arch: SeccompArch): Uint8Array {
 }
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-
-/**
- * The five sets. Inheritable stays empty (CVE-2022-24769); for a user other than root the granted ones are ambient too,
- * or the exec would drop them.
- */
-function capabilitySets(spec: ContainerSpec, account: Account): CapabilitySets {
-  const mask = capabilityMask(spec.capabilities);
-  const ambient = account.uid === 0 ? 0n : mask;
-  return { bounding: mask, permitted: mask, effective: mask, inheritable: ambient, ambient };
-}
 
 /** The types a spec makes anew, before any that surviving members still hold are taken out. */
 export function newTypes(spec: ContainerSpec): NamespaceType[] {

@@ -14,11 +14,11 @@ import { readSysctls, sysctlKeys } from '../namespace/sysctls.ts';
 import { isAlive, readStats } from '../processes.ts';
 import { directoryIn, type ScopeEntry, type StackScope } from '../scope.ts';
 import { signalName } from '../signals.ts';
-import { CAPABILITIES } from './capabilities.ts';
 import { PREFIX, policyValues } from './declare.ts';
 import { liveHealth } from './health.ts';
 import { foreignMembers } from './members.ts';
 import { effectiveCpus, type EffectiveCpus } from './process/affinity.ts';
+import { IDENTITY_DEFAULTS, IDENTITY_FILES, liveIdentity } from './process/identity.ts';
 import { liveSettings, SETTINGS_FILES } from './process/settings.ts';
 import { targetInode } from './namespaces.ts';
 
@@ -32,6 +32,7 @@ const PROC_FILES = [
   'setgroups',
   'timens_offsets',
   ...SETTINGS_FILES,
+  ...IDENTITY_FILES,
 ] as const;
 
 interface Subject {
@@ -167,6 +168,7 @@ async function observeSubjects(
     const state = stateOf(s);
     const live: Record<string, Value | undefined> = {
       sysctls: {},
+      ...IDENTITY_DEFAULTS,
       ...s.label.applied,
       state,
       supervisor: s.supervised ? 'present' : s.alive ? 'missing' : 'done',
@@ -296,7 +298,6 @@ function processValues(
   files: ReadonlyMap<string, string | undefined>,
 ): Record<string, Value | undefined> {
   const status = parseStatus(files.get('status') ?? '');
-  const bounding = BigInt(`0x${status.get('CapBnd') ?? '0'}`);
   const placement = parseProcCgroup(files.get('cgroup') ?? '');
   const expected = `${reader.settings.cgroupRoot}/${scope.stack}/${s.path}`;
   const inLeaf = reader.layout.hierarchies
@@ -305,12 +306,8 @@ function processValues(
       return path !== undefined && (path === expected || path.startsWith(`${expected}/`));
     })
     .map((h) => h.name);
-  const filtered = status.get('Seccomp') === '2';
   return {
-    capabilities: CAPABILITIES.filter((_, bit) => ((bounding >> BigInt(bit)) & 1n) === 1n).sort(),
-    no_new_privs: status.get('NoNewPrivs') === '1' ? 'true' : 'false',
-    // The filter itself cannot be read back; its presence can.
-    seccomp: filtered ? (s.label.applied?.['seccomp'] ?? 'default') : 'unconfined',
+    ...(s.entry.run === undefined ? {} : liveIdentity(files, status, s.label, s.entry.run)),
     placement: inLeaf,
   };
 }

@@ -13,7 +13,6 @@ import { collectNetwork, type NetworkValues } from '../network/schema.ts';
 import { signalSchema } from '../signals.ts';
 import { durationSchema, NAME_PATTERN } from '../units.ts';
 import { show, valueSchema, ValueError } from '../values.ts';
-import { capabilitiesSchema } from './capabilities.ts';
 import type { Capability } from './capabilities.ts';
 import { argvSchema, envSchema, mergedArgv, type ArgvParts } from './command.ts';
 import { absolutePathSchema, dependsOnSchema, logSchema } from './fields.ts';
@@ -22,6 +21,8 @@ import { defaultHostname } from './replica-names.ts';
 import { replicasShape } from './replicas.ts';
 import type { UpdateSpec } from './replicas.ts';
 import { healthShape, type HealthSpec } from './health.ts';
+import { capabilitySetsSchema, type CapabilitySpec } from './process/sets.ts';
+import { startOf, startShape, type StartSettings } from './process/start.ts';
 import { settingsOf, settingsShape, type Settings } from './process/settings.ts';
 import { DEFAULT_BACKOFF, restartSchema } from './restart.ts';
 import type { RestartWord } from './restart.ts';
@@ -60,6 +61,8 @@ export interface ContainerSpec {
   readonly user: UserSpec;
   /** Without CAP_, sorted. The process and its children have these and no others. */
   readonly capabilities: readonly Capability[];
+  /** All five sets. */
+  readonly capabilitySets: CapabilitySpec;
   readonly noNewPrivs: boolean;
   readonly seccomp: 'default' | 'unconfined';
   /** 'default' stands for tsbox's own list. */
@@ -84,6 +87,7 @@ export interface ContainerSpec {
   readonly devices: DeviceUse | null;
   /** What is set on its process from outside. */
   readonly settings: Settings;
+  readonly start: StartSettings;
   /** Network tag and bandwidth by attribute name, only what the stack says. */
   readonly network: NetworkValues;
   /** Canonical values by knob name ('memory.max'), only what the stack says. */
@@ -124,7 +128,7 @@ const ownShape = {
   env: envSchema.optional(),
   working_dir: absolutePathSchema.optional(),
   user: userSchema.optional(),
-  capabilities: capabilitiesSchema.optional(),
+  capabilities: capabilitySetsSchema.optional(),
   no_new_privs: z.boolean().optional(),
   seccomp: z.enum(['default', 'unconfined']).optional(),
   masked_paths: pathsSchema.optional(),
@@ -141,6 +145,7 @@ const ownShape = {
   sysctls: sysctlsSchema().optional(),
   devices: deviceUseSchema.optional(),
   ...settingsShape,
+  ...startShape,
 };
 
 /** A container as parsed, before names, paths and defaults are filled in. */
@@ -186,8 +191,9 @@ export function containerSpec(
     argv,
     env: input.env ?? {},
     workingDir: input.working_dir ?? '/',
-    user: input.user ?? { user: 0, group: 0, groups: [] },
-    capabilities: input.capabilities ?? [],
+    user: withGroups(input.user ?? { user: 0, group: 0, groups: [] }, input.group_add ?? []),
+    capabilities: input.capabilities?.bounding ?? [],
+    capabilitySets: input.capabilities ?? { bounding: [], given: {} },
     noNewPrivs: input.no_new_privs ?? true,
     seccomp: input.seccomp ?? 'default',
     maskedPaths: input.masked_paths ?? 'default',
@@ -208,6 +214,7 @@ export function containerSpec(
     sysctls: { ...settingSysctls(input), ...input.sysctls },
     devices: input.devices ?? null,
     settings: settingsOf(input),
+    start: startOf(input),
     network: collectNetwork(input as unknown as Readonly<Record<string, unknown>>),
     knobs: collectKnobs(input as unknown as Readonly<Record<string, unknown>>),
   };
@@ -219,6 +226,11 @@ function settingSysctls(input: ContainerInput): Sysctls {
     {},
     ...Object.values(input.namespaces ?? {}).map((use) => (use?.kind === 'new' ? use.settings.sysctls : {})),
   ) as Sysctls;
+}
+
+/** Each group once. */
+function withGroups(user: UserSpec, more: readonly (string | number)[]): UserSpec {
+  return more.length === 0 ? user : { ...user, groups: [...new Set([...user.groups, ...more])] };
 }
 
 function allUses(name: string, input: ContainerInput): Readonly<Record<NamespaceType, NamespaceUse>> {

@@ -3,7 +3,8 @@ import * as z from 'zod';
 import { parseId } from '../units.ts';
 import { show, valueSchema, ValueError } from '../values.ts';
 
-const userPart = valueSchema(
+/** A name or a number. */
+export const userPart = valueSchema(
   (input): string | number => {
     if (typeof input === 'number') {
       return parseId(input);
