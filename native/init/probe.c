@@ -203,7 +203,7 @@ static void first_line(const char *text, size_t n) {
 
 static int run_command(const struct ns_start *start, int channel) {
   if (dup2(job.output, 1) < 0 || dup2(job.output, 2) < 0) return fail("stdio", "dup2");
-  return process_exec(start->spec, channel);
+  return process_exec(start->spec, channel, false);
 }
 
 /* All the namespaces of the running container, user first and pid last. */
