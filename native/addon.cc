@@ -95,6 +95,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitPidfd(env, exports);
   InitSpawn(env, exports);
   InitMount(env, exports);
+  InitOpenat2(env, exports);
+  InitFsIds(env, exports);
   InitNsfs(env, exports);
   InitBpf(env, exports);
   InitEventFd(env, exports);

@@ -119,6 +119,15 @@ export interface Native {
   /** Every directory below root, itself included, depth first, parents first; -errno if root cannot be opened. */
   walkDirs(root: string, maxEntries: number): DirEntry[] | Errno;
 
+  /**
+   * openat2(2) of a path as a process whose root is the directory `root` (a descriptor) would: links and '..' lead no
+   * further than that, magic links (/proc/PID/root) nowhere. A descriptor, or a negative errno.
+   */
+  openInRoot(root: number, path: string, flags: number): number;
+
+  /** Ids of what the main thread makes from now on, its capabilities over files kept: setfsuid(2), setfsgid(2). */
+  setFsIds(uid: number, gid: number): void;
+
   // xattr
   /** getxattr(2) of one name on each path, as text; -61 ENODATA when absent. */
   getXattrs(paths: readonly string[], name: string): Array<string | Errno>;

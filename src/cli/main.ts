@@ -12,6 +12,7 @@ export interface Command {
 
 const COMMANDS: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
   apply: () => import('./commands/apply.ts'),
+  cp: () => import('./commands/cp.ts'),
   destroy: () => import('./commands/destroy.ts'),
   doctor: () => import('./commands/doctor.ts'),
   drift: () => import('./commands/drift.ts'),
@@ -51,6 +52,7 @@ const SUMMARY: Readonly<Record<string, string>> = {
   stats: 'show what cgroups use',
   top: 'show it live',
   events: 'show what happens to cgroups as it happens',
+  cp: 'copy files out of a container or into it',
   exec: 'run a command in a container',
   start: 'start containers that are not running',
   stop: 'stop containers',

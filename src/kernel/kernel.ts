@@ -82,6 +82,16 @@ export class Kernel extends LinuxReader {
     }
   }
 
+  /** openat2(2) beneath a directory that is not to be trusted; a descriptor or a negative errno. */
+  openInRoot(root: number, path: string, flags: number): number {
+    return this.native.openInRoot(root, path, flags);
+  }
+
+  /** Ids of what we make from now on: a file system of a user namespace takes only those that it knows. */
+  setFsIds(uid: number, gid: number): void {
+    this.native.setFsIds(uid, gid);
+  }
+
   lockDir(path: string): number {
     return this.native.lockDir(path);
   }
