@@ -63,13 +63,17 @@ export function waitSteps(drafts: ReadonlyMap<Address, Draft>, stack: Stack | un
   for (const { address, rollout } of drafts.values()) {
     for (const replica of rollout === undefined ? [] : [address, ...rollout.after]) {
       const name = replica.slice(PREFIX.length);
-      const update = stack?.containers.get(name)?.update ?? DEFAULT_UPDATE;
-      steps.set(replica, readySteps(name, update));
+      const spec = stack?.containers.get(name);
+      steps.set(replica, readySteps(name, spec?.update ?? DEFAULT_UPDATE, spec?.healthcheck != null));
     }
   }
   return steps;
 }
 
-function readySteps(container: string, update: UpdateSpec): Step[] {
-  return [{ op: 'await-ready', container, settleMs: update.settle, delayMs: update.delay }];
+function readySteps(container: string, update: UpdateSpec, checked: boolean): Step[] {
+  const healthy = checked && update.wait !== 'started';
+  return [
+    ...(healthy ? [{ op: 'await-healthy', container } as const] : []),
+    { op: 'await-ready', container, settleMs: update.settle, delayMs: update.delay },
+  ];
 }

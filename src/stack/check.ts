@@ -288,13 +288,25 @@ function namespaceReference(checking: Checking, container: ContainerSpec, type: 
 
 /** A container's own cgroup is a child of the one it names; a declared cgroup may not stand in the same place. */
 function collisions(checking: Checking): void {
-  for (const { name, cgroup, update } of checking.items.containers.values()) {
+  for (const { name, cgroup, update, healthcheck } of checking.items.containers.values()) {
     const path = leafPath({ name, cgroup });
     const replica = parseReplica(name);
     const [, base = '', number = ''] = /^(.+)\.(0|[1-9]\d*)$/.exec(name) ?? [];
     if (number !== '' && Number(number) < (checking.items.replicas.get(base) ?? 0)) {
       const message = `container '${name}' has the name that '${replicaName(base, Number(number))}' has in the file system`;
       report(checking, 'TSB1003', `container/${name}`, [], message, 'another name for one of the two');
+    }
+    if (replica !== undefined && update?.wait === 'healthy' && healthcheck === null) {
+      const message = `container '${replica.container}' has no health check, so its replicas never become healthy`;
+      reportAt(
+        checking,
+        'value',
+        'TSB1003',
+        `container/${name}`,
+        ['update', 'wait'],
+        message,
+        'started, or a healthcheck',
+      );
     }
     if (replica === undefined && update !== null) {
       const message = `container '${name}' has an update, but no replicas to roll over`;

@@ -135,4 +135,18 @@ test('on_failure: continue goes on with the others', async () => {
   });
 });
 
+test('where there is a health check, each has to be healthy before the next is ended', async () => {
+  const command = '[ $VERSION = sick ] || touch /tmp/fine; exec sleep infinity';
+  const check = '{ settle: 0s }\n    healthcheck: { file: /tmp/fine, interval: 200ms, retries: 2 }';
+  await withStack(stack(command, check), async (box) => {
+    assert.is((await box.tsbox('apply', '--auto-approve', '--var', 'version=two')).code, 0);
+    assert.is(mostAtOnce(lastApply(box)), 1);
+    const before = startTime((await pids(box)).get('web[1]') ?? 0);
+    const { code, stderr } = await box.tsbox('apply', '--auto-approve', '--var', 'version=sick');
+    assert.is(code, 1, stderr);
+    assert.match(stderr, 'container/web[0] had to be healthy first, but is unhealthy');
+    assert.is(startTime((await pids(box)).get('web[1]') ?? 0), before, 'the others went on');
+  });
+});
+
 test.run();
