@@ -23,6 +23,10 @@ export interface Stat {
   readonly nlink: number;
 }
 
+export interface FileInRoot extends Stat {
+  readonly content: Uint8Array;
+}
+
 export interface DirEntry {
   /** Path relative to the walked root, '' for the root itself. Parents come before their children. */
   readonly path: string;
@@ -106,6 +110,11 @@ export interface Native {
   // files: every descriptor is O_CLOEXEC.
   /** Whole text (UTF-8, invalid bytes replaced) of each file. */
   readFiles(paths: readonly string[]): Array<string | Errno>;
+  /**
+   * The regular files at `paths` beneath a root that is not to be trusted (openat2, RESOLVE_IN_ROOT), each of at most
+   * `limit` bytes.
+   */
+  readInRoot(root: string, paths: readonly string[], limit: number): Array<FileInRoot | Errno>;
   /** readlink(2) of each path. */
   readLinks(paths: readonly string[]): Array<string | Errno>;
   /** stat(2) of each path (follows links, so a namespace file gives the nsfs inode). */

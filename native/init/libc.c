@@ -211,6 +211,7 @@ int rename(const char *from, const char *to) {
   return (int)call(SYS_renameat2, AT_FDCWD, P(from), AT_FDCWD, P(to), 0, 0);
 }
 int chdir(const char *path) { return (int)call(SYS_chdir, P(path), 0, 0, 0, 0, 0); }
+int chroot(const char *path) { return (int)call(SYS_chroot, P(path), 0, 0, 0, 0, 0); }
 int fchdir(int fd) { return (int)call(SYS_fchdir, fd, 0, 0, 0, 0, 0); }
 mode_t umask(mode_t mask) { return (mode_t)call(SYS_umask, mask, 0, 0, 0, 0, 0); }
 int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data) {

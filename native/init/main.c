@@ -4,6 +4,7 @@
  */
 #include <sys/prctl.h>
 
+#include "edit.h"
 #include "exec.h"
 #include "pin.h"
 #include "process.h"
@@ -12,9 +13,8 @@
 #include "supervise.h"
 #include "sys.h"
 #include "sysctl.h"
+#include "update.h"
 #include "uts.h"
-
-#define SPEC_FD 3
 
 /* What ps shows is the memory of the arguments and, past a lost final NUL, of the environment: man 5 proc, cmdline. */
 static void set_title(char **argv, char **env, const char *title) {
@@ -52,6 +52,7 @@ int main(int argc, char **argv, char **env) {
       case MODE_UTS_WRITE: code = uts_write_main(&spec); break;
       case MODE_SYSCTL_READ: code = sysctl_read_main(&spec); break;
       case MODE_SYSCTL_WRITE: code = sysctl_write_main(&spec); break;
+      case MODE_MOUNTS: code = mounts_main(&spec); break;
     }
   }
   if (code >= 0) return code;

@@ -5,6 +5,8 @@
  */
 #include "root.h"
 
+#include "edit.h"
+#include "files.h"
 #include "idmap.h"
 #include "mounts.h"
 #include "overlay.h"
@@ -12,8 +14,29 @@
 #include "sys.h"
 #include "text.h"
 
-static const char *const op_names[OP_KINDS] = {"",      "root-bind", "root-overlay", "bind", "mount",    "mkdir",         "symlink",
-                                               "mknod", "bind-device", "mask",       "readonly", "root-readonly", "none"};
+static const char *const op_names[OP_KINDS] = {
+    [OP_ROOT_BIND] = "root-bind",
+    [OP_ROOT_OVERLAY] = "root-overlay",
+    [OP_BIND] = "bind",
+    [OP_MOUNT] = "mount",
+    [OP_MKDIR] = "mkdir",
+    [OP_SYMLINK] = "symlink",
+    [OP_MKNOD] = "mknod",
+    [OP_BIND_DEVICE] = "bind-device",
+    [OP_MASK] = "mask",
+    [OP_READONLY] = "readonly",
+    [OP_ROOT_READONLY] = "root-readonly",
+    [OP_NONE] = "none",
+    [OP_FILE] = "file",
+    [OP_UNMOUNT] = "unmount",
+    [OP_REMOUNT] = "remount",
+    [OP_RECONFIGURE] = "reconfigure",
+    [OP_EXPECT] = "expect",
+    [OP_CHROOT] = "chroot",
+};
+
+/* A gap in the numbers has no name. */
+static const char *op_name(const struct root_op *op) { return op_names[op->kind] ? op_names[op->kind] : "root"; }
 
 /* What a container's set-up believes to be /dev/null must be it: checked by descriptor, not by name. */
 static bool is_device(int fd, char type, unsigned major, unsigned minor) {
@@ -45,16 +68,38 @@ static int idmap_of(const struct spec *spec, uint32_t index, struct root_sources
   return sources->own;
 }
 
-/* Copies are private: the host's later mounts do not appear in them, theirs not on the host. */
+/* Unless told otherwise copies are private: the host's later mounts do not appear in them, theirs not on the host. */
+static int set_up_copy(int copy, const struct root_op *op) {
+  bool bind = op->kind == OP_BIND, recursive = op->flags & OPF_RECURSIVE;
+  uint64_t propagation = bind && op->mode ? op->mode & ~(uint32_t)MS_REC : MS_PRIVATE;
+  bool all = !bind || !op->mode || op->mode & MS_REC, top = bind && op->flags & OPF_TOP;
+  uint64_t set = mount_attributes(top ? op->flags & ~(uint32_t)OPF_RO : op->flags);
+  uint64_t clear = bind ? mount_attributes(op->type) : 0;
+  if (mount_alter(copy, set, clear, all ? propagation : 0, recursive) < 0) return -1;
+  return mount_change(copy, top ? mount_attributes(op->flags & OPF_RO) : 0, all ? 0 : propagation, false);
+}
+
+/* What is within a source may belong to a container that would lead us elsewhere by a link. */
+static int clone_within(const struct root_op *op) {
+  int dir = open(op->source, O_PATH | O_DIRECTORY | O_CLOEXEC), copy = -1;
+  if (dir < 0) return -1;
+  int fd = sys_openat2(dir, op->extra, O_PATH, 0, RESOLVE_BENEATH_ | RESOLVE_NO_SYMLINKS_ | RESOLVE_NO_MAGICLINKS_);
+  if (fd >= 0) copy = mount_clone(fd, "", op->flags & OPF_RECURSIVE);
+  int err = errno;
+  close(dir);
+  if (fd >= 0) close(fd);
+  return errno = err, copy;
+}
+
 static int copy_source(const struct root_op *op, int userns) {
-  bool recursive = op->flags & OPF_RECURSIVE;
-  int fd = mount_clone(AT_FDCWD, op->source, recursive);
+  bool recursive = op->flags & OPF_RECURSIVE, within = op->kind == OP_BIND && *op->extra;
+  int fd = within ? clone_within(op) : mount_clone(AT_FDCWD, op->source, recursive);
   if (fd >= 0 && op->kind == OP_BIND_DEVICE && !is_device(fd, (char)op->type, op->major, op->minor)) {
     close(fd);
-    return fail_with(ENODEV, op_names[op->kind], op->source);
+    return fail_with(ENODEV, op_name(op), op->source);
   }
-  if (fd < 0) return fail(op_names[op->kind], op->source);
-  if (mount_change(fd, mount_attributes(op->flags), MS_PRIVATE, recursive) < 0) (void)fail(op_names[op->kind], op->source);
+  if (fd < 0) return fail(op_name(op), op->source);
+  if (set_up_copy(fd, op) < 0) (void)fail(op_name(op), op->source);
   else if (userns >= 0 && mount_idmap(fd, userns, op->flags & OPF_IDMAP_RECURSIVE) < 0) (void)fail("idmap", op->source);
   else return fd;
   close(fd);
@@ -138,6 +183,8 @@ static int in_root(int root, const char *path, uint64_t flags) {
   return sys_openat2(root, path, flags, 0, RESOLVE_IN_ROOT_ | RESOLVE_NO_MAGICLINKS_);
 }
 
+int root_open(int root, const char *path) { return in_root(root, path, O_PATH); }
+
 /* Splits off the last component into `name`; the rest is opened, and made where `create` says so. */
 static int open_parent(int root, const char *path, bool create, char *name, size_t size);
 
@@ -174,9 +221,20 @@ static int open_parent(int root, const char *path, bool create, char *name, size
   return open_dir(root, dir, create);
 }
 
+int root_open_parent(int root, const char *path, char *name, size_t size) { return open_parent(root, path, false, name, size); }
+
+/* A view of the kernel under a link would be where whoever made the link wants it, and a decoy where it is looked for. */
+static bool leads_away(int root, const struct root_op *op) {
+  if (op->kind != OP_MOUNT || (strcmp(op->extra, "proc") != 0 && strcmp(op->extra, "sysfs") != 0)) return false;
+  int fd = sys_openat2(root, op->target, O_PATH, 0, RESOLVE_IN_ROOT_ | RESOLVE_NO_SYMLINKS_);
+  if (fd >= 0) close(fd);
+  return fd < 0 && errno == ELOOP;
+}
+
 /* The target of a mount, made when missing and wanted. */
 static int open_target(int root, const struct root_op *op) {
   char name[256];
+  if (leads_away(root, op)) return -1;
   if (op->flags & OPF_CREATE_DIR) return open_dir(root, op->target, true);
   int fd = in_root(root, op->target, O_PATH);
   if (fd >= 0 || errno != ENOENT || !(op->flags & OPF_CREATE_FILE)) return fd;
@@ -192,13 +250,13 @@ static int open_target(int root, const struct root_op *op) {
 static int attach_at(int mount, int root, const struct root_op *op) {
   int target = open_target(root, op);
   if (target < 0) return -1;
-  int result = mount_attach(mount, target, "");
+  int result = op->flags & OPF_SWAP ? mount_swap(mount, root, target, op->target) : mount_attach(mount, target, "");
   int err = errno;
   close(target);
   return errno = err, result;
 }
 
-static int op_mount(int root, const struct root_op *op) {
+static int new_filesystem(const struct root_op *op) {
   const char *option;
   int mount = mount_new(op->extra, op->list, op->nlist, mount_attributes(op->flags), &option);
   if (mount < 0 && *option) {
@@ -210,8 +268,14 @@ static int op_mount(int root, const struct root_op *op) {
     text_str(&t, option);
     return fail_with(err, "mount", what);
   }
-  if (mount < 0 || attach_at(mount, root, op) < 0) return fail("mount", op->target);
-  close(mount);
+  return mount < 0 ? fail("mount", op->target) : mount;
+}
+
+static int op_mount(int root, const struct root_op *op, int made) {
+  int mount = made >= 0 ? made : new_filesystem(op);
+  if (mount < 0) return -1;
+  if (attach_at(mount, root, op) < 0) return fail("mount", op->target);
+  if (made < 0) close(mount);
   return 0;
 }
 
@@ -266,23 +330,31 @@ static int empty_directory(void) {
   return mount_new("tmpfs", (struct cursor){0}, 0, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, NULL);
 }
 
+/* The host's: what a container has under that name may be anything. */
+static int null_cover(void) {
+  int null = device_open("/dev/null", O_PATH, 'c', 1, 3);
+  if (null < 0) return -1;
+  int cover = mount_clone(null, "", false);
+  int err = errno;
+  close(null);
+  return errno = err, cover;
+}
+
 /* A file is covered by the null device, a directory by an empty read-only tmpfs, one instance for all of them. */
-static int op_mask(int root, const struct root_op *op, int *empty) {
+static int op_mask(int root, const struct root_op *op, int made, int *empty) {
   struct stat st;
   int target = in_root(root, op->target, O_PATH), cover = -1, result = -1;
   if (target < 0) return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
   if (fstat(target, &st) == 0 && S_ISDIR(st.st_mode)) {
     if (*empty >= 0) cover = mount_clone(*empty, "", false);
     else cover = empty_directory();
-  } else {
-    int null = device_open("/dev/null", O_PATH, 'c', 1, 3);
-    if (null >= 0) cover = mount_clone(null, "", false), close(null);
-  }
+  } else if (made >= 0) cover = made;
+  else cover = null_cover();
   if (cover >= 0) result = mount_attach(cover, target, "");
   int err = errno;
   close(target);
   if (cover >= 0 && result == 0 && S_ISDIR(st.st_mode) && *empty < 0) *empty = cover;
-  else if (cover >= 0) close(cover);
+  else if (cover >= 0 && cover != made) close(cover);
   return errno = err, result;
 }
 
@@ -310,6 +382,18 @@ static int enter(int root) {
   return chdir("/") < 0 ? fail("chdir", "/") : 0;
 }
 
+/*
+ * For a root that cannot be pivoted. The old root stays mounted beneath: whoever has CAP_SYS_CHROOT or CAP_SYS_ADMIN
+ * can get back to it. The kernel's own views of the old root are taken away first, as they would show it whole.
+ */
+static int enter_by_chroot(int root) {
+  static const char *const views[] = {"/proc", "/sys"};
+  for (unsigned i = 0; i < sizeof views / sizeof views[0]; i++)
+    if (umount2(views[i], MNT_DETACH) < 0 && errno != EINVAL && errno != ENOENT) return fail("chroot", views[i]);
+  if (fchdir(root) < 0 || chroot(".") < 0) return fail("chroot", "/");
+  return chdir("/") < 0 ? fail("chdir", "/") : 0;
+}
+
 int root_empty(void) {
   if (mount("", "/", NULL, MS_REC | MS_SLAVE, NULL) < 0) return fail("mount", "/ rslave");
   int root = empty_directory();
@@ -321,21 +405,50 @@ static int run(int root, const struct root_op *op, int source, int *empty) {
   switch (op->kind) {
     case OP_BIND:
     case OP_BIND_DEVICE: return attach_at(source, root, op);
-    case OP_MOUNT: return op_mount(root, op);
+    case OP_FILE: return attach_at(source, root, op);
+    case OP_MOUNT: return op_mount(root, op, source);
     case OP_MKDIR: return op_mkdir(root, op);
     case OP_SYMLINK: return op_symlink(root, op);
     case OP_MKNOD: return op_mknod(root, op);
-    case OP_MASK: return op_mask(root, op, empty);
+    case OP_MASK: return op_mask(root, op, source, empty);
     case OP_READONLY: return op_readonly(root, op);
     case OP_ROOT_READONLY: return mount_change(root, MOUNT_ATTR_RDONLY, 0, false);
+    case OP_UNMOUNT: return edit_unmount(root, op);
+    case OP_REMOUNT: return edit_remount(root, op);
+    case OP_RECONFIGURE: return edit_reconfigure(root, op);
+    case OP_EXPECT: return edit_expect(root, op);
     default: return errno = EINVAL, -1;
   }
+}
+
+int root_make(const struct spec *spec, struct root_sources *sources) {
+  struct cursor records = spec_records(spec), payload;
+  struct root_op op;
+  for (uint32_t i = 0; spec_next(&records, REC_ROOT_OP, &payload) && decode_root_op(payload, &op); i++) {
+    if (op.kind == OP_FILE && (sources->fd[i] = file_make(spec, &op)) < 0) return fail("file", op.target);
+    if (op.kind == OP_MOUNT && (sources->fd[i] = new_filesystem(&op)) < 0) return -1;
+    if (op.kind == OP_MASK && (sources->fd[i] = null_cover()) < 0) return fail("mask", "/dev/null");
+  }
+  return 0;
+}
+
+int root_edit(const struct spec *spec, const struct root_sources *sources, int root) {
+  struct cursor records = spec_records(spec), payload;
+  struct root_op op;
+  int empty = -1;
+  umask(0);
+  for (uint32_t i = 0; spec_next(&records, REC_ROOT_OP, &payload) && decode_root_op(payload, &op); i++) {
+    fault.err = 0;
+    if (run(root, &op, sources->fd[i], &empty) < 0) return fault.err ? -1 : fail(op_name(&op), op.target);
+  }
+  return 0;
 }
 
 int root_build(const struct spec *spec, struct root_sources *sources, bool own_mounts) {
   struct cursor records = spec_records(spec), payload;
   struct root_op op;
   int root = -1, empty = -1;
+  bool pivot = true;
   /* Before anything else: what is mounted from here on must not reach the host. */
   if (own_mounts && mount("", "/", NULL, MS_REC | MS_SLAVE, NULL) < 0) return fail("mount", "/ rslave");
   if (sources->locked && take_locked(sources) < 0) return -1;
@@ -345,16 +458,22 @@ int root_build(const struct spec *spec, struct root_sources *sources, bool own_m
     /* Nothing may be mounted in a namespace that others see. */
     if (!own_mounts) return fail_with(EINVAL, "root", "mount namespace is not new");
     if (op.kind == OP_ROOT_BIND || op.kind == OP_ROOT_OVERLAY) {
-      if (i > 0) return fail_with(EINVAL, "root", op_names[op.kind]);
+      if (i > 0) return fail_with(EINVAL, "root", op_name(&op));
       root = sources->fd[i];
-      if (mount_attach(root, AT_FDCWD, "/") < 0) return fail(op_names[op.kind], "/");
+      if (mount_attach(root, AT_FDCWD, "/") < 0) return fail(op_name(&op), "/");
       continue;
     }
     if (root < 0) return fail_with(EINVAL, "root", "no root");
+    if (op.kind == OP_CHROOT) {
+      pivot = false;
+      continue;
+    }
+    if (op.kind == OP_FILE && (sources->fd[i] = file_make(spec, &op)) < 0) return fail("file", op.target);
     fault.err = 0;
     if (run(root, &op, sources->fd[i], &empty) < 0)
-      return fault.err ? -1 : fail(op_names[op.kind], op.target);
+      return fault.err ? -1 : fail(op_name(&op), op.target);
   }
   umask(mask);
-  return root >= 0 ? enter(root) : 0;
+  if (root < 0) return 0;
+  return pivot ? enter(root) : enter_by_chroot(root);
 }

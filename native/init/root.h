@@ -30,6 +30,17 @@ int root_lock(struct root_sources *sources);
 /* In the child: runs the ops and makes their root the process's. `own_mounts`: the mount namespace was just made. */
 int root_build(const struct spec *spec, struct root_sources *sources, bool own_mounts);
 
+/*
+ * The same for a container that runs, in two parts. In a mount namespace that nobody sees: makes what is to be put
+ * there. Then in the container's own, with its root: puts it there, and takes away and changes what the ops say.
+ */
+int root_make(const struct spec *spec, struct root_sources *sources);
+int root_edit(const struct spec *spec, const struct root_sources *sources, int root);
+
+/* An O_PATH descriptor of what `path` is in the root; its parent, with the last component in `name`. */
+int root_open(int root, const char *path);
+int root_open_parent(int root, const char *path, char *name, size_t size);
+
 /* In a mount namespace just made: leaves the process nothing but an empty, read-only root. */
 int root_empty(void);
 

@@ -69,9 +69,16 @@ const char *spec_next_str(struct cursor *records, uint32_t tag) {
   return spec_next(records, tag, &payload) && cursor_str(&payload, &s) ? s : NULL;
 }
 
+bool spec_blob(const struct spec *spec, uint32_t n, struct cursor *content) {
+  struct cursor records = spec_records(spec);
+  while (spec_next(&records, REC_BLOB, content))
+    if (n-- == 0) return true;
+  return false;
+}
+
 bool decode_root_op(struct cursor p, struct root_op *op) {
   if (!cursor_u32(&p, &op->kind) || op->kind == 0 || op->kind >= OP_KINDS) return false;
-  if (!cursor_u32(&p, &op->flags) || op->flags > 1023) return false;
+  if (!cursor_u32(&p, &op->flags) || op->flags >= OPF_END) return false;
   if (!cursor_u32(&p, &op->mode) || !cursor_u32(&p, &op->type)) return false;
   if (!cursor_u32(&p, &op->major) || !cursor_u32(&p, &op->minor)) return false;
   if (!cursor_str(&p, &op->source) || !cursor_str(&p, &op->target) || !cursor_str(&p, &op->extra)) return false;
@@ -177,6 +184,8 @@ static bool decode(struct spec *s, uint32_t tag, struct cursor p) {
     case REC_XATTRS:
       return cursor_str(&p, &s->health_xattr) && cursor_str(&p, &s->probe_xattr) && cursor_str(&p, &s->history_xattr) &&
              p.at == p.end;
+    case REC_BLOB: return true;
+    case REC_MOUNTS_ROOT: return cursor_str(&p, &s->mounts_root) && cursor_str(&p, &s->mounts_start) && p.at == p.end;
     default: return false;
   }
 }
@@ -187,7 +196,7 @@ int spec_load(int fd, struct spec *s) {
   memset(s, 0, sizeof *s);
   s->title = s->label_dir = s->run_xattr = s->policy_xattr = s->cgroup = "";
   s->uid_map = s->gid_map = s->time_offsets = s->hostname = s->domainname = "";
-  s->cwd = s->log_path = s->adopt_start = s->pin_target = "";
+  s->cwd = s->log_path = s->adopt_start = s->pin_target = s->mounts_root = s->mounts_start = "";
   s->mailbox = s->health_xattr = s->probe_xattr = s->history_xattr = "";
   s->settings_xattr = s->settings = "";
   s->umask = -1;

@@ -16,6 +16,7 @@ enum spec_mode {
   MODE_PIN,
   MODE_UTS_READ,
   MODE_UTS_WRITE,
+  MODE_MOUNTS = 12,
   MODE_SYSCTL_READ = 14,
   MODE_SYSCTL_WRITE,
   MODES
@@ -52,6 +53,8 @@ enum record_tag {
   REC_DOMAINNAME,
   REC_SETTINGS = 30,
   REC_START,
+  REC_BLOB = 40,
+  REC_MOUNTS_ROOT,
   /* Maps of an op that is idmapped by others than the container's. */
   REC_IDMAP = 50,
   REC_SYSCTL = 60,
@@ -74,10 +77,29 @@ enum root_op_kind {
   OP_READONLY,
   OP_ROOT_READONLY,
   OP_NONE,
+  OP_FILE = 20,
+  OP_UNMOUNT,
+  OP_REMOUNT,
+  OP_RECONFIGURE,
+  OP_EXPECT,
+  OP_CHROOT,
   OP_KINDS
 };
 
-enum root_op_flag { OPF_RO = 1, OPF_NOSUID = 2, OPF_NODEV = 4, OPF_NOEXEC = 8, OPF_RECURSIVE = 16, OPF_CREATE_DIR = 32, OPF_CREATE_FILE = 64 };
+enum root_op_flag {
+  OPF_RO = 1,
+  OPF_NOSUID = 2,
+  OPF_NODEV = 4,
+  OPF_NOEXEC = 8,
+  OPF_RECURSIVE = 16,
+  OPF_CREATE_DIR = 32,
+  OPF_CREATE_FILE = 64,
+  /* Read-only at the top of a recursive bind, not below. */
+  OPF_TOP = 1024,
+  /* Takes the place of what is mounted on the target. */
+  OPF_SWAP = 2048,
+  OPF_END = 4096
+};
 /* Ids on disk are those inside a user namespace: of the mount, or of all mounts below it too. */
 enum root_op_idmap { OPF_IDMAP = 256, OPF_IDMAP_RECURSIVE = 512 };
 
@@ -87,8 +109,12 @@ struct cursor {
 };
 
 struct root_op {
+  /*
+   * Of a bind or a remount: mode is the propagation (MS_*), type the flags to clear. Of a file: type is the number of
+   * its blob, major and minor its owner. Of an expect: major is the id of the mount.
+   */
   uint32_t kind, flags, mode, type, major, minor;
-  /* source: of a bind; upper of an overlay; link text. extra: filesystem type; work of an overlay. */
+  /* source: of a bind; upper of an overlay; link text. extra: filesystem type; work of an overlay; path within a bind's source. */
   const char *source, *target, *extra;
   /* mount options, lower directories: read with cursor_str. */
   uint32_t nlist;
@@ -162,6 +188,8 @@ struct spec {
   const char *mailbox, *health_xattr, *probe_xattr, *history_xattr;
   /* Run instead of the description's own command; NULL for that one. */
   char **argv;
+  /* /proc/PID/root of the container whose mounts are edited, and the start time of that process. */
+  const char *mounts_root, *mounts_start;
 };
 
 /* Maps and checks the description on `fd`; 0, or -1 with the fault set (step "spec"). */
@@ -178,6 +206,8 @@ const char *spec_next_str(struct cursor *records, uint32_t tag);
 bool cursor_u32(struct cursor *c, uint32_t *out);
 bool cursor_u64(struct cursor *c, uint64_t *out);
 bool cursor_str(struct cursor *c, const char **out);
+/* The content of the n-th blob. */
+bool spec_blob(const struct spec *spec, uint32_t n, struct cursor *content);
 bool decode_root_op(struct cursor payload, struct root_op *op);
 bool decode_join(struct cursor payload, struct join_record *join);
 bool decode_idmap(struct cursor payload, struct idmap_record *map);

@@ -16,6 +16,7 @@
 #include "supervisor.h"
 #include "sys.h"
 #include "text.h"
+#include "update.h"
 
 /* A run this long counts as a success: the next failure is the first in a row again. */
 #define STEADY_MS 10000
@@ -83,6 +84,8 @@ static int null_stdio(void) {
 static int prepare(struct spec *spec) {
   sup.spec = spec;
   sup.state = (struct run_state){.state = "starting", .exit = -1};
+  /* First: the number is free, and stays taken. */
+  if (update_open() < 0) return -1;
   (void)setsid(); /* EPERM: the caller already made us a leader. */
   if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) return fail("subreaper", "");
   if (null_stdio() < 0) return -1;
@@ -237,6 +240,7 @@ static int timeout(void) {
 
 static void reload(void) {
   sup.reload_asked = false;
+  update_take(&sup);
   mailbox_take(&sup);
   sup.policy = label_policy(sup.label, sup.spec);
   health_load(&sup, now_ms());

@@ -46,6 +46,10 @@ struct openat2_how {
 #define RESOLVE_IN_ROOT_ 0x10
 int sys_openat2(int dir, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
 
+/* move_mount(2), Linux 6.5; statx(2), Linux 5.8. */
+#define MOVE_MOUNT_BENEATH_ 0x200
+#define STATX_MNT_ID_ 0x1000
+
 /* close_range(2). */
 #define CLOSE_RANGE_CLOEXEC_ (1U << 2)
 int sys_close_range(unsigned first, unsigned last, unsigned flags);

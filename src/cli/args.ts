@@ -17,6 +17,7 @@ const OPTIONS = {
   parallelism: { type: 'string' },
   'lock-timeout': { type: 'string' },
   destroy: { type: 'boolean' },
+  volumes: { type: 'boolean' },
   heal: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   tail: { type: 'string', short: 'n' },

@@ -5,16 +5,17 @@ import type { Stack } from '../stack/types.ts';
 
 let secrets: readonly string[] = [];
 
-/** Values of the stack's sensitive variables never leave the program. */
-export function hideSecrets(stack: Stack): void {
-  secrets = Object.values(stack.variables)
-    .filter((v) => v.sensitive && String(v.value) !== '')
-    .map((v) => String(v.value))
-    .sort((a, b) => b.length - a.length);
+/** Values of the stack's sensitive variables, and the contents of its secrets, never leave the program. */
+export function hideSecrets(stack: Stack, contents: readonly string[]): void {
+  const variables = Object.values(stack.variables).filter((v) => v.sensitive && String(v.value) !== '');
+  secrets = [...variables.map((v) => String(v.value)), ...contents].sort((a, b) => b.length - a.length);
 }
 
+/** What stands for a secret's content in records: resources/files.ts. */
+const SECRET_DIGEST = /secret:[0-9a-f]{64}/g;
+
 function masked(text: string): string {
-  let result = text;
+  let result = text.replace(SECRET_DIGEST, '(sensitive content)');
   for (const secret of secrets) {
     for (const form of new Set([secret, JSON.stringify(secret).slice(1, -1)])) {
       result = result.split(form).join('(sensitive value)');

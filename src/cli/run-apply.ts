@@ -14,6 +14,8 @@ import { VERSION } from './version.ts';
 
 export interface ApplySettings {
   readonly destroy: boolean;
+  /** Destroy volumes, too. */
+  readonly volumes?: boolean;
   readonly parallelism: number;
 }
 
@@ -30,7 +32,7 @@ export async function runApply(
   const { reserveIds } = await import('../executor/ids.ts');
   const kernel = openKernel(process.env);
   requirePrivileges(kernel, settings.destroy ? 'destroy' : 'apply');
-  const options = { targets: args.targets, destroy: settings.destroy };
+  const options = { targets: args.targets, destroy: settings.destroy, volumes: settings.volumes ?? false };
   // Everything this kernel cannot do is said before a directory is made for the lock.
   if (stack !== undefined && !settings.destroy) {
     checkStack(kernel, stack);

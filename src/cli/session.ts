@@ -9,7 +9,8 @@ import { err, hideSecrets } from './output.ts';
 export async function loadStackFor(args: Arguments): Promise<Stack> {
   const { loadStack, renderWarning } = await import('../stack/index.ts');
   const stack = loadStack(args.files, { variables: args.variables, env: process.env });
-  hideSecrets(stack);
+  const { secretTexts } = await import('../resources/files.ts');
+  hideSecrets(stack, secretTexts(stack.secrets.values()));
   if (args.flags.quiet !== true) {
     for (const warning of stack.warnings) {
       err(`${renderWarning(warning)}\n`);

@@ -5,6 +5,9 @@ import { deviceAt, type KernelReader } from '../kernel/reader.ts';
 import { accountOf, containerAddress, leafPath, rootMap, useText } from '../resources/container/declare.ts';
 import { mapsGroup } from '../resources/container/idmap.ts';
 import { newTypes, type LaunchFacts } from '../resources/container/launch.ts';
+import { fileOps } from '../resources/container/files.ts';
+import { hostMountTable } from '../resources/container/mounts/host.ts';
+import { placesOf } from '../resources/container/mounts/index.ts';
 import { memberFile, namespaceFile } from '../resources/container/namespaces.ts';
 import type { ContainerSpec } from '../resources/container/schema.ts';
 import { containerDevices } from '../resources/devices/steps.ts';
@@ -57,6 +60,11 @@ export function launchFacts(context: ExecutionContext, stack: Stack, spec: Conta
     rules: devices.rules,
     nodes,
     cgroup2: kernel.layout.hierarchies.some((h) => h.version === 2),
+    mounts: {
+      table: spec.mounts.length === 0 ? new Map() : hostMountTable(kernel),
+      places: placesOf(stack, kernel),
+    },
+    files: fileOps(spec, stack),
     arch: process.arch === 'arm64' ? 'aarch64' : 'x86_64',
   };
 }

@@ -9,6 +9,8 @@ import { awaitReady } from './steps/await-ready.ts';
 import { awaitHealthy } from './steps/await-healthy.ts';
 import { describeContainer, setHealth } from './steps/supervisor.ts';
 import { applyDevices, clearDevices } from './steps/devices.ts';
+import { editMounts } from './steps/mounts.ts';
+import { makeVolume, removeVolume } from './steps/volume.ts';
 import { applyNetwork, detachProgram } from './steps/network.ts';
 import { setSysctls } from './steps/sysctls.ts';
 import { applySettings } from './steps/settings.ts';
@@ -58,6 +60,12 @@ export async function runStep(context: ExecutionContext, step: Step): Promise<vo
       return startContainer(context, step);
     case 'adopt':
       return adoptContainer(context, step);
+    case 'mounts':
+      return editMounts(context, step);
+    case 'volume-make':
+      return makeVolume(context, step);
+    case 'volume-remove':
+      return removeVolume(context, step);
     case 'stop':
       return stopContainer(context, step);
     case 'settings':
@@ -121,6 +129,12 @@ export function describeStep(step: Step): string {
       return 'start';
     case 'adopt':
       return 'supervise';
+    case 'mounts':
+      return `${[...new Set(step.edits.map((e) => e.do))].join(', ')} ${[...new Set(step.edits.map((e) => e.target))].join(', ')}`;
+    case 'volume-make':
+      return `make ${step.directory}`;
+    case 'volume-remove':
+      return `remove ${step.directory}`;
     case 'stop':
       return 'stop';
     case 'settings':

@@ -6,6 +6,8 @@
  */
 import { TsboxError } from '../errors.ts';
 import { parseFields } from './fields-text.ts';
+import { MOUNT_OPS, MOUNT_TAGS, propagationBits, SWAP, TOP_ONLY } from './mount-spec.ts';
+import type { BindOptions, MountOp, MountsSpec, Swap } from './mount-spec.ts';
 
 export const NAMESPACE_TYPES = ['user', 'mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup', 'time'] as const;
 export type NamespaceType = (typeof NAMESPACE_TYPES)[number];
@@ -54,7 +56,9 @@ export type RootOp =
       readonly recursive: boolean;
       readonly create: 'none' | 'dir' | 'file';
       readonly idmap?: Idmap;
-    } & MountFlags)
+    } & MountFlags &
+      BindOptions &
+      Swap)
   | ({
       readonly op: 'mount';
       readonly fstype: string;
@@ -62,7 +66,8 @@ export type RootOp =
       /** fsconfig strings 'key=value' or flags 'key'. */
       readonly options: readonly string[];
       readonly create: 'none' | 'dir';
-    } & MountFlags)
+    } & MountFlags &
+      Swap)
   | { readonly op: 'mkdir'; readonly target: string; readonly mode: number }
   | { readonly op: 'symlink'; readonly target: string; readonly to: string }
   | {
@@ -89,7 +94,8 @@ export type RootOp =
   /** Make the root mount itself read-only (last). */
   | { readonly op: 'root-readonly' }
   /** A "host" mount namespace or a shared one: nothing is mounted and no pivot_root happens. */
-  | { readonly op: 'none' };
+  | { readonly op: 'none' }
+  | MountOp;
 
 export interface CapabilitySets {
   /** 64-bit masks as bigint: bit n is capability number n. */
@@ -267,7 +273,7 @@ export interface SysctlWriteSpec {
 }
 
 export type InitSpec =
-  SuperviseSpec | ExecSpec | PinSpec | UtsReadSpec | UtsWriteSpec | SysctlReadSpec | SysctlWriteSpec;
+  SuperviseSpec | ExecSpec | PinSpec | UtsReadSpec | UtsWriteSpec | SysctlReadSpec | SysctlWriteSpec | MountsSpec;
 
 /** The text of the run xattr, written by the supervisor at every change of state. */
 export interface RunState {
@@ -313,6 +319,7 @@ const MODES = {
   pin: 3,
   'uts-read': 4,
   'uts-write': 5,
+  mounts: 12,
   'sysctl-read': 14,
   'sysctl-write': 15,
 } as const;
@@ -350,6 +357,7 @@ const TAG = {
   xattrs: 81,
   settings: 30,
   start: 31,
+  ...MOUNT_TAGS,
 } as const;
 
 const ROOT_OPS = {
@@ -365,6 +373,7 @@ const ROOT_OPS = {
   readonly: 10,
   'root-readonly': 11,
   none: 12,
+  ...MOUNT_OPS,
 } as const;
 
 const RESTART_KINDS = ['no', 'always', 'on-failure', 'unless-stopped'] as const;
@@ -457,7 +466,7 @@ function idmapBits(op: { readonly idmap?: Idmap }): number {
 interface RootFields {
   readonly flags?: number;
   readonly mode?: number;
-  readonly type?: 'c' | 'b';
+  readonly type?: 'c' | 'b' | number;
   readonly major?: number;
   readonly minor?: number;
   readonly source?: string;
@@ -467,7 +476,7 @@ interface RootFields {
 }
 
 /** Every op has the same fields, most of them empty: one decoder in C, and no field that only some path checks. */
-function rootFields(op: RootOp): RootFields {
+function rootFields(op: RootOp, blobs: number): RootFields {
   switch (op.op) {
     case 'root-bind':
       return { source: op.source, flags: flagBits(op) | (op.recursive ? RECURSIVE : 0) | idmapBits(op) };
@@ -477,10 +486,44 @@ function rootFields(op: RootOp): RootFields {
       return {
         source: op.source,
         target: op.target,
-        flags: flagBits(op) | (op.recursive ? RECURSIVE : 0) | CREATE[op.create] | idmapBits(op),
+        extra: op.within ?? '',
+        flags:
+          flagBits(op) |
+          (op.recursive ? RECURSIVE : 0) |
+          (op.topOnly ? TOP_ONLY : 0) |
+          (op.swap ? SWAP : 0) |
+          CREATE[op.create] |
+          idmapBits(op),
+        mode: propagationBits(op.propagation),
+        type: flagBits(op.clear ?? {}),
       };
     case 'mount':
-      return { target: op.target, extra: op.fstype, list: op.options, flags: flagBits(op) | CREATE[op.create] };
+      return {
+        target: op.target,
+        extra: op.fstype,
+        list: op.options,
+        flags: flagBits(op) | (op.swap ? SWAP : 0) | CREATE[op.create],
+      };
+    case 'file':
+      return {
+        target: op.target,
+        flags: flagBits(op) | (op.swap ? SWAP : 0) | CREATE.file,
+        mode: op.mode,
+        type: blobs,
+        major: op.uid,
+        minor: op.gid,
+      };
+    case 'remount':
+      return {
+        target: op.target,
+        flags: flagBits(op.set) | (op.recursive ? RECURSIVE : 0),
+        type: flagBits(op.clear),
+        mode: propagationBits(op.propagation),
+      };
+    case 'reconfigure':
+      return { target: op.target, list: op.options };
+    case 'expect':
+      return { target: op.target, major: op.id };
     case 'mkdir':
       return { target: op.target, mode: op.mode };
     case 'symlink':
@@ -498,7 +541,9 @@ function rootFields(op: RootOp): RootFields {
       };
     case 'mask':
     case 'readonly':
+    case 'unmount':
       return { target: op.target };
+    case 'chroot':
     case 'root-readonly':
     case 'none':
       return {};
@@ -506,13 +551,18 @@ function rootFields(op: RootOp): RootFields {
 }
 
 function encodeRoot(w: Writer, ops: readonly RootOp[]): void {
+  let blobs = 0;
   for (const [index, op] of ops.entries()) {
-    const f = rootFields(op);
+    const f = rootFields(op, blobs);
+    if (op.op === 'file') {
+      blobs++;
+      w.record(TAG.blob, (r) => r.raw(op.content));
+    }
     w.record(TAG.rootOp, (r) => {
       r.u32(ROOT_OPS[op.op])
         .u32(f.flags ?? 0)
         .u32(f.mode ?? 0)
-        .u32(f.type === undefined ? 0 : f.type.charCodeAt(0))
+        .u32(typeof f.type === 'string' ? f.type.charCodeAt(0) : (f.type ?? 0))
         .u32(f.major ?? 0)
         .u32(f.minor ?? 0)
         .str(f.source ?? '')
@@ -528,13 +578,17 @@ function encodeRoot(w: Writer, ops: readonly RootOp[]): void {
   }
 }
 
+function encodeJoins(w: Writer, joins: readonly JoinNamespace[]): void {
+  for (const join of joins) {
+    w.record(TAG.nsJoin, (r) => r.u32(NAMESPACE_TYPES.indexOf(join.type)).str(join.path).str(join.startTime));
+  }
+}
+
 function encodeNamespaces(w: Writer, ns: NamespaceSetup): void {
   let create = 0;
   for (const type of ns.create) create |= 1 << NAMESPACE_TYPES.indexOf(type);
   w.record(TAG.nsCreate, (r) => r.u32(create));
-  for (const join of ns.join) {
-    w.record(TAG.nsJoin, (r) => r.u32(NAMESPACE_TYPES.indexOf(join.type)).str(join.path).str(join.startTime));
-  }
+  encodeJoins(w, ns.join);
   w.record(TAG.nsMaps, (r) =>
     r
       .str(ns.uidMap)
@@ -616,6 +670,12 @@ export function encodeInitSpec(spec: InitSpec): Uint8Array {
     return w.finish(sizeAt);
   }
   w.record(TAG.title, (r) => r.str(spec.title));
+  if (spec.mode === 'mounts') {
+    w.record(TAG.mountsRoot, (r) => r.str(`/proc/${spec.pid}/root`).str(spec.startTime));
+    encodeJoins(w, spec.join);
+    encodeRoot(w, spec.ops);
+    return w.finish(sizeAt);
+  }
   encodeStrings(w, TAG.cgroupProcs, spec.cgroupProcs);
   encodeNamespaces(w, spec.namespaces);
   if (spec.mode === 'pin') {

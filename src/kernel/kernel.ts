@@ -1,5 +1,18 @@
 /** Writing to the live system: everything an apply does goes through here. Only the executor and the CLI open one. */
-import { closeSync, mkdirSync, openSync, renameSync, rmdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import type { CgroupProgram, Errno, SpawnResult } from '../../native/index.d.ts';
 import { TsboxError } from '../errors.ts';
 import { fileSystemOf } from './filesystems.ts';
@@ -19,6 +32,8 @@ export const EAGAIN = 11;
 export const ENODEV = 19;
 export const EACCES = 13;
 export const EOPNOTSUPP = 95;
+
+const SIGHUP = 1;
 
 /** mount(2) and umount2(2) flags. */
 export const MS_BIND = 4096;
@@ -272,6 +287,87 @@ export class Kernel extends LinuxReader {
     });
   }
 
+  /**
+   * Writes a new description where a supervisor waits for one (native/init/update.h), tells it and waits until it has
+   * taken it.
+   * @param fd the supervisor's pidfd
+   */
+  async describe(supervisor: number, fd: number, description: Uint8Array, timeoutMs: number): Promise<void> {
+    const path = `/proc/${supervisor}/fd/3`;
+    const inode = (): number => {
+      const stat = this.native.stats([path])[0];
+      return typeof stat === 'object' ? stat.ino : 0;
+    };
+    const before = inode();
+    if (!String(this.native.readLinks([path])[0]).startsWith('/memfd:tsbox-spec')) {
+      throw new TsboxError('TSB3002', `the supervisor ${supervisor} takes no new description`);
+    }
+    writeFileSync(path, description, { flag: 'r+' });
+    this.signal(fd, SIGHUP);
+    for (const end = Date.now() + timeoutMs; inode() === before;) {
+      if (Date.now() > end || (await this.waitProcess(fd, 2))) {
+        throw new TsboxError('TSB3002', `the supervisor ${supervisor} did not take its new description`, {
+          hint: 'apply again: plan shows whether it is still there',
+        });
+      }
+    }
+  }
+
+  /** Directories below the state directory, ours alone to write: what somebody else has put there is refused. */
+  makeStateDir(path: string): void {
+    const { stateDir } = this.settings;
+    mkdirSync(stateDir, { recursive: true, mode: 0o711 });
+    const steps = path.slice(stateDir.length).split('/');
+    steps.forEach((_, i) => {
+      const directory = stateDir + steps.slice(0, i + 1).join('/');
+      if (i > 0) {
+        this.makeDirs([directory]);
+      }
+      const stat = lstatSync(directory);
+      if (!stat.isDirectory() || (stat.uid !== process.geteuid?.() && stat.uid !== 0) || (stat.mode & 0o022) !== 0) {
+        throw new TsboxError('TSB3002', `${directory} is not a directory that only root may write`, {
+          hint: 'volumes are kept there; give it to root, mode 0711, or set TSBOX_STATE_DIR',
+        });
+      }
+    });
+  }
+
+  /** A directory that may be there already, with owner and mode where they are given; never through a link. */
+  makeOwnDirectory(path: string, owner: string | null, mode: number | null): void {
+    this.makeDirs([path]);
+    const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    try {
+      if (owner !== null) {
+        const [uid = 0, gid = 0] = owner.split(':').map(Number);
+        fchownSync(fd, uid, gid);
+      }
+      if (mode !== null) {
+        fchmodSync(fd, mode);
+      }
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** False where the file system has no such attributes. */
+  trySetXattr(path: string, name: string, value: string): boolean {
+    try {
+      this.native.setXattr(path, name, value);
+      return true;
+    } catch (error) {
+      if (['EOPNOTSUPP', 'ENOTSUP'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+        return false;
+      }
+      throw error;
+    }
+  }
+
+  /** Replaces a small file of the state directory: it is there whole or as it was. */
+  writeState(path: string, text: string): void {
+    writeFileSync(`${path}.new`, text, { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+  }
+
   // The run directory is an ordinary tmpfs: node's own calls serve.
   makeRunDir(path: string): void {
     mkdirSync(path, { recursive: true, mode: 0o755 });
@@ -326,6 +422,12 @@ function launchHint(step: string, errno: string, path: string, fileSystem: () =>
   }
   if (step === 'mount' && errno === 'EPERM' && path === '/proc') {
     return "in a user namespace the kernel mounts /proc only where nothing covers parts of the host's own";
+  }
+  if (['bind', 'mount', 'file'].includes(step) && errno === 'EROFS') {
+    return 'the target is not there and what it is on is read-only: make it first, or mount a tmpfs above it';
+  }
+  if (['unmount', 'remount', 'reconfigure', 'expect'].includes(step) && errno === 'ESTALE') {
+    return 'the mount is not the one that was planned for: plan again';
   }
   if (step === 'exec' && errno === 'ENOENT') {
     return "the command is not in the container's root; write its full path or check rootfs";

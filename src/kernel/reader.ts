@@ -1,12 +1,13 @@
 /**
  * Reading the live system. KernelReader has no method that writes: a planner that could write does not compile.
  */
-import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import type {
   BpfProgram,
   CgroupProgram,
   DirEntry,
   Errno,
+  FileInRoot,
   Native,
   Scheduler,
   Scheduling,
@@ -34,6 +35,8 @@ export interface KernelReader {
   /** Effective capabilities of this process, bit n for capability n. */
   readonly capabilities: bigint;
   readFiles(paths: readonly string[]): Array<string | Errno>;
+  /** Files beneath a root that is not to be trusted. */
+  readInRoot(root: string, paths: readonly string[], limit: number): Array<FileInRoot | Errno>;
   readLinks(paths: readonly string[]): Array<string | Errno>;
   stats(paths: readonly string[]): Array<Stat | Errno>;
   walkDirs(root: string, maxEntries: number): DirEntry[] | Errno;
@@ -104,6 +107,9 @@ export class LinuxReader implements KernelReader {
 
   readFiles(paths: readonly string[]): Array<string | Errno> {
     return this.native.readFiles(paths);
+  }
+  readInRoot(root: string, paths: readonly string[], limit: number): Array<FileInRoot | Errno> {
+    return this.native.readInRoot(root, paths, limit);
   }
   readLinks(paths: readonly string[]): Array<string | Errno> {
     return this.native.readLinks(paths);
@@ -234,4 +240,69 @@ export function readAccountFile(roots: readonly string[], name: 'passwd' | 'grou
     }
   }
   return '';
+}
+
+/** open(2)'s O_PATH, which node does not name: the object is named and not opened. */
+const O_PATH = 0o10000000;
+
+export interface Located {
+  /** Without symbolic links. */
+  readonly path: string;
+  /** Id of the mount it is on, as in mountinfo. */
+  readonly mount: number;
+  readonly kind: 'dir' | 'file';
+}
+
+/** Where a path of the host leads; undefined when it leads nowhere. */
+export function locatePath(path: string): Located | undefined {
+  let fd: number;
+  try {
+    fd = openSync(path, O_PATH);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+      return undefined;
+    }
+    throw error;
+  }
+  try {
+    const info = readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8');
+    return {
+      path: readlinkSync(`/proc/self/fd/${fd}`),
+      mount: Number(/^mnt_id:\s*(\d+)/m.exec(info)?.[1] ?? 0),
+      kind: fstatSync(fd).isDirectory() ? 'dir' : 'file',
+    };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Names in a directory, none when it is not there. */
+export function listNames(path: string): string[] {
+  try {
+    return readdirSync(path).sort();
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+      return [];
+    }
+    throw error;
+  }
+}
+
+/** The bytes of a regular file of at most `limit` bytes, or in a word why they cannot be had. */
+export function readContent(path: string, limit: number): Buffer | string {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? String(error);
+  }
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) {
+      return 'it is no regular file';
+    }
+    return stat.size > limit ? `it has ${stat.size} bytes, more than ${limit}` : readFileSync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }

@@ -26,6 +26,8 @@ export interface PlanOptions {
   readonly targets: readonly string[];
   /** Plan the removal of everything the stack owns. */
   readonly destroy: boolean;
+  /** Remove volumes that are not declared, too. */
+  readonly volumes?: boolean;
 }
 
 export interface Planned {
@@ -67,6 +69,9 @@ export async function makePlan(
   }
   // The highest of the replicas first.
   for (const o of [...observed.values()].sort((a, b) => compareNames(b.address, a.address))) {
+    if (o.kept === true && !declared.has(o.address) && options.volumes !== true) {
+      continue;
+    }
     if (!declared.has(o.address) && o.exists) {
       drafts.set(o.address, draftRemoval(o));
     } else if (!declared.has(o.address) && o.applied !== null) {
@@ -221,10 +226,9 @@ function draftDeclared(declared: Declared, observed: Observed | undefined, scope
       : attributes.length > 0 || observed.extras.length > 0
         ? 'update'
         : 'no-op';
-  const restarting = observed.extras.some((e) => e.steps.some((s) => s.op === 'start'));
   return {
     ...base,
-    action: action === 'update' && restarting ? 'restart' : action,
+    action,
     missing: false,
     attributes,
     extras: observed.extras,
@@ -281,7 +285,8 @@ function stepsOf(
   const kind = kindOf(draft.address);
   const wanted = declared.get(draft.address);
   const live = observed.get(draft.address);
-  const evictions = draft.extras.flatMap((e) => e.steps.filter((s) => s.op !== 'stop' && s.op !== 'start'));
+  const ends = draft.action !== 'update' && draft.action !== 'no-op';
+  const evictions = draft.extras.flatMap((e) => e.steps.filter((s) => !(ends && s.op === 'mounts')));
   const removal = (): Step[] => (live === undefined ? [] : kind.remove(live, context));
   if (draft.action === 'delete') {
     return [...evictions, ...removal()];
@@ -297,26 +302,8 @@ function stepsOf(
     case 'update':
       return [...evictions, ...kind.update(wanted, draft.attributes, context)];
     case 'restart':
-      return [...evictions, ...kind.update(wanted, forceRestart(draft), context)];
+      return [...evictions, ...kind.update(wanted, draft.attributes, context)];
     case 'no-op':
       return draft.refresh ? kind.update(wanted, [], context) : [];
   }
-}
-
-/** A restart whose cause is not an attribute (a mount that appeared, a sharer's owner) still has to be one. */
-function forceRestart(draft: Draft): Draft['attributes'] {
-  return draft.attributes.some((a) => a.mode === 'restart')
-    ? draft.attributes
-    : [
-        ...draft.attributes,
-        {
-          name: 'state',
-          before: 'running',
-          after: 'running',
-          applied: 'running',
-          cause: 'drift',
-          mode: 'restart',
-          reason: undefined,
-        },
-      ];
 }

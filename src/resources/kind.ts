@@ -50,6 +50,8 @@ export interface Observed {
   readonly unreadable: readonly string[];
   /** Facts worth showing: pid, path. */
   readonly facts: Readonly<Record<string, string>>;
+  /** It holds data: it is removed only when that is asked for by name. */
+  readonly kept?: boolean;
 }
 
 export interface AttributeChange {

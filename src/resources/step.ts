@@ -3,6 +3,7 @@ import type { NamespaceType, RestartPolicy, StartSysctl } from '../kernel/init-s
 import type { Value } from './attribute.ts';
 import type { Settings } from './container/process/settings.ts';
 import type { FileWrite } from './cgroup/knob.ts';
+import type { MountEdit } from './container/mounts/edits.ts';
 import type { DeviceRule } from './devices/schema.ts';
 import type { Label } from './label.ts';
 import type { Hook } from './network/programs.ts';
@@ -91,6 +92,25 @@ export type Step =
   | { readonly op: 'start'; readonly container: string }
   /** Put a supervisor back on a running container. */
   | { readonly op: 'adopt'; readonly container: string }
+  /** Edit the mounts of a running container, and record its table. */
+  | {
+      readonly op: 'mounts';
+      readonly container: string;
+      readonly path: string;
+      readonly edits: readonly MountEdit[];
+    }
+  /** Make a volume's directory, with owner and mode where they are declared, and label it. */
+  | {
+      readonly op: 'volume-make';
+      readonly name: string;
+      readonly directory: string;
+      readonly owned: boolean;
+      readonly owner: string | null;
+      readonly mode: number | null;
+      readonly label: LabelDraft;
+    }
+  /** Remove a volume with everything in it. */
+  | { readonly op: 'volume-remove'; readonly name: string; readonly directory: string }
   /** Ask a container to stop, with its grace, then kill it. */
   | { readonly op: 'stop'; readonly path: string }
   /** Set limits, scheduling and the like on a container's processes, and hand them to its supervisor for the next start. */

@@ -14,6 +14,8 @@ import { namespaceSchema } from '../resources/namespace/schema.ts';
 import type { NamespaceSpec } from '../resources/namespace/schema.ts';
 import { translateIssues, unknownKey } from './issues.ts';
 import type { Fault } from './issues.ts';
+import { fileSchema, fileSpec, type FileSpec } from '../resources/files.ts';
+import { volumeSchema, volumeSpec, type VolumeSpec } from '../resources/volume/schema.ts';
 import { nameProblem } from './names.ts';
 import type { NameProblem } from './names.ts';
 import { placeOf } from './positions.ts';
@@ -34,6 +36,9 @@ export interface Items {
   readonly containers: ReadonlyMap<string, ContainerSpec>;
   /** How many replicas each replicated container has; its own name stands for all of them. */
   readonly replicas: ReadonlyMap<string, number>;
+  readonly volumes: ReadonlyMap<string, VolumeSpec>;
+  readonly secrets: ReadonlyMap<string, FileSpec>;
+  readonly configs: ReadonlyMap<string, FileSpec>;
   readonly outputs: ReadonlyMap<string, { readonly value: string; readonly sensitive: boolean }>;
   /** Where each item stands in the tree, by address: 'cgroup/a/b' is at cgroups, a, children, b. */
   readonly paths: ReadonlyMap<string, Path>;
@@ -66,6 +71,7 @@ export function buildItems(
   partial: boolean,
   problems: TsboxError[],
   replicas: ReadonlyMap<string, number>,
+  env: NodeJS.ProcessEnv = {},
 ): Items {
   const building: Building = { root, partial, problems, paths: new Map() };
   const name = topLevel(building);
@@ -93,6 +99,12 @@ export function buildItems(
     ),
     containers,
     replicas,
+    volumes: section(building, 'volumes', 'volume', (id, tree, path) => {
+      const input = parsed(building, volumeSchema, tree, path);
+      return input && volumeSpec(id, input, (relative) => resolve(directoryAt(building, [...path, 'path']), relative));
+    }),
+    secrets: section(building, 'secrets', 'secret', (id, tree, path) => file(building, id, tree, path, env)),
+    configs: section(building, 'configs', 'config', (id, tree, path) => file(building, id, tree, path, env)),
     outputs: section(building, 'outputs', 'output', (_, tree, path) => {
       const output = parsed(building, outputSchema, tree, path);
       const value = child(tree, 'value') ?? tree;
@@ -215,7 +227,7 @@ function sectionMap(building: Building, path: Path, what: string): MapTree | und
   return undefined;
 }
 
-type Kind = 'namespace' | 'device set' | 'container' | 'output';
+type Kind = 'namespace' | 'device set' | 'container' | 'volume' | 'secret' | 'config' | 'output';
 
 function section<T>(
   building: Building,
@@ -295,12 +307,20 @@ function withoutChildren(tree: Tree): Tree {
   return mapTree(tree.place, new Map([...tree.entries].filter(([key]) => key !== 'children')));
 }
 
+/** The directory of the file in which a value stands. */
+function directoryAt(building: Building, path: Path): string {
+  return placeOf(building.root, path, 'key')?.file.directory ?? '/';
+}
+
+function file(building: Building, name: string, tree: Tree, path: Path, env: NodeJS.ProcessEnv): FileSpec | undefined {
+  const input = parsed(building, fileSchema, tree, path);
+  return input && fileSpec(name, input, (to) => resolve(directoryAt(building, [...path, 'file']), to), env);
+}
+
 function container(building: Building, name: string, tree: Tree, path: Path): ContainerSpec | undefined {
   const input = parsed(building, containerSchema, tree, path, { command: ['-'] });
   if (input === undefined) {
     return undefined;
   }
-  const directory = (key: string): string =>
-    placeOf(building.root, [...path, 'rootfs', key], 'key')?.file.directory ?? '/';
-  return containerSpec(name, input, (relative, key) => resolve(directory(key), relative));
+  return containerSpec(name, input, (relative, ...at) => resolve(directoryAt(building, [...path, ...at]), relative));
 }

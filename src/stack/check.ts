@@ -14,6 +14,7 @@ import { checkCircles } from './check-circles.ts';
 import { checkLimits } from './check-limits.ts';
 import { checkSysctls } from './check-sysctls.ts';
 import { checkOwners } from './check-owners.ts';
+import { checkMounts, checkVolumes } from './check-mounts.ts';
 import { REFERENCES, referencesIn } from './outputs.ts';
 import { located, spanOf } from './source.ts';
 import { child } from './tree.ts';
@@ -40,6 +41,7 @@ export function checkItems(checking: Checking): void {
     const told = checking.problems.length;
     if (!faulty.has(base)) {
       containerReferences(checking, container);
+      checkMounts(checking, container);
     }
     if (checking.problems.length > told) {
       // Replicas are alike, and so are their errors.
@@ -49,6 +51,7 @@ export function checkItems(checking: Checking): void {
   for (const cgroup of checking.items.cgroups.values()) {
     deviceReference(checking, `cgroup/${cgroup.path}`, cgroup.devices);
   }
+  checkVolumes(checking);
   collisions(checking);
   adoptions(checking);
   outputReferences(checking);
@@ -72,7 +75,7 @@ export function report(checking: Checking, ...told: Told): void {
   reportAt(checking, byKey ? 'key' : 'value', ...told);
 }
 
-function reportAt(
+export function reportAt(
   checking: Checking,
   part: 'key' | 'value',
   ...[code, address, path, message, expected, hint]: Told
@@ -84,7 +87,7 @@ function reportAt(
 }
 
 /** The item's tree. */
-function treeOf(checking: Checking, address: string): Tree | undefined {
+export function treeOf(checking: Checking, address: string): Tree | undefined {
   return (checking.items.paths.get(address) ?? []).reduce<Tree | undefined>(child, checking.root);
 }
 
@@ -130,7 +133,14 @@ function containerExists(
 }
 
 /** Reports a name that nothing has; true when it exists. */
-function exists(checking: Checking, kind: string, name: string, address: string, path: Path, section: string): boolean {
+export function exists(
+  checking: Checking,
+  kind: string,
+  name: string,
+  address: string,
+  path: Path,
+  section: string,
+): boolean {
   if (checking.items.paths.has(`${kind}/${name}`)) {
     return true;
   }

@@ -8,7 +8,7 @@ import { interpolate, interpolation } from './interpolate.ts';
 import { placeOf } from './positions.ts';
 import { expandDependencies, expandReplicas } from './replicas.ts';
 import { spanOf } from './source.ts';
-import { mapTree } from './tree.ts';
+import { child, mapTree } from './tree.ts';
 import type { Entry, MapTree } from './tree.ts';
 import type { Stack, Warning } from './types.ts';
 import { resolveVariables } from './variables.ts';
@@ -41,13 +41,13 @@ export function loadStack(files: readonly string[], options: LoadOptions): Stack
   const sources: VariableSources = { variables: options.variables ?? {}, env: options.env };
   const variables = resolveVariables(loaded.tree, sources, problems);
   const { root, replicas } = filledIn(loaded.tree, variables, problems);
-  const items = buildItems(root, loaded.partial, problems, replicas);
+  const items = buildItems(root, loaded.partial, problems, replicas, options.env);
   const warnings: Warning[] = [];
   checkItems({ root, items, partial: loaded.partial, problems, warnings });
   if (problems.length > 0) {
     throw new TsboxErrors(
       sorted(
-        problems.map((error) => masked(error, variables)),
+        problems.map((error) => withoutContents(masked(error, variables), root)),
         loaded.files,
       ),
     );
@@ -159,6 +159,24 @@ function masked(error: TsboxError, variables: ReadonlyMap<string, Variable>): Ts
     expected: clean(expected),
     hint: clean(hint),
   });
+}
+
+/** An excerpt of the file does not show what a secret's content is; its length stays, so that marks are in place. */
+function withoutContents(error: TsboxError, root: MapTree): TsboxError {
+  const line = error.info.sourceLine;
+  const secrets = child(root, 'secrets');
+  if (line === undefined || secrets?.kind !== 'map') {
+    return error;
+  }
+  let shown = line;
+  for (const name of secrets.entries.keys()) {
+    const content = child(child(secrets, name), 'content');
+    const text = content?.kind === 'scalar' ? String(content.value) : '';
+    for (const part of text.split('\n').filter((t) => t.trim().length > 3)) {
+      shown = shown.replaceAll(part, '*'.repeat(part.length));
+    }
+  }
+  return shown === line ? error : new TsboxError(error.code, error.message, { ...error.info, sourceLine: shown });
 }
 
 /** Values of sensitive variables, for whoever shows text that may contain them. */

@@ -4,6 +4,8 @@ import { cgroupFieldsShape } from '../resources/cgroup/schema.ts';
 import { containerSchema } from '../resources/container/schema.ts';
 import { deviceRulesSchema, deviceUseSchema } from '../resources/devices/schema.ts';
 import { namespaceSchema } from '../resources/namespace/schema.ts';
+import { fileSchema } from '../resources/files.ts';
+import { volumeSchema } from '../resources/volume/schema.ts';
 import { nameSchema } from '../resources/units.ts';
 import { show, valueSchema, ValueError } from '../resources/values.ts';
 import { variableSchema } from './variables.ts';
@@ -81,6 +83,9 @@ export const SECTIONS = {
   cgroups: cgroupSchema,
   namespaces: namespaceSchema,
   devices: deviceRulesSchema,
+  volumes: volumeSchema,
+  secrets: fileSchema,
+  configs: fileSchema,
   containers: containerSchema,
   outputs: outputSchema,
 } as const;

@@ -89,7 +89,8 @@ export function toData(tree: Tree, asWritten = false): unknown {
     case 'map': {
       const data: Record<string, unknown> = {};
       for (const [key, entry] of tree.entries) {
-        data[key] = toData(entry.tree, asWritten);
+        // Nobody means 755 by 0755.
+        data[key] = toData(entry.tree, asWritten || key === 'mode');
       }
       return data;
     }

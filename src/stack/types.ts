@@ -2,6 +2,8 @@
 import type { SourceSpan } from '../errors.ts';
 import type { ContainerSpec } from '../resources/container/schema.ts';
 import type { CgroupSpec } from '../resources/cgroup/schema.ts';
+import type { FileSpec } from '../resources/files.ts';
+import type { VolumeSpec } from '../resources/volume/schema.ts';
 import type { NamespaceSpec } from '../resources/namespace/schema.ts';
 import type { DeviceRule } from '../resources/devices/schema.ts';
 
@@ -26,6 +28,10 @@ export interface Stack {
   /** Named rule sets. */
   readonly devices: ReadonlyMap<string, readonly DeviceRule[]>;
   readonly containers: ReadonlyMap<string, ContainerSpec>;
+  readonly volumes: ReadonlyMap<string, VolumeSpec>;
+  /** Contents that containers are given as files; those of secrets are shown nowhere. */
+  readonly secrets: ReadonlyMap<string, FileSpec>;
+  readonly configs: ReadonlyMap<string, FileSpec>;
   /** Unresolved references such as ${container.db.pid} stay as text; the CLI fills them after apply. */
   readonly outputs: ReadonlyMap<string, { readonly value: string; readonly sensitive: boolean }>;
   readonly warnings: readonly Warning[];

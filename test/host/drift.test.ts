@@ -17,6 +17,7 @@ import { assertNoLeaks, snapshot } from '../support/leaks.ts';
 import { editSysctl, SYSCTLS } from '../support/namespace-edits.ts';
 import { SUPERVISION_EDITS } from '../support/supervision-edits.ts';
 import { PROCESS_EDITS } from '../support/process-edits.ts';
+import { MOUNT_MUTATORS, VOLUME_MUTATORS } from '../support/mount-edits.ts';
 import { layout, sandbox } from '../support/sandbox.ts';
 
 type Sandbox = Awaited<ReturnType<typeof sandbox>>;
@@ -172,7 +173,9 @@ const MUTATORS: Readonly<Record<string, Readonly<Record<string, Mutator | string
     'time.monotonic': IMMUTABLE,
     'time.boottime': IMMUTABLE,
   },
+  volume: VOLUME_MUTATORS,
   container: {
+    ...MOUNT_MUTATORS,
     ...KNOBS,
     ...NETWORK,
     ...Object.fromEntries(Object.keys(PROCESS_EDITS).map((name) => [name, 'edited by hand in process-drift.test.ts'])),

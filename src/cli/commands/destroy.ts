@@ -4,11 +4,15 @@ import { runApply } from '../run-apply.ts';
 import { stackNameFor } from '../session.ts';
 
 export const command: Command = {
-  options: ['file', 'stack', 'var', 'target', 'json', 'auto-approve', 'parallelism', 'lock-timeout'],
-  usage: 'tsbox destroy [-f FILE | --stack NAME] [--auto-approve]',
-  help: 'Stops and removes everything the stack made: processes, cgroups, namespaces, mounts, files. With --stack its file is not needed.',
+  options: ['file', 'stack', 'var', 'target', 'json', 'auto-approve', 'parallelism', 'lock-timeout', 'volumes'],
+  usage: 'tsbox destroy [-f FILE | --stack NAME] [--volumes] [--auto-approve]',
+  help: 'Stops and removes everything the stack made: processes, cgroups, namespaces, mounts, files. Volumes and what is in them are kept unless --volumes is given. With --stack its file is not needed.',
   async run(args) {
     const { name, stack } = await stackNameFor(args);
-    return runApply(args, name, stack, { destroy: true, parallelism: numberOption(args, 'parallelism', 8, 1, 256) });
+    return runApply(args, name, stack, {
+      destroy: true,
+      volumes: args.flags.volumes === true,
+      parallelism: numberOption(args, 'parallelism', 8, 1, 256),
+    });
   },
 };

@@ -4,7 +4,7 @@ import { NAMESPACE_TYPES, policyText, type SuperviseSpec } from '../../kernel/in
 import { namespaceInode, parseStat } from '../../kernel/proc.ts';
 import { containerAddress, leafPath, restartPolicy } from '../../resources/container/declare.ts';
 import { namespaceSetup, processSpec, rootOps } from '../../resources/container/launch.ts';
-import { mountLines } from '../../resources/container/observe.ts';
+import { mountLines } from '../../resources/container/mounts/live.ts';
 import { leafName } from '../../resources/container/replica-names.ts';
 import { keptDirectory } from '../../resources/container/rootfs.ts';
 import type { ContainerSpec } from '../../resources/container/schema.ts';
@@ -49,6 +49,7 @@ export function logPath(context: ExecutionContext, name: string): string {
   return `${stackRunDir(context)}/logs/${leafName(name)}.log`;
 }
 
+/** The description of a container's supervisor. */
 export function superviseSpec(context: ExecutionContext, name: string, adopt: SuperviseSpec['adopt']): SuperviseSpec {
   const { kernel, stackName } = context;
   const { stack, spec } = specOf(context, name);

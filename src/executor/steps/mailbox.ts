@@ -40,6 +40,9 @@ export async function deliver(
   spec: SuperviseSpec,
 ): Promise<void> {
   const { kernel } = context;
+  if (spec.root.some((op) => op.op === 'file')) {
+    return handOver(context, path, spec);
+  }
   const mailbox = mailboxPath(context, name);
   kernel.makeRunDir(mailboxPath(context, ''));
   kernel.placeFile(mailbox, encodeInitSpec(spec));
@@ -56,5 +59,21 @@ export async function deliver(
       });
     }
     await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+/** The contents of secrets pass through no file: see native/init/update.h. */
+async function handOver(context: ExecutionContext, path: string, spec: SuperviseSpec): Promise<void> {
+  const { kernel } = context;
+  const run = readRun(context, path);
+  const fd =
+    run === undefined || run.supervisor === 0 ? undefined : kernel.openProcess(run.supervisor, run.supervisorStartTime);
+  if (run === undefined || fd === undefined) {
+    return;
+  }
+  try {
+    await kernel.describe(run.supervisor, fd, encodeInitSpec(spec), TIMEOUT);
+  } finally {
+    kernel.close(fd);
   }
 }

@@ -2,6 +2,8 @@
 import { attributeTable, type Attribute } from '../attribute.ts';
 import { DEVICES_ATTRIBUTE, HIERARCHIES_ATTRIBUTE, KNOB_ATTRIBUTES } from '../cgroup/attributes.ts';
 import { HEALTH_ATTRIBUTES } from './health.ts';
+import { FILES_ATTRIBUTES } from './files.ts';
+import { MOUNTS_ATTRIBUTES } from './mounts/index.ts';
 import { NETWORK_ATTRIBUTES } from '../network/attributes.ts';
 import { IDMAP_ATTRIBUTES } from './idmap.ts';
 import { SET_ATTRIBUTES } from './process/sets.ts';
@@ -128,6 +130,8 @@ export const CONTAINER_ATTRIBUTES = attributeTable([
   ...SETTINGS_ATTRIBUTES,
   ...START_ATTRIBUTES,
   ...SET_ATTRIBUTES,
+  ...MOUNTS_ATTRIBUTES,
+  ...FILES_ATTRIBUTES,
   ...NAMESPACES,
   ...NAMESPACE_ROWS.flatMap((row) => row.settings),
   SYSCTLS_ATTRIBUTE,

@@ -19,6 +19,8 @@ import { checkOwners } from './owners.ts';
 import { useText } from './use-text.ts';
 import { desiredSets } from './process/sets.ts';
 import { checkSettings } from './process/settings.ts';
+import { desiredFiles } from './files.ts';
+import { desiredMounts, mountNeeds } from './mounts/index.ts';
 import { MASKED_PATHS, READONLY_PATHS } from './paths.ts';
 import { leafName } from './replica-names.ts';
 import { rootfsText, rootLayers } from './rootfs.ts';
@@ -153,10 +155,12 @@ export function declareContainer(
     sysctls: spec.sysctls,
     ...desiredHealth(spec.healthcheck),
     devices: containerDevices(spec.devices, stack, address, report, reader.layout).canonical,
+    ...desiredMounts(spec, address, stack, reader, report),
+    ...desiredFiles(spec, address, stack, reader, report),
     ...desiredNetwork(spec.network, false, address, stack, reader, report),
     ...desiredKnobs(spec.knobs, false, address, stack, reader, report),
   };
-  const needs = new Set<string>();
+  const needs = new Set<string>(mountNeeds(spec));
   const shares = new Set<string>();
   if (spec.cgroup !== null) {
     needs.add(cgroupAddress(spec.cgroup));

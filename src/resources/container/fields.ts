@@ -5,18 +5,17 @@ import { meant, show, valueSchema, ValueError } from '../values.ts';
 import { isContainerName } from './replica-names.ts';
 
 /** An absolute path inside the container, normalised only by dropping a trailing slash. */
-export const absolutePathSchema = valueSchema(
-  (input) => {
-    if (typeof input !== 'string' || !input.startsWith('/') || input.length > 4095) {
-      throw new ValueError(`${show(input)} is not an absolute path`, 'a path that begins with /');
-    }
-    if (input.split('/').includes('..')) {
-      throw new ValueError(`${show(input)} goes up by '..'`, "an absolute path without '..'");
-    }
-    return input === '/' ? input : input.replace(/\/+$/, '') || '/';
-  },
-  { type: 'string', pattern: '^/' },
-);
+export function parseAbsolutePath(input: unknown): string {
+  if (typeof input !== 'string' || !input.startsWith('/') || input.length > 4095) {
+    throw new ValueError(`${show(input)} is not an absolute path`, 'a path that begins with /');
+  }
+  if (input.split('/').includes('..')) {
+    throw new ValueError(`${show(input)} goes up by '..'`, "an absolute path without '..'");
+  }
+  return input === '/' ? input : input.replace(/\/+$/, '') || '/';
+}
+
+export const absolutePathSchema = valueSchema(parseAbsolutePath, { type: 'string', pattern: '^/' });
 
 export const logSchema = z.strictObject({
   max_size: bytesSchema.optional(),

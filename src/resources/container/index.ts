@@ -8,6 +8,7 @@ import type { LabelDraft, Step } from '../step.ts';
 import { CONTAINER_ATTRIBUTES } from './attributes.ts';
 import { declareContainer, leafPath, PREFIX, restartPolicy } from './declare.ts';
 import { healthSteps } from './health.ts';
+import { defaultTargets, mountSteps } from './mounts/index.ts';
 import { observeContainers } from './observe.ts';
 import { leafName } from './replica-names.ts';
 import { SETTING_NAMES } from './process/settings.ts';
@@ -55,8 +56,8 @@ export const containerKind: ResourceKind = {
     return [...stack.containers.values()].map((spec) => declareContainer(spec, stack, reader, report));
   },
 
-  observe(reader, scope, declared) {
-    return observeContainers(reader, scope, declared);
+  observe(reader, scope, declared, stack) {
+    return observeContainers(reader, scope, declared, stack?.volumes);
   },
 
   create(declared, context) {
@@ -125,6 +126,7 @@ export const containerKind: ResourceKind = {
         const pid = Number(context.observed.get(declared.address)?.facts['pid'] ?? 0);
         steps.push({ op: 'enter', path, pids: pid === 0 ? [] : [pid] });
       }
+      steps.push(...editSteps(declared, spec, changes, context));
       if (changed.has('supervisor')) {
         steps.push({ op: 'adopt', container: spec.name });
       }
@@ -141,6 +143,26 @@ export const containerKind: ResourceKind = {
     ];
   },
 };
+
+/** Edits of the mounts, from the table as it is at this moment. */
+function editSteps(
+  declared: Declared,
+  spec: ContainerSpec,
+  changes: readonly AttributeChange[],
+  context: StepContext,
+): Step[] {
+  const pid = context.observed.get(declared.address)?.facts['pid'];
+  const mountinfo = pid === undefined ? undefined : context.reader.readFiles([`/proc/${pid}/mountinfo`])[0];
+  if (typeof mountinfo !== 'string') {
+    return [];
+  }
+  return mountSteps(spec.name, leafPath(spec), changes, {
+    mountinfo,
+    defaults: defaultTargets(spec),
+    locked: spec.namespaces.user.kind !== 'host',
+    supervised: !changes.some((c) => c.name === 'supervisor'),
+  });
+}
 
 function utsSteps(path: string, changed: ReadonlyMap<string, AttributeChange>): Step[] {
   const value = (name: string): string | null => {

@@ -14,6 +14,9 @@ import { DEFAULT_DEVICE_NODES } from '../devices/defaults.ts';
 import type { DeviceRule } from '../devices/schema.ts';
 import { initSettings } from '../namespace/index.ts';
 import { startSysctls } from '../namespace/sysctls.ts';
+import { declaredOps } from './mounts/index.ts';
+import { withMounts } from './mounts/ops.ts';
+import type { HostMounts, Places } from './mounts/host.ts';
 import { maskedPaths, readonlyPaths } from './declare.ts';
 import type { Account } from './accounts.ts';
 import { rootfsOp } from './rootfs.ts';
@@ -49,6 +52,9 @@ export interface LaunchFacts {
   /** Whether a cgroup2 hierarchy is mounted. */
   readonly cgroup2: boolean;
   readonly arch: SeccompArch;
+  /** Sources of the declared mounts, and the contents of secrets and configs as operations. */
+  readonly mounts: { readonly table: HostMounts; readonly places: Places };
+  readonly files: readonly RootOp[];
 }
 
 const SAFE: MountFlags = { nosuid: true, nodev: true };
@@ -120,12 +126,19 @@ export function rootOps(spec: ContainerSpec, facts: LaunchFacts): RootOp[] {
     return [{ op: 'none' }];
   }
   return [
-    ...baseOps(spec, facts),
-    ...kernelViews(spec, facts),
-    ...devOps(spec, facts),
-    ...(spec.rootfs.kind === 'host' ? privateDirectories() : []),
-    ...maskedPaths(spec).map((target): RootOp => ({ op: 'mask', target })),
-    ...readonlyPaths(spec).map((target): RootOp => ({ op: 'readonly', target })),
+    ...withMounts(
+      [
+        ...baseOps(spec, facts),
+        ...kernelViews(spec, facts),
+        ...devOps(spec, facts),
+        ...(spec.rootfs.kind === 'host' ? privateDirectories() : []),
+      ],
+      [
+        ...maskedPaths(spec).map((target): RootOp => ({ op: 'mask', target })),
+        ...readonlyPaths(spec).map((target): RootOp => ({ op: 'readonly', target })),
+      ],
+      [...declaredOps(spec, facts.mounts), ...facts.files.map((op) => [op])],
+    ),
     ...(spec.rootfs.kind === 'host' || spec.rootfs.readonly ? [{ op: 'root-readonly' } as const] : []),
   ];
 }
@@ -235,7 +248,7 @@ function devOps(spec: ContainerSpec, facts: LaunchFacts): RootOp[] {
       op: 'mount',
       fstype: 'tmpfs',
       target: '/dev/shm',
-      options: ['mode=1777', 'size=65536k'],
+      options: ['mode=1777', `size=${spec.shmSize}`],
       create: 'dir',
       ...SEALED,
     },

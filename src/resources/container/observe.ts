@@ -16,10 +16,13 @@ import { directoryIn, type ScopeEntry, type StackScope } from '../scope.ts';
 import { signalName } from '../signals.ts';
 import { PREFIX, policyValues } from './declare.ts';
 import { liveHealth } from './health.ts';
+import type { Stack } from '../../stack/types.ts';
+import { FILE_SECTIONS, liveFiles, type FileSection } from './files.ts';
 import { foreignMembers } from './members.ts';
 import { effectiveCpus, type EffectiveCpus } from './process/affinity.ts';
 import { IDENTITY_DEFAULTS, IDENTITY_FILES, liveIdentity } from './process/identity.ts';
 import { liveSettings, SETTINGS_FILES } from './process/settings.ts';
+import { entriesOf, mountsReading, observeMounts } from './mounts/live.ts';
 import { targetInode } from './namespaces.ts';
 
 /** Types in the order of NAMESPACE_TYPES; /proc/PID/ns file names. */
@@ -51,6 +54,7 @@ export async function observeContainers(
   reader: KernelReader,
   scope: StackScope,
   declared: readonly Declared[],
+  volumes?: Stack['volumes'],
 ): Promise<Observed[]> {
   const wanted = new Map(declared.map((d) => [d.address, d]));
   const owned = [...scope.byAddress].filter(([a]) => a.startsWith(PREFIX));
@@ -68,7 +72,7 @@ export async function observeContainers(
     alive: (entry.run?.pid ?? 0) > 0 && isAlive(stats[2 * i], entry.run?.startTime ?? ''),
     supervised: (entry.run?.supervisor ?? 0) > 0 && isAlive(stats[2 * i + 1], entry.run?.supervisorStartTime ?? ''),
   }));
-  const lives = await observeSubjects(reader, scope, withLastWord(reader, scope, subjects));
+  const lives = await observeSubjects(reader, scope, withLastWord(reader, scope, subjects), volumes);
   const absent = declared
     .filter((d) => !scope.byAddress.has(d.address))
     .map((d): Observed => ({
@@ -113,6 +117,7 @@ async function observeSubjects(
   reader: KernelReader,
   scope: StackScope,
   found: readonly Subject[],
+  volumes: Stack['volumes'] | undefined,
 ): Promise<Observed[]> {
   const running = found.filter((s) => s.alive);
   const index = new Map(running.map((s, i) => [s.address, i]));
@@ -143,6 +148,7 @@ async function observeSubjects(
   const sysctls = new Map(tuned.map((t, i) => [t.address, tunedTo[i]]));
 
   const subjects = stillAlive(reader, found);
+  const reading = mountsReading(reader, scope.stack, volumes);
   const paths = subjects.map((s) => s.path);
   const knobs = observeKnobs(
     reader,
@@ -234,7 +240,21 @@ async function observeSubjects(
         unreadable.push('hostname', 'domainname');
         Object.assign(live, { hostname: s.label.applied?.['hostname'], domainname: s.label.applied?.['domainname'] });
       }
-      extras.push(...foreignMounts(s, files.get('mountinfo')));
+      // Whose mounts they are sees to them; others only look on.
+      if (live['namespace.mnt'] === 'new') {
+        const mounts = observeMounts(reading, {
+          container: s.address.slice(PREFIX.length),
+          path: s.path,
+          mountinfo: files.get('mountinfo') ?? '',
+          uidMap: files.get('uid_map') ?? '',
+          gidMap: files.get('gid_map') ?? '',
+          desired: s.declared?.desired,
+          applied: s.label.applied,
+          recorded: s.label.mounts,
+        });
+        Object.assign(live, mounts.live, filesOf(reader, s, files));
+        extras.push(...mounts.extras);
+      }
     }
     extras.push(
       ...foreignMembers(reader, {
@@ -352,16 +372,6 @@ function isAnotherProcess(reader: KernelReader, label: Label, applied: string, t
   );
 }
 
-/** One line per mount: where, what, whether it is read-only, and whether it is idmapped. */
-export function mountLines(mountinfo: string): string[] {
-  return parseMountInfo(mountinfo)
-    .map(
-      ({ target, fstype, options }) =>
-        `${target} ${fstype} ${options.includes('ro') ? 'ro' : 'rw'}${options.includes('idmapped') ? ' idmapped' : ''}`,
-    )
-    .sort();
-}
-
 /** Whether the root mount is idmapped. The layers below an overlay are shown nowhere: there the label stands in. */
 function liveRootMap(mountinfo: string | undefined): Record<string, Value | undefined> {
   const root = parseMountInfo(mountinfo ?? '').find((m) => m.target === '/');
@@ -371,33 +381,18 @@ function liveRootMap(mountinfo: string | undefined): Record<string, Value | unde
   return { rootfs_idmap: root.options.includes('idmapped') ? 'container' : 'none' };
 }
 
-/** Mounts that were not there when it started, or are gone, or changed to writable. */
-function foreignMounts(s: Subject, mountinfo: string | undefined): Extra[] {
-  const recorded = s.label.mounts;
-  if (recorded === undefined || mountinfo === undefined) {
-    return [];
-  }
-  const live = mountLines(mountinfo);
-  const before = counts(recorded);
-  const after = counts(live);
-  const restart = [
-    { op: 'stop', path: s.path },
-    { op: 'start', container: s.address.slice(PREFIX.length) },
-  ] as const;
-  const extras: Extra[] = [];
-  for (const line of new Set([...before.keys(), ...after.keys()])) {
-    const difference = (after.get(line) ?? 0) - (before.get(line) ?? 0);
-    if (difference !== 0) {
-      extras.push({ what: 'mount', text: `mount ${line} ${difference > 0 ? 'appeared' : 'is gone'}`, steps: restart });
-    }
-  }
-  return extras;
-}
-
-function counts(lines: readonly string[]): Map<string, number> {
-  const result = new Map<string, number>();
-  for (const line of lines) {
-    result.set(line, (result.get(line) ?? 0) + 1);
-  }
-  return result;
+/** The secrets and configs that are there. */
+function filesOf(
+  reader: KernelReader,
+  s: Subject,
+  files: ReadonlyMap<string, string | undefined>,
+): Record<string, Value> {
+  const targets = (section: FileSection): string[] =>
+    Object.keys({ ...entriesOf(s.label.applied?.[section]), ...entriesOf(s.declared?.desired[section]) });
+  const wanted = Object.fromEntries(FILE_SECTIONS.map((section) => [section, targets(section)])) as Record<
+    FileSection,
+    string[]
+  >;
+  const maps = { uid: files.get('uid_map') ?? '', gid: files.get('gid_map') ?? '' };
+  return liveFiles(reader, s.pid, files.get('mountinfo') ?? '', maps, wanted);
 }

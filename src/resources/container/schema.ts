@@ -24,6 +24,8 @@ import { healthShape, type HealthSpec } from './health.ts';
 import { capabilitySetsSchema, type CapabilitySpec } from './process/sets.ts';
 import { startOf, startShape, type StartSettings } from './process/start.ts';
 import { settingsOf, settingsShape, type Settings } from './process/settings.ts';
+import { filesPart, filesShape, type FilesPart } from './files.ts';
+import { mountsPart, mountsShape, type MountsPart } from './mounts/schema.ts';
 import { DEFAULT_BACKOFF, restartSchema } from './restart.ts';
 import type { RestartWord } from './restart.ts';
 import { sharedUse, shareSchema } from './share.ts';
@@ -46,7 +48,7 @@ export interface RestartSpec {
   readonly backoffMax: number;
 }
 
-export interface ContainerSpec {
+export interface ContainerSpec extends MountsPart, FilesPart {
   /** NAME[0] for a replica. */
   readonly name: string;
   /** How a change that ends replicas rolls over them; null for the default. */
@@ -123,6 +125,8 @@ const pathsSchema = z.union([
 const ownShape = {
   ...replicasShape,
   rootfs: rootfsSchema.optional(),
+  ...mountsShape,
+  ...filesShape,
   entrypoint: argvSchema.optional(),
   command: argvSchema.optional(),
   env: envSchema.optional(),
@@ -175,18 +179,22 @@ export const containerSchema = z
 /** Not restarted; where a policy is given, delays from 100 ms doubling to 30 s and no bound on their number. */
 const DEFAULT_RESTART: RestartSpec = { policy: 'no', max: 0, backoff: DEFAULT_BACKOFF, backoffMax: 30_000 };
 
-/** Fills in names and defaults. `resolvePath` makes the path of a rootfs key absolute. */
+/** Fills in names and defaults. `resolvePath` makes a path absolute that stands at `at` in the item. */
 export function containerSpec(
   name: string,
   input: ContainerInput,
-  resolvePath: (path: string, key: string) => string,
+  resolvePath: (path: string, ...at: readonly (string | number)[]) => string,
 ): ContainerSpec {
   const { restart } = input;
   const argv = { entrypoint: input.entrypoint ?? null, command: input.command ?? null };
   return {
     name,
     update: input.update ?? null,
-    rootfs: rootfsSpec(input.rootfs, resolvePath),
+    ...mountsShape,
+    ...filesShape,
+    rootfs: rootfsSpec(input.rootfs, (path, key) => resolvePath(path, 'rootfs', key)),
+    ...mountsPart(input, resolvePath),
+    ...filesPart(input),
     command: mergedArgv(argv, { entrypoint: null, command: null }),
     argv,
     env: input.env ?? {},
