@@ -5,10 +5,13 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { parseStatus } from '../kernel/proc.ts';
 import { CAPABILITIES } from '../resources/container/capabilities.ts';
 import { seccompFilter } from '../resources/container/seccomp.ts';
+import { settingsFrom, settingsText } from '../resources/container/process/settings.ts';
+import { personalityNumber, START_DEFAULTS } from '../resources/container/process/start.ts';
 import type { ScopeEntry } from '../resources/scope.ts';
 import { directoryIn } from '../resources/scope.ts';
 import { executionContext } from './context.ts';
 import { isFrozen } from './control.ts';
+import { ownSettings } from './launch.ts';
 import { JOIN_ORDER } from './launch.ts';
 
 export interface ExecOptions {
@@ -54,6 +57,7 @@ export function execSpec(kernel: Kernel, stack: string, entry: ScopeEntry, optio
   const names = CAPABILITIES.filter((_, bit) => ((bounding >> BigInt(bit)) & 1n) === 1n);
   const workdir = options.workdir ?? (typeof applied['working_dir'] === 'string' ? applied['working_dir'] : '/');
   const ambient = account.uid === 0 ? 0n : bounding;
+  const own = ownSettings({ kernel });
   return {
     mode: 'exec',
     title: `tsbox: exec ${stack}/${entry.path}`,
@@ -86,7 +90,10 @@ export function execSpec(kernel: Kernel, stack: string, entry: ScopeEntry, optio
       uid: account.uid,
       gid: account.gid,
       groups: account.groups,
-      umask: 0o022,
+      umask: parseInt(String(applied['umask'] ?? START_DEFAULTS.umask), 8),
+      personality: personalityNumber(String(applied['personality'] ?? START_DEFAULTS.personality)),
+      keyring: applied['keyring'] !== 'shared',
+      settings: settingsText(settingsFrom(applied), own.scheduling, own.score),
       capabilities: { bounding, permitted: bounding, effective: bounding, inheritable: ambient, ambient },
       noNewPrivs: status.get('NoNewPrivs') === '1',
       seccomp:

@@ -93,6 +93,13 @@ test('given at the start, followed by what inherited, changed in place, kept ove
     assert.is(tool('ionice', '-p', String(main)), 'best-effort: prio 6');
     assert.is(cpus(main), '0');
     assert.is(limit(own, 'Max open files'), '100:600');
+    const joined = 'cat /proc/self/oom_score_adj; ulimit -Sn; nice; taskset -pc $$ | sed "s/.*: //"; ionice; umask';
+    const seen = await run('exec', `${STACK}:app`, '--', 'sh', '-c', joined);
+    assert.equal(
+      seen.trim().split('\n'),
+      ['300', '512', '5', '0', 'best-effort: prio 6', '0022'],
+      'a joined process too',
+    );
     assert.match(await run('plan', '-f', file), 'No changes');
 
     box.write(

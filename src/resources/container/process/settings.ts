@@ -78,6 +78,22 @@ export function settingsOf(input: SettingsInput): Settings {
   };
 }
 
+/** The settings that a label says were applied. */
+export function settingsFrom(applied: Readonly<Record<string, Value>>): Settings {
+  const text = (name: Exclude<keyof Settings, 'rlimits'>): string => {
+    const value = applied[name];
+    return typeof value === 'string' ? value : DEFAULTS[name];
+  };
+  return {
+    rlimits: asMap(applied['rlimits']),
+    oom_score_adj: text('oom_score_adj'),
+    nice: text('nice'),
+    scheduler: text('scheduler'),
+    ioprio: text('ioprio'),
+    cpu_affinity: text('cpu_affinity'),
+  };
+}
+
 function row(name: keyof Settings, doc: string, source: string): Attribute {
   return { name, change: 'in-place', observed: 'live', quiet: true, default: DEFAULTS[name], doc, source };
 }
