@@ -50,6 +50,16 @@ const MODULES = [
   'sch_tbf',
   'cls_u32',
   'cls_fw',
+  // What CRIU asks for: sockets' diagnosis, locking of connections, tun.
+  'nf_tables',
+  'nf_conntrack_netlink',
+  'unix_diag',
+  'tcp_diag',
+  'udp_diag',
+  'raw_diag',
+  'netlink_diag',
+  'af_packet_diag',
+  'tun',
 ];
 const VIRTIOFSD = ['/usr/lib/qemu/virtiofsd', '/usr/libexec/virtiofsd'].find((p) => existsSync(p));
 

@@ -12,6 +12,9 @@ const wanted = [
   ['util-linux', () => has('nsenter') && has('unshare')],
   ['procps', () => has('pgrep')],
   ['xz-utils', () => has('xz')],
+  ['criu', () => has('criu')],
+  ['iptables', () => has('iptables')],
+  ['iproute2', () => has('ip')],
   ['python3', () => has('python3')],
 ];
 const missing = wanted.filter(([, present]) => !present()).map(([name]) => name);

@@ -25,6 +25,7 @@ const suites = argv.filter((a, i) => !a.startsWith('--') && !values.includes(i))
 const GUESTS = 2;
 /** Rough seconds in a guest of the files that take long there, to share them out evenly; the others count as 25. */
 const SECONDS = {
+  'host/checkpoint.test.mjs': 300,
   'host/drift.test.mjs': 270,
   'host/purity.test.mjs': 200,
   'host/effects.test.mjs': 140,

@@ -36,6 +36,7 @@ export const CODES = {
   TSB3006: 'the plan is stale: the live system moved since it was made',
   TSB3007: 'an object belongs to another stack',
   TSB3008: 'a process or cgroup would not go away in time',
+  TSB3020: 'a container could not be checkpointed or restored',
   TSB9001: 'the native addon cannot be loaded',
   TSB9002: 'a bug in tsbox',
 } as const;

@@ -9,7 +9,7 @@
 #include "text.h"
 
 /* What a restart will need is taken from the container itself: the paths of the description may be stale by now. */
-static int hold_namespaces(struct supervisor *s, pid_t pid) {
+int container_hold_namespaces(struct supervisor *s, pid_t pid) {
   struct cursor records = spec_records(s->spec), payload;
   struct join_record j;
   while (spec_next(&records, REC_NS_JOIN, &payload))
@@ -28,7 +28,7 @@ int container_adopt(struct supervisor *s) {
   s->pidfd = sys_pidfd_open(pid);
   if (s->pidfd < 0) return fail("adopt", what);
   if (proc_start_time(pid, now, sizeof now) < 0 || strcmp(now, s->spec->adopt_start) != 0) return fail_with(ESRCH, "adopt", what);
-  if (hold_namespaces(s, pid) < 0) return -1;
+  if (container_hold_namespaces(s, pid) < 0) return -1;
   if (*s->spec->log_path)
     for (int id = 0; id < LOG_STREAMS; id++) log_pipe_adopt(&s->logs[id], pid, id + 1);
   t = text_into(s->state.start, sizeof s->state.start);

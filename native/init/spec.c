@@ -173,6 +173,8 @@ static bool decode(struct spec *s, uint32_t tag, struct cursor p) {
     case REC_ADOPT:
       return cursor_u32(&p, &s->adopt_pid) && s->adopt_pid > 0 && cursor_str(&p, &s->adopt_start) &&
              cursor_u32(&p, &s->adopt_restarts) && p.at == p.end;
+    case REC_RESTORE: return cursor_str(&p, &s->restore_pid_file) && p.at == p.end;
+    case REC_RESTORE_ARG: return s->nrestore++, cursor_str(&p, &ignored) && p.at == p.end;
     case REC_TTY: return cursor_bool(&p, &s->tty) && p.at == p.end;
     case REC_PIN: return cursor_u32(&p, &s->pin_type) && s->pin_type < NS_TYPES && cursor_str(&p, &s->pin_target) && p.at == p.end;
     case REC_START: return cursor_u32(&p, &s->personality) && cursor_bool(&p, &s->own_keyring) && p.at == p.end;
@@ -196,7 +198,7 @@ int spec_load(int fd, struct spec *s) {
   memset(s, 0, sizeof *s);
   s->title = s->label_dir = s->run_xattr = s->policy_xattr = s->cgroup = "";
   s->uid_map = s->gid_map = s->time_offsets = s->hostname = s->domainname = "";
-  s->cwd = s->log_path = s->adopt_start = s->pin_target = s->mounts_root = s->mounts_start = "";
+  s->cwd = s->log_path = s->adopt_start = s->pin_target = s->mounts_root = s->mounts_start = s->restore_pid_file = "";
   s->mailbox = s->health_xattr = s->probe_xattr = s->history_xattr = "";
   s->settings_xattr = s->settings = "";
   s->umask = -1;

@@ -61,7 +61,10 @@ enum record_tag {
   REC_SYSCTL_GROUP,
   /* Supervision. */
   REC_MAILBOX = 80,
-  REC_XATTRS
+  REC_XATTRS,
+  /* Taking up a checkpoint. */
+  REC_RESTORE = 100,
+  REC_RESTORE_ARG
 };
 
 enum root_op_kind {
@@ -183,6 +186,9 @@ struct spec {
   struct restart_policy policy;
   uint32_t adopt_pid, adopt_restarts;
   const char *adopt_start;
+  /* Where criu writes the pid of what it restored; and how many arguments it gets, 0 for a start. */
+  const char *restore_pid_file;
+  uint32_t nrestore;
   uint32_t pin_type;
   const char *pin_target;
   const char *mailbox, *health_xattr, *probe_xattr, *history_xattr;

@@ -38,9 +38,8 @@ static int keep_namespaces(struct supervisor *s, const struct ns_start *start) {
   return 0;
 }
 
-/* /dev/stdout is opened by name: that needs an owner that the container's user is. */
-static void give_logs(const struct supervisor *s, const struct ns_start *start) {
-  int64_t uid = idmap_to_host(start->pid, "uid_map", s->spec->uid), gid = idmap_to_host(start->pid, "gid_map", s->spec->gid);
+void container_give_logs(const struct supervisor *s, pid_t pid) {
+  int64_t uid = idmap_to_host(pid, "uid_map", s->spec->uid), gid = idmap_to_host(pid, "gid_map", s->spec->gid);
   if (uid < 0 || gid < 0) return;
   for (int id = 0; id < LOG_STREAMS; id++)
     if (s->logs[id].write >= 0) (void)!fchown(s->logs[id].write, (uid_t)uid, (gid_t)gid);
@@ -57,7 +56,7 @@ static int attend(struct supervisor *s, struct ns_start *start) {
     if (poll(&p, 1, 0) > 0 && message_receive(start->channel, &m, NULL) == 1 && m.kind == MSG_FAULT) fault = m.fault;
     return -1;
   }
-  give_logs(s, start);
+  container_give_logs(s, start->pid);
   if (sysctl_start(s->spec, start->create, start->pid) < 0) return -1;
   settings_read(s->label, s->spec, settings);
   if (message_send(start->channel, MSG_KEPT, *settings != '\0') < 0 && errno != EPIPE) return fail("start", "channel");

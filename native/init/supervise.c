@@ -106,7 +106,8 @@ static int begin(void) {
   if (*sup.spec->log_path)
     for (int id = 0; id < LOG_STREAMS; id++)
       if (log_pipe_make(&sup.logs[id]) < 0) return -1;
-  return ns_open_joins(sup.spec, &sup.joined) < 0 ? -1 : container_start(&sup);
+  if (ns_open_joins(sup.spec, &sup.joined) < 0) return -1;
+  return sup.spec->nrestore > 0 ? container_restore(&sup) : container_start(&sup);
 }
 
 /* Everything in the group, frozen or not; without one, the process, and with it its pid namespace. */

@@ -30,6 +30,12 @@ struct supervisor {
 int container_start(struct supervisor *s);
 /* Takes over the running container of the description; 0 or -1 with the fault set. */
 int container_adopt(struct supervisor *s);
+/* Has criu make the container from its images; 0 or -1 with the fault set and nothing left behind. */
+int container_restore(struct supervisor *s);
+/* Takes hold of a running container's namespaces, for its restarts. */
+int container_hold_namespaces(struct supervisor *s, pid_t pid);
+/* Makes the container's user the owner of its log pipes: /dev/stdout is opened by name, which needs one. */
+void container_give_logs(const struct supervisor *s, pid_t pid);
 /* The wait status of an adopted container that has ended; false where the kernel does not tell. */
 bool container_adopted_status(const struct supervisor *s, int *status);
 

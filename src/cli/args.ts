@@ -39,6 +39,12 @@ const OPTIONS = {
   devices: { type: 'boolean' },
   interval: { type: 'string' },
   sort: { type: 'string' },
+  dir: { type: 'string' },
+  'leave-running': { type: 'boolean' },
+  'tcp-established': { type: 'boolean' },
+  'file-locks': { type: 'boolean' },
+  'ext-unix-sk': { type: 'boolean' },
+  'shell-job': { type: 'boolean' },
 } as const;
 
 export type OptionName = keyof typeof OPTIONS;

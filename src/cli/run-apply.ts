@@ -1,6 +1,7 @@
 /** The course of an apply (and of a destroy, which is an apply of nothing): lock, plan, ask, run, verify, report. */
 import { TsboxError } from '../errors.ts';
 import type { ApplyEvent, ApplyResult } from '../executor/index.ts';
+import type { Restore } from '../executor/checkpoint/meta.ts';
 import type { Plan } from '../planner/plan.ts';
 import type { Stack } from '../stack/types.ts';
 import type { Arguments } from './args.ts';
@@ -17,6 +18,8 @@ export interface ApplySettings {
   /** Destroy volumes, too. */
   readonly volumes?: boolean;
   readonly parallelism: number;
+  /** A checkpoint to start its container from. */
+  readonly restore?: Restore;
 }
 
 export async function runApply(
@@ -50,7 +53,7 @@ export async function runApply(
       args,
       planned.plan,
       settings,
-      executionContext(kernel, name, planned.stack ?? stack),
+      executionContext(kernel, name, planned.stack ?? stack, settings.restore),
       async () => (await makePlan(kernel, name, stack, options)).plan,
     );
   } finally {

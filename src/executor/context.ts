@@ -2,12 +2,15 @@
 import type { Kernel } from '../kernel/kernel.ts';
 import { directoryIn } from '../resources/scope.ts';
 import type { Stack } from '../stack/types.ts';
+import type { Restore } from './checkpoint/meta.ts';
 
 export interface ExecutionContext {
   readonly kernel: Kernel;
   readonly stackName: string;
   readonly stack: Stack | undefined;
   readonly cache: ExecutionCache;
+  /** A checkpoint that the next start of its container takes up. */
+  readonly restore?: Restore | undefined;
 }
 
 /** What one run need not find out twice. */
@@ -24,11 +27,17 @@ export interface ExecutionCache {
   mountinfo: string | undefined;
 }
 
-export function executionContext(kernel: Kernel, stackName: string, stack: Stack | undefined): ExecutionContext {
+export function executionContext(
+  kernel: Kernel,
+  stackName: string,
+  stack: Stack | undefined,
+  restore?: Restore,
+): ExecutionContext {
   return {
     kernel,
     stackName,
     stack,
+    restore,
     cache: {
       directories: new Set(),
       programs: new Map(),

@@ -211,6 +211,8 @@ export interface SuperviseSpec {
   readonly policy: RestartPolicy;
   /** Take over a running container instead of starting one; null starts. */
   readonly adopt: { readonly pid: number; readonly startTime: string; readonly restarts: number } | null;
+  /** Have criu make the first run from its images: its arguments, and the file it writes the pid into. */
+  readonly restore?: { readonly argv: readonly string[]; readonly pidFile: string } | undefined;
 }
 
 /** Run a further process in a container; stdio is the caller's; exit status is passed on. */
@@ -358,6 +360,8 @@ const TAG = {
   settings: 30,
   start: 31,
   ...MOUNT_TAGS,
+  restore: 100,
+  restoreArg: 101,
 } as const;
 
 const ROOT_OPS = {
@@ -640,6 +644,11 @@ function encodeSupervise(w: Writer, s: SuperviseSpec): void {
       .u64(p.graceMs),
   );
   const adopt = s.adopt;
+  const restore = s.restore;
+  if (restore) {
+    w.record(TAG.restore, (r) => r.str(restore.pidFile));
+    encodeStrings(w, TAG.restoreArg, restore.argv);
+  }
   if (adopt) w.record(TAG.adopt, (r) => r.u32(adopt.pid).str(adopt.startTime).u32(adopt.restarts));
 }
 

@@ -9,7 +9,8 @@ export const command: Command = {
   async run(args) {
     const { openReader } = await import('../../kernel/reader.ts');
     const { examine } = await import('../examine.ts');
-    const findings = examine(openReader(process.env));
+    const { checkpointFinding } = await import('../examine-criu.ts');
+    const findings = [...examine(openReader(process.env)), await checkpointFinding()];
     if (args.flags.json === true) {
       out(`${JSON.stringify(findings, null, 2)}\n`);
     } else {

@@ -24,6 +24,7 @@ import type { Step } from '../../resources/step.ts';
 import type { Stack } from '../../stack/types.ts';
 import { allDirectories, primaryDirectory, stackRunDir, type ExecutionContext } from '../context.ts';
 import { readLabel, writeLabel } from '../labels.ts';
+import { restoreFailure, restoreSpec } from '../checkpoint/restore.ts';
 import { launchFacts } from '../launch.ts';
 import { endOrphans, supervisorTitle } from '../orphans.ts';
 import { readRun } from '../run-state.ts';
@@ -35,6 +36,9 @@ type Of<Op extends Step['op']> = Extract<Step, { op: Op }>;
 
 /** How long a container may take to reach its exec, ms. */
 const START_TIMEOUT = 60_000;
+
+/** How long criu may take: it reads back all the memory it wrote. */
+const RESTORE_TIMEOUT = 600_000;
 
 export function specOf(context: ExecutionContext, name: string): { stack: Stack; spec: ContainerSpec } {
   const spec = context.stack?.containers.get(name);
@@ -105,7 +109,7 @@ export async function startContainer(context: ExecutionContext, step: Of<'start'
   kernel.setXattr(primaryDirectory(context, path), POLICY_XATTR, policyText(restartPolicy(spec)));
   const description = superviseSpec(context, step.container, null);
   kernel.setXattr(primaryDirectory(context, path), SETTINGS_XATTR, description.process.settings ?? '');
-  const fields = await kernel.runInit(description, supervisorCgroup(context), START_TIMEOUT);
+  const fields = await launch(context, description);
   const pid = Number(fields.get('pid') ?? 0);
   const links = kernel.readLinks(NAMESPACE_TYPES.map((t) => `/proc/${pid}/ns/${t}`));
   const [mountinfo, stat, limits, status] = kernel.readFiles([
@@ -141,6 +145,20 @@ export async function startContainer(context: ExecutionContext, step: Of<'start'
     ...(typeof limits === 'string' ? { inherited: parseLimits(limits) } : {}),
     mounts: alive && typeof mountinfo === 'string' ? mountLines(mountinfo) : [],
   });
+}
+
+/** Starts what is described, or takes up the checkpoint that this run is to restore. */
+async function launch(context: ExecutionContext, spec: SuperviseSpec): Promise<ReadonlyMap<string, string>> {
+  const { kernel, restore } = context;
+  if (restore === undefined || spec.title !== supervisorTitle(context.stackName, restore.container)) {
+    return kernel.runInit(spec, supervisorCgroup(context), START_TIMEOUT);
+  }
+  try {
+    const taken = { ...spec, restore: await restoreSpec(restore, spec.root) };
+    return await kernel.runInit(taken, supervisorCgroup(context), RESTORE_TIMEOUT);
+  } catch (error) {
+    throw restoreFailure(error, restore);
+  }
 }
 
 /** Puts a supervisor back on a running container, which goes on undisturbed. */
