@@ -58,7 +58,7 @@ scene(
     const frozen = await box.tsbox('freeze', 'container/busy');
     assert.is(frozen.code, 0, frozen.stderr);
     assert.is(frozen.stdout, 'container/busy: frozen\n');
-    assert.match((await box.tsbox('ps')).stdout, /busy +running \(frozen\)/);
+    assert.match((await box.tsbox('ps')).stdout, /busy +running \d+[smh] \(frozen\)/);
     const still = ticks(pid);
     await pause(300);
     assert.is(ticks(pid), still);

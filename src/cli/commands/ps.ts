@@ -14,14 +14,28 @@ export const command: Command = {
     requirePrivileges(reader, 'ps');
     const all = args.flags.all === true || (args.stack === undefined && args.lists.file === undefined);
     const stack = all ? undefined : (await stackNameFor(args)).name;
+    const { statusText } = await import('../status.ts');
+    const { compareNames } = await import('../../resources/container/replica-names.ts');
     const { readFrozen } = await import('../../resources/cgroup/stats.ts');
-    const found = findContainers(reader, stack);
+    const found = findContainers(reader, stack).sort(
+      (a, b) => (a.stack < b.stack ? -1 : a.stack > b.stack ? 1 : 0) || compareNames(a.name, b.name),
+    );
     const cgroups = found.map((c) => `${reader.settings.cgroupRoot}/${c.stack}/${c.entry.path}`);
     const frozen = readFrozen(reader, cgroups);
+    const facts = found.map((c, i) => ({
+      state: stateText(c),
+      alive: c.alive,
+      restarts: c.entry.run?.restarts ?? 0,
+      sinceMs: c.entry.run?.sinceMs,
+      health: c.alive ? (c.entry.run?.health ?? null) : null,
+      frozen: c.alive && frozen[i] === true,
+    }));
+    const now = Date.now();
     const rows = found.map((c, i) => ({
       stack: c.stack,
       name: c.name,
       state: stateText(c),
+      status: statusText(facts[i] as (typeof facts)[number], now),
       pid: c.alive ? (c.entry.run?.pid ?? 0) : null,
       restarts: c.entry.run?.restarts ?? 0,
       since: c.entry.run === undefined ? null : new Date(c.entry.run.sinceMs).toISOString(),
@@ -34,16 +48,15 @@ export const command: Command = {
       out(`${JSON.stringify(rows, null, 2)}\n`);
       return EXIT.ok;
     }
-    const header = ['STACK', 'CONTAINER', 'STATE', 'PID', 'RESTARTS', 'SINCE', 'CGROUP'];
+    const header = ['STACK', 'CONTAINER', 'STATUS', 'PID', 'RESTARTS', 'CGROUP'];
     const table = [
       header,
       ...rows.map((r) => [
         r.stack,
         r.name,
-        stateCell(r),
+        r.status,
         r.pid === null ? '-' : String(r.pid),
         String(r.restarts),
-        r.since === null ? '-' : age(r.since),
         r.cgroup,
       ]),
     ];
@@ -59,19 +72,3 @@ export const command: Command = {
     return EXIT.ok;
   },
 };
-
-function stateCell(r: { readonly state: string; readonly health: string | null; readonly frozen: boolean }): string {
-  const notes = [...(r.health === null ? [] : [r.health]), ...(r.frozen ? ['frozen'] : [])];
-  return notes.length === 0 ? r.state : `${r.state} (${notes.join(', ')})`;
-}
-
-function age(since: string): string {
-  const seconds = Math.max(0, Math.round((Date.now() - Date.parse(since)) / 1000));
-  if (seconds < 120) {
-    return `${seconds}s`;
-  }
-  if (seconds < 7200) {
-    return `${Math.round(seconds / 60)}m`;
-  }
-  return seconds < 172_800 ? `${Math.round(seconds / 3600)}h` : `${Math.round(seconds / 86_400)}d`;
-}
