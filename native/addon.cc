@@ -89,6 +89,7 @@ Napi::Value StatObject(Napi::Env env, const struct stat& st) {
 namespace {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  InitBeneath(env, exports);
   InitFiles(env, exports);
   InitXattr(env, exports);
   InitLock(env, exports);

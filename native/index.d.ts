@@ -146,7 +146,7 @@ export interface Native {
 
   // locks
   /** open(O_RDONLY|O_DIRECTORY|O_CLOEXEC) and flock(LOCK_EX|LOCK_NB): the descriptor, or -11 EAGAIN / other -errno. */
-  lockDir(path: string): number;
+  lockDir(path: string, shared?: boolean): number;
   /** fstat of a descriptor. */
   fstat(fd: number): Stat | Errno;
   close(fd: number): void;
@@ -183,6 +183,20 @@ export interface Native {
   eventfdWait(fds: readonly number[], timeoutMs: number): Promise<number[]>;
   /** An eventfd that says when something happens to a v1 cgroup's file (memory.oom_control: out of memory), until it is closed. */
   cgroupNotify(directory: string, file: string): number;
+
+  // files beneath a directory (openat2)
+  /**
+   * Executes encoded operations (src/kernel/beneath.ts) in order beneath `root`, through no link and into no other
+   * mount. Off the main thread. Settles with the index of the first that failed, -1 for none, its errno and call.
+   */
+  makeBeneath(
+    root: string,
+    ops: Uint8Array,
+  ): Promise<{ readonly failed: number; readonly errno: number; readonly syscall: string }>;
+  /** fstat(2) of a path beneath `root`, through no link. */
+  statBeneath(root: string, path: string): Stat | Errno;
+  /** syncfs(2) of the file system that holds the directory. Off the main thread. */
+  syncTree(path: string): Promise<void>;
 
   // mounts and namespaces
   mount(source: string, target: string, fstype: string, flags: number, data: string): void;

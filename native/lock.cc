@@ -10,8 +10,9 @@ namespace {
 // lockDir: man 2 flock. The lock lives as long as the descriptor; a killed process leaves none behind.
 Napi::Value LockDir(const Napi::CallbackInfo& info) {
   std::string path = PathArg(info, 0, "path");
+  int how = info[1].IsBoolean() && info[1].As<Napi::Boolean>().Value() ? LOCK_SH : LOCK_EX;
   Fd fd(Retry([&] { return open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
-  if (!fd || Retry([&] { return flock(fd.get(), LOCK_EX | LOCK_NB); }) != 0) return NegativeErrno(info.Env());
+  if (!fd || Retry([&] { return flock(fd.get(), how | LOCK_NB); }) != 0) return NegativeErrno(info.Env());
   return Int(info.Env(), fd.release());
 }
 

@@ -176,6 +176,7 @@ void Export(Napi::Env env, Napi::Object exports, const char* name) {
 }
 
 // One per facility, called by addon.cc.
+void InitBeneath(Napi::Env env, Napi::Object exports);
 void InitFiles(Napi::Env env, Napi::Object exports);
 void InitXattr(Napi::Env env, Napi::Object exports);
 void InitLock(Napi::Env env, Napi::Object exports);

@@ -15,6 +15,9 @@ const wanted = [
   ['criu', () => has('criu')],
   ['iptables', () => has('iptables')],
   ['iproute2', () => has('ip')],
+  ['zstd', () => has('zstd')],
+  ['skopeo', () => has('skopeo')],
+  ['docker-registry', () => has('docker-registry')],
   ['python3', () => has('python3')],
 ];
 const missing = wanted.filter(([, present]) => !present()).map(([name]) => name);

@@ -84,6 +84,7 @@ export function liveProgress(changes: readonly PlannedChange[], rows: number): P
           own.wrapper?.skip(`${event.change.address}  not started, because ${event.because} failed`);
           own.finish();
           break;
+        case 'note':
         case 'start':
           break;
       }

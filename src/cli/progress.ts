@@ -72,6 +72,9 @@ function plainProgress(): Progress {
         case 'skipped':
           err(`${address}: not started, because ${event.because} failed\n`);
           break;
+        case 'note':
+          err(`${address}: ${event.text}\n`);
+          break;
         case 'step':
           break;
       }
@@ -97,6 +100,9 @@ async function jsonProgress(): Promise<Progress> {
           break;
         case 'skipped':
           out(`${hookJson('apply_skipped', event.change, 0, { because: event.because })}\n`);
+          break;
+        case 'note':
+          out(`${hookJson('apply_progress', event.change, 0, { note: event.text })}\n`);
           break;
         case 'step':
           break;

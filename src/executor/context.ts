@@ -1,5 +1,7 @@
 /** What every step runner is given. */
 import type { Kernel } from '../kernel/kernel.ts';
+import type { Value } from '../resources/attribute.ts';
+import type { ContainerSpec } from '../resources/container/schema.ts';
 import { directoryIn } from '../resources/scope.ts';
 import type { Stack } from '../stack/types.ts';
 import type { Restore } from './checkpoint/meta.ts';
@@ -25,6 +27,13 @@ export interface ExecutionCache {
   mayHaveOrphans: boolean;
   /** Text of /proc/self/mountinfo without our own pins, which no container sees. */
   mountinfo: string | undefined;
+  /** Containers whose image was made ready in this run, and what they want then. */
+  readonly specs: Map<string, ContainerSpec>;
+  readonly resolved: Map<string, Readonly<Record<string, Value>>>;
+  /** Fetches by the image's name in the store: each once a run. */
+  readonly fetches: Map<string, Promise<void>>;
+  /** Tells something of a container while it is made. */
+  note: ((container: string, text: string) => void) | undefined;
 }
 
 export function executionContext(
@@ -44,6 +53,10 @@ export function executionContext(
       supervisors: undefined,
       mayHaveOrphans: true,
       mountinfo: undefined,
+      specs: new Map(),
+      resolved: new Map(),
+      fetches: new Map(),
+      note: undefined,
     },
   };
 }

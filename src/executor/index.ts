@@ -16,6 +16,7 @@ import { RolloutTurns } from './rollout-turns.ts';
 
 export type ApplyEvent =
   | { readonly type: 'start'; readonly change: PlannedChange }
+  | { readonly type: 'note'; readonly change: PlannedChange; readonly text: string }
   | { readonly type: 'step'; readonly change: PlannedChange; readonly step: Step }
   | { readonly type: 'done'; readonly change: PlannedChange; readonly ms: number }
   | { readonly type: 'failed'; readonly change: PlannedChange; readonly ms: number; readonly error: TsboxError }
@@ -49,6 +50,12 @@ const LATE = '#late';
 export async function applyPlan(context: ExecutionContext, plan: Plan, options: ApplyOptions): Promise<ApplyResult> {
   context.kernel.makeRunDir(stackRunDir(context));
   context.cache.mayHaveOrphans = typeof context.kernel.stats([primaryDirectory(context, SUPERVISORS)])[0] === 'object';
+  context.cache.note = (container, text) => {
+    const change = plan.changes.find((c) => c.address === `container/${container}`);
+    if (change !== undefined) {
+      options.onEvent({ type: 'note', change, text });
+    }
+  };
   const journal = new Journal(context);
   journal.write({ event: 'apply' });
   const nodes = buildNodes(plan);

@@ -14,6 +14,7 @@ import { makeVolume, removeVolume } from './steps/volume.ts';
 import { applyNetwork, detachProgram } from './steps/network.ts';
 import { setSysctls } from './steps/sysctls.ts';
 import { applySettings } from './steps/settings.ts';
+import { prepareImage, withResolved } from './steps/image.ts';
 import { labelNamespace, makeNamespace, removeNamespace, repinNamespace, setNames } from './steps/namespace.ts';
 
 export async function runStep(context: ExecutionContext, step: Step): Promise<void> {
@@ -37,7 +38,7 @@ export async function runStep(context: ExecutionContext, step: Step): Promise<vo
     case 'network-detach':
       return detachProgram(context, step);
     case 'label':
-      return writeLabel(context, step.path, step.label);
+      return writeLabel(context, step.path, withResolved(context, step.label));
     case 'cgroup-remove':
       return removeCgroup(context, step);
     case 'evict':
@@ -56,6 +57,8 @@ export async function runStep(context: ExecutionContext, step: Step): Promise<vo
       return setNames(context, step);
     case 'sysctls':
       return setSysctls(context, step);
+    case 'image':
+      return prepareImage(context, step);
     case 'start':
       return startContainer(context, step);
     case 'adopt':
@@ -125,6 +128,8 @@ export function describeStep(step: Step): string {
       return 'set names';
     case 'sysctls':
       return `set ${[...Object.keys(step.values), ...step.reset].join(', ')}`;
+    case 'image':
+      return 'prepare the image';
     case 'start':
       return 'start';
     case 'adopt':

@@ -16,6 +16,7 @@ import {
 import type { CgroupProgram, Errno, SpawnResult } from '../../native/index.d.ts';
 import { TsboxError } from '../errors.ts';
 import { fileSystemOf } from './filesystems.ts';
+import { ImageStore } from './image-store.ts';
 import { encodeInitSpec, parseReport, type InitSpec } from './init-spec.ts';
 import { errnoName, initPath, loadNative } from './native.ts';
 import { LinuxReader, type Scheduler } from './reader.ts';
@@ -51,8 +52,12 @@ export function openKernel(env: NodeJS.ProcessEnv): Kernel {
 }
 
 export class Kernel extends LinuxReader {
+  /** What was fetched and unpacked. */
+  readonly images: ImageStore;
+
   constructor(env: NodeJS.ProcessEnv) {
     super(loadNative(), settingsFrom(env));
+    this.images = new ImageStore(this.native, this.settings.stateDir);
   }
 
   /** Writes existing files in order and stops at the first that the kernel refuses. */

@@ -16,7 +16,7 @@ import type {
 import { TsboxError } from '../errors.ts';
 import { encodeInitSpec, type SysctlGroup } from './init-spec.ts';
 import { cgroupLayout, type CgroupLayout } from './layout.ts';
-import { initPath, loadNative } from './native.ts';
+import { errnoName, initPath, loadNative } from './native.ts';
 import { settingsFrom, type Settings } from './settings.ts';
 
 export type { BpfProgram, CgroupProgram, Errno, Scheduler, Scheduling };
@@ -228,15 +228,25 @@ export function deviceAt(path: string): { type: 'b' | 'c'; major: number; minor:
   return { type: stat.isBlockDevice() ? 'b' : 'c', major, minor };
 }
 
-/** /etc/passwd or group file of a root made of these directories, the topmost first; '' when there is none. */
+/** Larger ones belong to no container. */
+const ACCOUNT_FILE_LIMIT = 4 * 1024 * 1024;
+
+/**
+ * /etc/passwd or group file of a root made of these directories, the topmost first; '' when there is none. Links in
+ * it lead where they would inside, never to a file of the host.
+ */
 export function readAccountFile(roots: readonly string[], name: 'passwd' | 'group'): string {
   for (const root of roots) {
-    try {
-      return readFileSync(`${root === '/' ? '' : root}/etc/${name}`, 'utf8');
-    } catch (error) {
-      if (!['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) {
-        throw error;
-      }
+    const file = loadNative().readInRoot(root, [`etc/${name}`], ACCOUNT_FILE_LIMIT)[0] ?? -ENOENT;
+    if (typeof file === 'object') {
+      return Buffer.from(file.content).toString();
+    }
+    if (file === -EINVAL) {
+      // No regular file: a layer hides it.
+      return '';
+    }
+    if (file !== -ENOENT && file !== -ENOTDIR) {
+      throw new TsboxError('TSB3001', `read ${root}/etc/${name}: ${errnoName(-file)}`);
     }
   }
   return '';
@@ -306,3 +316,4 @@ export function readContent(path: string, limit: number): Buffer | string {
     closeSync(fd);
   }
 }
+const [ENOENT, ENOTDIR, EINVAL] = [2, 20, 22];

@@ -8,6 +8,7 @@ import { delegation, delegationErrors } from '../resources/cgroup/delegation.ts'
 import { PROTECTIONS, protectionWarnings } from '../resources/cgroup/protection.ts';
 import { describeProcesses } from '../resources/processes.ts';
 import { compareNames } from '../resources/container/replica-names.ts';
+import { withImages } from '../resources/container/image.ts';
 import { KINDS, kindOf } from '../resources/registry.ts';
 import { EVACUATED, readScope, type StackScope } from '../resources/scope.ts';
 import type { Step } from '../resources/step.ts';
@@ -80,6 +81,7 @@ export async function makePlan(
     }
   }
   addReplacements(drafts, declared);
+  addNotes(drafts, declared);
   addRisks(reader, name, drafts);
   addRollouts(drafts, wanted);
   const waits = waitSteps(drafts, wanted);
@@ -174,7 +176,8 @@ function declareAll(
   asked: Stack,
 ): { wanted: Stack; declaredByKind: Declared[][]; problems: Problem[]; needed: readonly string[] } {
   const problems: Problem[] = [];
-  const { stack } = findIds(reader, asked, (p) => problems.push(p));
+  const report = (p: Problem): void => void problems.push(p);
+  const stack = withImages(findIds(reader, asked, report).stack, reader, report);
   const declaredByKind = KINDS.map((kind) => kind.declare(stack, reader, (p) => problems.push(p)));
   const errors = problems.filter((p) => p.severity === 'error').map((p) => p.error);
   const needed = new Set(declaredByKind.flat().flatMap((d) => controllersFor(reader, d.desired)));
@@ -298,12 +301,27 @@ function stepsOf(
     case 'create':
       return [...evictions, ...kind.create(wanted, context)];
     case 'replace':
-      return [...evictions, ...removal(), ...kind.create(wanted, context)];
+      return inOrderOfDanger([...evictions, ...removal(), ...kind.create(wanted, context)]);
     case 'update':
       return [...evictions, ...kind.update(wanted, draft.attributes, context)];
     case 'restart':
       return [...evictions, ...kind.update(wanted, draft.attributes, context)];
     case 'no-op':
       return draft.refresh ? kind.update(wanted, [], context) : [];
+  }
+}
+
+/** What only fetches and unpacks comes first: it may fail, and takes long, while the old one still runs. */
+function inOrderOfDanger(steps: readonly Step[]): Step[] {
+  return [...steps.filter((s) => s.op === 'image'), ...steps.filter((s) => s.op !== 'image')];
+}
+
+/** What a start takes besides, said where there is going to be one. */
+function addNotes(drafts: Map<Address, Draft>, declared: ReadonlyMap<Address, Declared>): void {
+  for (const [address, draft] of drafts) {
+    const notes = declared.get(address)?.notes ?? [];
+    if (notes.length > 0 && ['create', 'replace', 'restart'].includes(draft.action)) {
+      drafts.set(address, { ...draft, reasons: [...draft.reasons, ...notes] });
+    }
   }
 }

@@ -101,7 +101,7 @@ export function renderPlanJson(plan: Plan, version: string): string {
 
 /** A line of the same stream while an apply runs. */
 export function hookJson(
-  type: 'apply_start' | 'apply_complete' | 'apply_errored' | 'apply_skipped',
+  type: 'apply_start' | 'apply_progress' | 'apply_complete' | 'apply_errored' | 'apply_skipped',
   change: PlannedChange,
   seconds: number,
   extra: Readonly<Record<string, unknown>> = {},

@@ -20,6 +20,8 @@ export interface Declared {
   /** depends_on: what must be true of another container first. */
   readonly waits: ReadonlyArray<{ readonly address: Address; readonly condition: 'started' | 'healthy' | 'completed' }>;
   readonly at: SourceSpan | undefined;
+  /** What making or restarting it takes besides, for the plan. */
+  readonly notes?: readonly string[];
 }
 
 /** What this kernel cannot do of what the stack asks. */

@@ -29,6 +29,7 @@ import { launchFacts } from '../launch.ts';
 import { endOrphans, supervisorTitle } from '../orphans.ts';
 import { readRun } from '../run-state.ts';
 import { killAll, thawedAbove } from './cgroup.ts';
+import { prepareImage, specWithImage } from './image.ts';
 import { makeSupervisorsCgroup } from './namespace.ts';
 import { mailboxPath, tellSupervisor } from './mailbox.ts';
 
@@ -45,7 +46,7 @@ export function specOf(context: ExecutionContext, name: string): { stack: Stack;
   if (context.stack === undefined || spec === undefined) {
     throw new TsboxError('TSB9002', `container/${name} is not in the stack`);
   }
-  return { stack: context.stack, spec };
+  return { stack: context.stack, spec: specWithImage(context, spec) };
 }
 
 /** The log of a container. */
@@ -94,6 +95,9 @@ function supervisorCgroup(context: ExecutionContext): string {
 /** Starts the process under a supervisor of its own and records what only a started process can tell. */
 export async function startContainer(context: ExecutionContext, step: Of<'start'>): Promise<void> {
   const { kernel } = context;
+  if (!context.cache.specs.has(step.container)) {
+    await prepareImage(context, { container: step.container, digest: null });
+  }
   const { spec } = specOf(context, step.container);
   const path = leafPath(spec);
   if (readRun(context, path) !== undefined || context.cache.mayHaveOrphans) {

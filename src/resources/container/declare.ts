@@ -21,6 +21,7 @@ import { desiredSets } from './process/sets.ts';
 import { checkSettings } from './process/settings.ts';
 import { desiredFiles } from './files.ts';
 import { desiredMounts, mountNeeds } from './mounts/index.ts';
+import { imageNotes, packedRoot, UNKNOWN } from './image.ts';
 import { MASKED_PATHS, READONLY_PATHS } from './paths.ts';
 import { leafName } from './replica-names.ts';
 import { rootfsText, rootLayers } from './rootfs.ts';
@@ -88,6 +89,12 @@ export function readonlyPaths(spec: ContainerSpec): readonly string[] {
   return spec.readonlyPaths === 'default' ? READONLY_PATHS : spec.readonlyPaths;
 }
 
+/** The path, or the nearest directory above it that exists. */
+function existing(path: string, reader: KernelReader): string {
+  const there = path === '' || typeof reader.stats([path])[0] === 'object';
+  return there ? path || '/' : existing(path.slice(0, path.lastIndexOf('/')), reader);
+}
+
 /** Whether the root of a container is idmapped; 'none' also where there is nothing to map. */
 export function rootMap(
   spec: ContainerSpec,
@@ -98,8 +105,13 @@ export function rootMap(
   // The host's root stays as it is: what only the host's root may read is none of the container's root's business.
   const { rootfs } = spec;
   const own = spec.namespaces.mnt.kind === 'new' && rootfs.kind !== 'host';
-  return own && rootIsMapped(spec, rootLayers(rootfs), rootfs.idmap, stack, reader, report) ? 'container' : 'none';
+  // Layers are on the file system of the state directory, unpacked or not.
+  const layers = packedRoot(spec) === undefined ? rootLayers(rootfs) : [existing(reader.settings.stateDir, reader)];
+  return own && rootIsMapped(spec, layers, rootfs.idmap, stack, reader, report) ? 'container' : 'none';
 }
+
+/** Stands in where the container's passwd is not there to be read yet. */
+const NOBODY: Account = { uid: 0, gid: 0, groups: [] };
 
 /** Declares one container. */
 export function declareContainer(
@@ -109,7 +121,7 @@ export function declareContainer(
   report: (problem: Problem) => void,
 ): Declared {
   const address = containerAddress(spec.name);
-  const account = accountOf(spec);
+  const account = spec.unknown.includes('user') ? NOBODY : accountOf(spec);
   if ('missing' in account) {
     report({
       severity: 'error',
@@ -160,6 +172,9 @@ export function declareContainer(
     ...desiredNetwork(spec.network, false, address, stack, reader, report),
     ...desiredKnobs(spec.knobs, false, address, stack, reader, report),
   };
+  for (const name of spec.unknown) {
+    desired[name] = name === 'rootfs' ? `${rootfsText(spec.rootfs)} ${UNKNOWN}` : UNKNOWN;
+  }
   const needs = new Set<string>(mountNeeds(spec));
   const shares = new Set<string>();
   if (spec.cgroup !== null) {
@@ -191,5 +206,6 @@ export function declareContainer(
     shares: [...shares],
     waits,
     at: stack.locate(address, []),
+    notes: imageNotes(spec),
   };
 }

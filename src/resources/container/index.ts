@@ -8,6 +8,7 @@ import type { LabelDraft, Step } from '../step.ts';
 import { CONTAINER_ATTRIBUTES } from './attributes.ts';
 import { declareContainer, leafPath, PREFIX, restartPolicy } from './declare.ts';
 import { healthSteps } from './health.ts';
+import { packedRoot } from './image.ts';
 import { defaultTargets, mountSteps } from './mounts/index.ts';
 import { observeContainers } from './observe.ts';
 import { leafName } from './replica-names.ts';
@@ -33,6 +34,12 @@ function labelFor(declared: Declared, spec: ContainerSpec, done: boolean): Label
     needs: declared.needs,
     stop: { signal: spec.stopSignal, graceMs: spec.stopGracePeriod },
   };
+}
+
+/** What has to be there before anything is ended. */
+function imageSteps(spec: ContainerSpec): Step[] {
+  const rootfs = packedRoot(spec);
+  return rootfs === undefined ? [] : [{ op: 'image', container: spec.name, digest: rootfs.found?.digest ?? null }];
 }
 
 /** Steps that start the process in an existing leaf, after what it waits for. */
@@ -65,6 +72,7 @@ export const containerKind: ResourceKind = {
     const path = leafPath(spec);
     const writes = writeSteps(context.reader, path, declared.desired, declared.desired);
     return [
+      ...imageSteps(spec),
       {
         op: 'cgroup-make',
         path,
@@ -113,7 +121,7 @@ export const containerKind: ResourceKind = {
       steps.push(...healthSteps(path, spec.healthcheck));
     }
     if (restart) {
-      steps.push({ op: 'stop', path }, ...startSteps(declared));
+      steps.push(...imageSteps(spec), { op: 'stop', path }, ...startSteps(declared));
       // A uts namespace that a sharer kept alive is joined again and still has the old names.
       steps.push(...utsSteps(path, changed), ...sysctlSteps({ kind: 'container', path }, changes, declared.desired));
       const freeze = declared.desired['cgroup.freeze'];

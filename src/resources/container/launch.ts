@@ -131,6 +131,7 @@ export function rootOps(spec: ContainerSpec, facts: LaunchFacts): RootOp[] {
         ...baseOps(spec, facts),
         ...kernelViews(spec, facts),
         ...devOps(spec, facts),
+        ...imageVolumes(spec),
         ...(spec.rootfs.kind === 'host' ? privateDirectories() : []),
       ],
       [
@@ -141,6 +142,22 @@ export function rootOps(spec: ContainerSpec, facts: LaunchFacts): RootOp[] {
     ),
     ...(spec.rootfs.kind === 'host' || spec.rootfs.readonly ? [{ op: 'root-readonly' } as const] : []),
   ];
+}
+
+/**
+ * What an image declares as volumes is writable even where the root is not; elsewhere the root's own layer of writes
+ * does for it.
+ */
+function imageVolumes(spec: ContainerSpec): RootOp[] {
+  const readonly = spec.rootfs.kind === 'image' && spec.rootfs.readonly;
+  return (readonly ? spec.imageVolumes : []).map((target): RootOp => ({
+    op: 'mount',
+    fstype: 'tmpfs',
+    target,
+    options: ['mode=0755'],
+    create: 'dir',
+    ...SAFE,
+  }));
 }
 
 function baseOps(spec: ContainerSpec, facts: LaunchFacts): RootOp[] {

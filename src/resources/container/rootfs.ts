@@ -1,6 +1,14 @@
 /** `rootfs:` of a container: what it sees as /, and where its writes go. Documentation/filesystems/overlayfs.rst. */
 import * as z from 'zod';
 import type { Idmap, RootOp } from '../../kernel/init-spec.ts';
+import type { FoundImage } from '../image/find.ts';
+import {
+  parsePlatform,
+  parseReference,
+  referenceText,
+  type ImageReference,
+  type Platform,
+} from '../image/reference.ts';
 import { show, valueSchema, ValueError } from '../values.ts';
 
 /** What layered roots have in common. */
@@ -26,7 +34,27 @@ export type RootfsSpec =
       readonly overlay: boolean;
     } & Layered)
   /** Several directories, the topmost first. Absolute. */
-  | ({ readonly kind: 'overlay'; readonly dirs: readonly string[] } & Layered);
+  | ({ readonly kind: 'overlay'; readonly dirs: readonly string[] } & Layered)
+  /** What is in an archive, unpacked once. */
+  | ({ readonly kind: 'tar'; readonly path: string; readonly found: FoundRoot | null } & Layered)
+  | ({ readonly kind: 'image'; readonly use: ImageUse; readonly found: FoundRoot | null } & Layered);
+
+export interface ImageUse {
+  /** Its paths are absolute. */
+  readonly reference: ImageReference;
+  /** null is this machine's. */
+  readonly platform: Platform | null;
+  readonly pull: 'missing' | 'always' | 'never';
+  readonly tlsVerify: boolean;
+}
+
+/** An archive or image as it is to be had at the moment; null in a spec is not looked for, or not there. */
+export interface FoundRoot extends FoundImage {
+  /** Directories of its layers, the topmost first. */
+  readonly directories: readonly string[];
+  /** How many of them are still to be unpacked. */
+  readonly missing: number;
+}
 
 const hostSchema = valueSchema(
   (input): 'host' => {
@@ -40,7 +68,9 @@ const hostSchema = valueSchema(
   { const: 'host' },
 );
 
-const EXPECTED = 'host, { dir: PATH } or { overlay: [PATH, …] }';
+const EXPECTED = 'host, { dir: PATH }, { overlay: [PATH, …] }, { tar: FILE } or { image: REFERENCE }';
+
+export const imageSchema = valueSchema(parseReference, { type: 'string' });
 
 const pathSchema = z.string().min(1).max(4000);
 
@@ -53,6 +83,11 @@ const mapSchema = z
   .strictObject({
     dir: pathSchema.optional(),
     overlay: z.union([z.boolean(), layersSchema]).optional(),
+    tar: pathSchema.optional(),
+    image: imageSchema.optional(),
+    platform: valueSchema(parsePlatform, { type: 'string' }).optional(),
+    pull: z.enum(['missing', 'always', 'never']).optional(),
+    tls_verify: z.boolean().optional(),
     upper: pathSchema.optional(),
     readonly: z.boolean().optional(),
     idmap: z.boolean().optional(),
@@ -60,11 +95,21 @@ const mapSchema = z
   .superRefine((input, context) => {
     const issue = (path: string[], message: string, expected: string, at?: 'key'): void =>
       context.addIssue({ code: 'custom', path, message, params: { expected, at } });
-    const sources = [input.dir !== undefined, Array.isArray(input.overlay)].filter(Boolean).length;
+    const { dir, overlay, tar, image } = input;
+    const given = [dir !== undefined, Array.isArray(overlay), tar !== undefined, image !== undefined];
+    const sources = given.filter(Boolean).length;
     if (sources === 0) {
       issue(['dir'], "'dir' is missing", EXPECTED);
     } else if (sources > 1) {
       issue([], 'a root file system has one source', EXPECTED, 'key');
+    }
+    for (const key of ['platform', 'pull', 'tls_verify'] as const) {
+      if (input[key] !== undefined && image === undefined) {
+        issue([key], `'${key}' says something of an image, and there is none`, 'image: REFERENCE beside it', 'key');
+      }
+    }
+    if (typeof overlay === 'boolean' && dir === undefined && sources > 0) {
+      issue(['overlay'], 'only a directory can be used without an overlay', 'dir: PATH beside it', 'key');
     }
     if (input.upper !== undefined && (input.readonly === true || input.overlay === false)) {
       const other = input.readonly === true ? 'readonly: true' : 'overlay: false';
@@ -91,6 +136,20 @@ export function rootfsSpec(
   if (Array.isArray(input.overlay)) {
     return { kind: 'overlay', dirs: input.overlay.map((dir) => resolvePath(dir, 'overlay')), ...layered };
   }
+  if (input.tar !== undefined) {
+    return { kind: 'tar', path: resolvePath(input.tar, 'tar'), found: null, ...layered };
+  }
+  if (input.image !== undefined) {
+    const { image } = input;
+    const name = image.transport === 'docker' ? image.name : resolvePath(image.name, 'image');
+    const use: ImageUse = {
+      reference: { ...image, name },
+      platform: input.platform ?? null,
+      pull: input.pull ?? 'missing',
+      tlsVerify: input.tls_verify ?? true,
+    };
+    return { kind: 'image', use, found: null, ...layered };
+  }
   const dir = input.dir ?? '.';
   return { kind: 'dir', dir, path: resolvePath(dir, 'dir'), overlay: input.overlay ?? true, ...layered };
 }
@@ -104,6 +163,9 @@ export function rootLayers(rootfs: RootfsSpec): readonly string[] {
       return [rootfs.path];
     case 'overlay':
       return rootfs.dirs;
+    case 'tar':
+    case 'image':
+      return rootfs.found?.directories ?? [];
   }
 }
 
@@ -122,7 +184,20 @@ export function rootfsText(rootfs: RootfsSpec): string {
     rootfs.readonly ? 'read-only' : '',
     rootfs.upper === null ? '' : `writes kept in ${rootfs.upper}`,
   ].filter((w) => w !== '');
-  return `${rootfs.kind}:${rootLayers(rootfs).join(':')}${how.length === 0 ? '' : ` (${how.join(', ')})`}`;
+  return `${sourceText(rootfs)}${how.length === 0 ? '' : ` (${how.join(', ')})`}`;
+}
+
+/** Where it comes from, with the digest where that is known. */
+export function sourceText(rootfs: Exclude<RootfsSpec, { kind: 'host' }>): string {
+  switch (rootfs.kind) {
+    case 'dir':
+    case 'overlay':
+      return `${rootfs.kind}:${rootLayers(rootfs).join(':')}`;
+    case 'tar':
+      return `tar:${rootfs.path}${rootfs.found === null ? '' : `@${rootfs.found.digest}`}`;
+    case 'image':
+      return referenceText(rootfs.use.reference) + (rootfs.found === null ? '' : `@${rootfs.found.digest}`);
+  }
 }
 
 const OWN_IDS: Idmap = { maps: 'container', recursive: false };

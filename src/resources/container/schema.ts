@@ -29,7 +29,7 @@ import { mountsPart, mountsShape, type MountsPart } from './mounts/schema.ts';
 import { DEFAULT_BACKOFF, restartSchema } from './restart.ts';
 import type { RestartWord } from './restart.ts';
 import { sharedUse, shareSchema } from './share.ts';
-import { rootfsSchema, rootfsSpec, type RootfsSpec } from './rootfs.ts';
+import { imageSchema, rootfsSchema, rootfsSpec, type RootfsSpec } from './rootfs.ts';
 import { userSchema } from './user.ts';
 import type { UserSpec } from './user.ts';
 
@@ -58,6 +58,14 @@ export interface ContainerSpec extends MountsPart, FilesPart {
   readonly command: readonly string[];
   /** What of it the stack says. */
   readonly argv: ArgvParts;
+  /** Keys that the stack gives itself: an image's word counts for the others. */
+  readonly own: ReadonlySet<'working_dir' | 'user' | 'stop_signal'>;
+  /** Attributes that only the apply will know: of an image that is not fetched or unpacked. */
+  readonly unknown: readonly string[];
+  /** Paths that an image declares as volumes. */
+  readonly imageVolumes: readonly string[];
+  /** This spec before an image had its say. */
+  readonly plain?: ContainerSpec;
   readonly env: Readonly<Record<string, string>>;
   readonly workingDir: string;
   readonly user: UserSpec;
@@ -127,6 +135,7 @@ const ownShape = {
   rootfs: rootfsSchema.optional(),
   ...mountsShape,
   ...filesShape,
+  image: imageSchema.optional(),
   entrypoint: argvSchema.optional(),
   command: argvSchema.optional(),
   env: envSchema.optional(),
@@ -159,7 +168,8 @@ const LOG_SIZE = 10 * 1024 * 1024;
 
 /** True when something says what to start. */
 function hasCommand(input: ContainerInput): boolean {
-  return (input.entrypoint?.length ?? 0) + (input.command?.length ?? 0) > 0;
+  const image = input.image ?? (typeof input.rootfs === 'object' ? input.rootfs.image : undefined);
+  return image !== undefined || (input.entrypoint?.length ?? 0) + (input.command?.length ?? 0) > 0;
 }
 
 const isMap = (payload: { value: unknown }): boolean =>
@@ -173,6 +183,12 @@ export const containerSchema = z
     message: "'command' is empty",
     params: { expected: 'a list such as [ /bin/sleep, 60 ], or text for /bin/sh -c' },
     // Told together with whatever else is wrong.
+    when: isMap,
+  })
+  .refine((input) => input.image === undefined || input.rootfs === undefined, {
+    path: ['image'],
+    message: 'image and rootfs both say what the container sees as /',
+    params: { expected: 'one of them', at: 'key' },
     when: isMap,
   }) as unknown as z.ZodType<ContainerInput>;
 
@@ -190,13 +206,17 @@ export function containerSpec(
   return {
     name,
     update: input.update ?? null,
-    ...mountsShape,
-    ...filesShape,
-    rootfs: rootfsSpec(input.rootfs, (path, key) => resolvePath(path, 'rootfs', key)),
+    rootfs:
+      input.image === undefined
+        ? rootfsSpec(input.rootfs, (path, key) => resolvePath(path, 'rootfs', key))
+        : rootfsSpec({ image: input.image }, resolvePath),
     ...mountsPart(input, resolvePath),
     ...filesPart(input),
     command: mergedArgv(argv, { entrypoint: null, command: null }),
     argv,
+    own: new Set((['working_dir', 'user', 'stop_signal'] as const).filter((key) => input[key] !== undefined)),
+    unknown: [],
+    imageVolumes: [],
     env: input.env ?? {},
     workingDir: input.working_dir ?? '/',
     user: withGroups(input.user ?? { user: 0, group: 0, groups: [] }, input.group_add ?? []),

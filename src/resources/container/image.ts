@@ -1,0 +1,179 @@
+/** What an image says of the container that runs it, under what the stack says, as Compose puts them together. */
+import { TsboxError } from '../../errors.ts';
+import { fileDigest, fileSignature } from '../../kernel/image-files.ts';
+import { knownDigest } from '../../kernel/image-store.ts';
+import type { KernelReader } from '../../kernel/reader.ts';
+import type { Stack } from '../../stack/types.ts';
+import { findImage, layerDirectories, type FoundImage } from '../image/find.ts';
+import { referenceText } from '../image/reference.ts';
+import type { Problem } from '../kind.ts';
+import { parseSignal } from '../signals.ts';
+import { ValueError } from '../values.ts';
+import { mergedArgv } from './command.ts';
+import type { FoundRoot, RootfsSpec } from './rootfs.ts';
+import type { ContainerSpec } from './schema.ts';
+import { userSchema } from './user.ts';
+
+/** What an attribute shows that only the apply will know. */
+export const UNKNOWN = '(known after apply)';
+
+type Packed = Extract<RootfsSpec, { kind: 'tar' | 'image' }>;
+
+/** The root of a container that has to be fetched or unpacked; undefined for the others. */
+export function packedRoot(spec: ContainerSpec): Packed | undefined {
+  const { rootfs } = spec;
+  const packed = rootfs.kind === 'tar' || rootfs.kind === 'image';
+  return packed && spec.namespaces.mnt.kind === 'new' ? rootfs : undefined;
+}
+
+/** A plain archive is an image of one layer without a word about itself. */
+function findArchive(stateDir: string, path: string): FoundImage {
+  const file = fileSignature(path);
+  if (file === undefined) {
+    throw new TsboxError('TSB1010', `${path} is not there`);
+  }
+  const digest = knownDigest(stateDir, path, file.signature) ?? fileDigest(path);
+  const range = { path, start: 0, size: file.size };
+  const layer = { what: `archive ${path}`, range, digest, diffId: null, key: digest.slice('sha256:'.length) };
+  return { digest, config: null, layers: [layer], size: file.size, documents: new Map() };
+}
+
+function find(reader: KernelReader, rootfs: Packed): FoundRoot | null {
+  const { stateDir } = reader.settings;
+  const found =
+    rootfs.kind === 'tar'
+      ? findArchive(stateDir, rootfs.path)
+      : findImage(stateDir, rootfs.use.reference, rootfs.use.platform);
+  if (found === undefined) {
+    return null;
+  }
+  const directories = layerDirectories(stateDir, found);
+  const missing = reader.stats(directories).filter((s) => typeof s === 'number').length;
+  return { ...found, directories, missing };
+}
+
+/**
+ * The spec with its image looked up and merged. What is not known before it is fetched or unpacked is named in
+ * `unknown`.
+ * @throws TsboxError TSB1010
+ */
+export function withImage(given: ContainerSpec, reader: KernelReader): ContainerSpec {
+  const spec = given.plain ?? given;
+  const rootfs = packedRoot(spec);
+  if (rootfs === undefined) {
+    return spec;
+  }
+  const found = find(reader, rootfs);
+  if (found === null) {
+    const names = ['command', 'env', ...(spec.own.has('working_dir') ? [] : ['working_dir'])];
+    const account = isNumeric(spec) && spec.own.has('user') ? [] : ['user'];
+    return {
+      ...spec,
+      plain: spec,
+      unknown: ['rootfs', ...names, ...account, ...(spec.own.has('stop_signal') ? [] : ['stop'])],
+    };
+  }
+  const merged = merge({ ...spec, plain: spec, rootfs: { ...rootfs, found } }, found);
+  return found.missing > 0 && !isNumeric(merged) ? { ...merged, unknown: ['user'] } : merged;
+}
+
+function isNumeric({ user }: ContainerSpec): boolean {
+  return (
+    typeof user.user === 'number' && typeof user.group === 'number' && user.groups.every((g) => typeof g === 'number')
+  );
+}
+
+function merge(spec: ContainerSpec, found: FoundImage): ContainerSpec {
+  const image = found.config?.config ?? {};
+  const command = mergedArgv(spec.argv, { entrypoint: image.Entrypoint ?? null, command: image.Cmd ?? null });
+  if (command.length === 0 || command[0] === '') {
+    throw new TsboxError('TSB1010', 'neither the stack nor the image says what to start', { hint: 'give a command' });
+  }
+  const env = (image.Env ?? []).flatMap((pair): Array<[string, string]> => {
+    const equals = pair.indexOf('=');
+    return equals > 0 ? [[pair.slice(0, equals), pair.slice(equals + 1)]] : [];
+  });
+  return {
+    ...spec,
+    command,
+    env: { ...Object.fromEntries(env), ...spec.env },
+    workingDir: spec.own.has('working_dir') ? spec.workingDir : insidePath('WorkingDir', image.WorkingDir ?? '/'),
+    user: spec.own.has('user') ? spec.user : userOf(image.User ?? ''),
+    stopSignal: spec.own.has('stop_signal') ? spec.stopSignal : signalOf(image.StopSignal ?? ''),
+    imageVolumes: Object.keys(image.Volumes ?? {}).map((path) => insidePath('Volumes', path)),
+  };
+}
+
+function insidePath(key: string, path: string): string {
+  const parts = path.split('/').filter((p) => p !== '' && p !== '.');
+  if (parts.includes('..') || path.includes('\0')) {
+    throw new TsboxError('TSB1010', `the image's ${key} '${path}' goes up by '..'`);
+  }
+  return `/${parts.join('/')}`;
+}
+
+function userOf(text: string): ContainerSpec['user'] {
+  if (text === '') {
+    return { user: 0, group: 0, groups: [] };
+  }
+  const parsed = userSchema.safeParse(text);
+  if (!parsed.success) {
+    throw new TsboxError('TSB1010', `the image's user ${JSON.stringify(text)} is none`, {
+      hint: 'give user in the stack',
+    });
+  }
+  return parsed.data;
+}
+
+function signalOf(text: string): number {
+  try {
+    return text === '' ? 15 : parseSignal(text);
+  } catch (error) {
+    if (error instanceof ValueError) {
+      throw new TsboxError('TSB1010', `the image's stop signal: ${error.message}`, {
+        hint: 'give stop_signal in the stack',
+      });
+    }
+    throw error;
+  }
+}
+
+/** The stack with every image looked up; what cannot be used is reported and left as it is. */
+export function withImages(stack: Stack, reader: KernelReader, report: (problem: Problem) => void): Stack {
+  if (![...stack.containers.values()].some((c) => packedRoot(c) !== undefined)) {
+    return stack;
+  }
+  const containers = new Map(
+    [...stack.containers].map(([name, spec]) => {
+      try {
+        return [name, withImage(spec, reader)] as const;
+      } catch (error) {
+        if (!(error instanceof TsboxError)) {
+          throw error;
+        }
+        const address = `container/${name}`;
+        const at = stack.locate(address, ['image']) ?? stack.locate(address, ['rootfs']);
+        report({
+          severity: 'error',
+          error: new TsboxError(error.code, `${address}: ${error.message}`, { ...error.info, at, address }),
+        });
+        return [name, { ...spec, unknown: ['rootfs', 'user'] }] as const;
+      }
+    }),
+  );
+  return { ...stack, containers };
+}
+
+/** What starting it takes besides, for the plan. */
+export function imageNotes(spec: ContainerSpec): string[] {
+  const rootfs = packedRoot(spec);
+  if (rootfs === undefined) {
+    return [];
+  }
+  if (rootfs.found === null) {
+    return rootfs.kind === 'image' ? [`fetches ${referenceText(rootfs.use.reference)}`] : [];
+  }
+  const { missing, layers } = rootfs.found;
+  const again = rootfs.kind === 'image' && rootfs.use.pull === 'always' ? ['fetches the image again'] : [];
+  return [...again, ...(missing === 0 ? [] : [`unpacks ${missing} of ${layers.length} layers`])];
+}
