@@ -6,6 +6,7 @@
 #include "report.h"
 #include "supervisor.h"
 #include "sys.h"
+#include "terminal.h"
 #include "text.h"
 
 /* What a restart will need is taken from the container itself: the paths of the description may be stale by now. */
@@ -37,6 +38,7 @@ int container_adopt(struct supervisor *s) {
   s->pid = pid;
   s->adopted = true;
   health_recall(s);
+  terminal_adopt(s);
   return 0;
 }
 

@@ -20,16 +20,8 @@ static struct {
   int host, master;
 } pty = {-1, -1};
 
-/* The container's own devpts where it has one, so that the terminal has a name in there; else the host's. */
-static int take_terminal(const struct spec *spec, int channel) {
-  int master = tty_open_master();
-  int sent = master >= 0 ? message_send_fd(channel, MSG_TTY, master) : message_send(channel, MSG_TTY, 0);
-  if (sent < 0) return fail("tty", "parent");
-  return tty_take(master >= 0 ? master : pty.host, spec->uid, spec->gid) < 0 ? fail("tty", "/dev/pts/ptmx") : 0;
-}
-
 static int run_program(const struct ns_start *start, int channel) {
-  if (start->spec->tty && take_terminal(start->spec, channel) < 0) return -1;
+  if (start->spec->tty && tty_give(channel, pty.host, start->spec->uid, start->spec->gid) < 0) return -1;
   return process_exec(start->spec, channel, *start->spec->settings);
 }
 

@@ -19,7 +19,7 @@ static void field(struct text *t, const char *name, int64_t value) {
 }
 
 int label_write(int dir, const struct spec *spec, const struct run_state *s) {
-  char buf[320], own[24];
+  char buf[400], own[24];
   if (dir < 0) return 0;
   (void)proc_start_time(sys_getpid(), own, sizeof own);
   struct text t = text_into(buf, sizeof buf);
@@ -39,6 +39,11 @@ int label_write(int dir, const struct spec *spec, const struct run_state *s) {
     text_str(&t, " health=");
     text_str(&t, s->health);
     field(&t, " failing=", s->failing);
+  }
+  if (s->keeper) {
+    field(&t, " keeper=", s->keeper);
+    text_str(&t, " kstart=");
+    text_str(&t, s->keeper_start);
   }
   if (fsetxattr(dir, spec->run_xattr, buf, text_len(&t), 0) < 0) return fail("label", spec->label_dir);
   return 0;

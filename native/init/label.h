@@ -17,6 +17,9 @@ struct run_state {
   /* NULL without health checks. */
   const char *health;
   uint32_t failing;
+  /* Who keeps the terminal, 0 for nobody. */
+  int keeper;
+  char keeper_start[24];
 };
 
 /* Opens the directory for good (a descriptor does not keep a cgroup from being removed); -1 with the fault set. */

@@ -262,6 +262,12 @@ int socketpair(int domain, int type, int protocol, int pair[2]) {
 ssize_t send(int fd, const void *buf, size_t n, int flags) { return call(SYS_sendto, fd, P(buf), (long)n, flags, 0, 0); }
 ssize_t sendmsg(int fd, const struct msghdr *h, int flags) { return call(SYS_sendmsg, fd, P(h), flags, 0, 0, 0); }
 ssize_t recvmsg(int fd, struct msghdr *h, int flags) { return call(SYS_recvmsg, fd, P(h), flags, 0, 0, 0); }
+int bind(int fd, const struct sockaddr *to, socklen_t n) { return (int)call(SYS_bind, fd, P(to), n, 0, 0, 0); }
+int listen(int fd, int n) { return (int)call(SYS_listen, fd, n, 0, 0, 0, 0); }
+int accept4(int fd, struct sockaddr *restrict from, socklen_t *restrict n, int flags) {
+  return (int)call(SYS_accept4, fd, P(from), P(n), flags, 0, 0);
+}
+ssize_t recv(int fd, void *buf, size_t n, int flags) { return call(SYS_recvfrom, fd, P(buf), (long)n, flags, 0, 0); }
 int connect(int fd, const struct sockaddr *to, socklen_t n) { return (int)call(SYS_connect, fd, P(to), n, 0, 0, 0); }
 int getsockopt(int fd, int level, int name, void *restrict value, socklen_t *restrict n) {
   return (int)call(SYS_getsockopt, fd, level, name, P(value), P(n), 0);

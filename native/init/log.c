@@ -8,6 +8,7 @@
 #include "proc.h"
 #include "report.h"
 #include "sys.h"
+#include "terminal.h"
 #include "text.h"
 
 /* A longer line is written in parts, tagged P until its last, F. */
@@ -149,7 +150,9 @@ static void emit(enum log_stream_id id, const char *text, size_t n, bool full) {
 static void split(enum log_stream_id id) {
   char *buf = logger.stream[id].buf, *at = buf, *end = buf + logger.stream[id].n, *feed;
   while ((feed = memchr(at, '\n', (size_t)(end - at)))) {
-    emit(id, at, (size_t)(feed - at), true);
+    /* A terminal ends its lines with two characters. */
+    size_t n = (size_t)(feed - at);
+    emit(id, at, n > 0 && feed[-1] == '\r' && logger.spec->terminal_flags & TERMINAL_TTY ? n - 1 : n, true);
     logger.stream[id].partial = false;
     at = feed + 1;
   }
@@ -165,7 +168,7 @@ static void split(enum log_stream_id id) {
 
 void log_drain(enum log_stream_id id, struct log_pipe *p, int rounds) {
   if (p->read < 0) return;
-  while (rounds-- > 0) {
+  while (rounds-- > 0 && !terminal_busy()) {
     size_t have = logger.stream[id].n;
     ssize_t n = read(p->read, logger.stream[id].buf + have, LINE_MAX_ - have);
     if (n < 0 && errno == EINTR) continue;
@@ -174,6 +177,7 @@ void log_drain(enum log_stream_id id, struct log_pipe *p, int rounds) {
       if (n == 0) close(p->read), p->read = -1;
       break;
     }
+    terminal_output((int)id, logger.stream[id].buf + have, (size_t)n);
     logger.stream[id].n += (size_t)n;
     clock_gettime(CLOCK_REALTIME, &now);
     split(id);

@@ -206,15 +206,6 @@ static int run_command(const struct ns_start *start, int channel) {
   return process_exec(start->spec, channel, false);
 }
 
-/* All the namespaces of the running container, user first and pid last. */
-static int container_namespaces(const struct supervisor *s, struct ns_set *set) {
-  *set = s->joined;
-  for (int i = 0; i < s->kept.n; i++) set->item[set->n++] = s->kept.item[i];
-  if (s->spec->create & 1u << NS_MNT && ns_append(set, NS_MNT, s->pid) < 0) return -1;
-  if (s->spec->create & 1u << NS_PID && ns_append(set, NS_PID, s->pid) < 0) return -1;
-  return 0;
-}
-
 /* Hears the command out: whether it ran, what it said, how it ended. */
 static void attend(const struct ns_start *start, int output) {
   char text[512];

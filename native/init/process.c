@@ -67,13 +67,19 @@ static int exec_in_path(char **argv, char **env) {
   return fail_with(err, "exec", argv[0]);
 }
 
+int process_search(char **argv, char **env) {
+  if (!strchr(argv[0], '/')) return exec_in_path(argv, env);
+  execve(argv[0], argv, env);
+  return fail("exec", argv[0]);
+}
+
 int process_exec(const struct spec *spec, int channel, bool settle) {
   /*
    * A filter needs no_new_privs or CAP_SYS_ADMIN. It comes last, so that it need not allow what happens here; without
    * either at the end it comes before the capabilities go.
    */
   bool filter_last = spec->no_new_privs || spec->caps.effective >> CAP_SYS_ADMIN_ & 1;
-  char **argv = spec->argv ? spec->argv : vector(spec, REC_ARG, spec->nargs), **env = vector(spec, REC_ENV, spec->nenv);
+  char **argv = spec->argv ? spec->argv : vector(spec, REC_ARG, spec->nargs), **env = spec->env ? spec->env : vector(spec, REC_ENV, spec->nenv);
   if (!argv || !env) return fail("exec", "vectors");
   if (!argv[0]) return fail_with(EINVAL, "exec", "no arguments");
 
@@ -93,11 +99,15 @@ int process_exec(const struct spec *spec, int channel, bool settle) {
     return fail("settings", "parent");
   /* The channel too ends with the exec; the parent reads that as success. */
   if (sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC_) < 0) return fail("close_range", "");
+  /* Init goes on with the channel, to tell of a command that cannot be run. */
+  if (spec->program >= 0 && (channel == 3 ? fcntl(3, F_SETFD, 0) : dup2(channel, 3)) < 0) return fail("exec", "channel");
   signals_unblock();
   if (message_send(channel, MSG_EXEC, 0) < 0) return fail("exec", "parent");
   if (filter_last && seccomp_install(spec) < 0) return -1;
 
-  if (!strchr(argv[0], '/')) return exec_in_path(argv, env);
-  execve(argv[0], argv, env);
-  return fail("exec", argv[0]);
+  if (spec->program >= 0) {
+    (void)syscall(SYS_execveat, spec->program, "", argv, env, AT_EMPTY_PATH);
+    return fail("exec", "init");
+  }
+  return process_search(argv, env);
 }

@@ -32,6 +32,7 @@ enum message_kind {
   MSG_TTY,        /* child: a pseudo terminal's master is attached (value 1), or use the host's (value 0) */
   MSG_EXEC,       /* child: execve(2) comes next; end of file means that it worked */
   MSG_READY,      /* child that does not exec: done */
+  MSG_BUILT,      /* child with hooks: its mounts are made */
   MSG_FAULT,      /* child: failed, `fault` says where */
 };
 struct message {

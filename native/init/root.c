@@ -401,6 +401,11 @@ int root_empty(void) {
   return enter(root);
 }
 
+int root_enter(const struct root_sources *sources, int root) {
+  if (root < 0) return 0;
+  return sources->by_chroot ? enter_by_chroot(root) : enter(root);
+}
+
 static int run(int root, const struct root_op *op, int source, int *empty) {
   switch (op->kind) {
     case OP_BIND:
@@ -444,7 +449,7 @@ int root_edit(const struct spec *spec, const struct root_sources *sources, int r
   return 0;
 }
 
-int root_build(const struct spec *spec, struct root_sources *sources, bool own_mounts) {
+int root_build(const struct spec *spec, struct root_sources *sources, bool own_mounts, int *built) {
   struct cursor records = spec_records(spec), payload;
   struct root_op op;
   int root = -1, empty = -1;
@@ -474,6 +479,7 @@ int root_build(const struct spec *spec, struct root_sources *sources, bool own_m
       return fault.err ? -1 : fail(op_name(&op), op.target);
   }
   umask(mask);
-  if (root < 0) return 0;
-  return pivot ? enter(root) : enter_by_chroot(root);
+  *built = root;
+  sources->by_chroot = !pivot;
+  return 0;
 }

@@ -8,6 +8,8 @@
 struct root_sources {
   int fd[ROOT_OPS_MAX];
   uint32_t n;
+  /* The root cannot be pivoted to: said by the ops. */
+  bool by_chroot;
   /* User namespaces that mounts are idmapped by: the caller's, one with the container's maps, one with an op's own. */
   int userns, own, other;
   /* root_lock has attached them, below the working directory. */
@@ -27,8 +29,10 @@ void root_release(struct root_sources *sources);
  */
 int root_lock(struct root_sources *sources);
 
-/* In the child: runs the ops and makes their root the process's. `own_mounts`: the mount namespace was just made. */
-int root_build(const struct spec *spec, struct root_sources *sources, bool own_mounts);
+/* In the child: runs the ops. `own_mounts`: the mount namespace was just made. *built is the root for root_enter. */
+int root_build(const struct spec *spec, struct root_sources *sources, bool own_mounts, int *built);
+/* Makes it the process's root, and lets go of the old one; -1: there is none to enter. */
+int root_enter(const struct root_sources *sources, int root);
 
 /*
  * The same for a container that runs, in two parts. In a mount namespace that nobody sees: makes what is to be put

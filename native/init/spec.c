@@ -188,6 +188,11 @@ static bool decode(struct spec *s, uint32_t tag, struct cursor p) {
              p.at == p.end;
     case REC_BLOB: return true;
     case REC_MOUNTS_ROOT: return cursor_str(&p, &s->mounts_root) && cursor_str(&p, &s->mounts_start) && p.at == p.end;
+    case REC_TERMINAL:
+      return cursor_u32(&p, &s->terminal_flags) && s->terminal_flags < 8 && cursor_str(&p, &s->attach_path) && p.at == p.end;
+    case REC_ATTACH: return cursor_str(&p, &s->attach_path) && p.at == p.end;
+    case REC_HOOK: return s->nhooks++, decode_hook(p);
+    case REC_HOOK_STATE: return cursor_str(&p, &s->hook_state) && strlen(s->hook_state) < 60000 && p.at == p.end;
     default: return false;
   }
 }
@@ -200,7 +205,10 @@ int spec_load(int fd, struct spec *s) {
   s->uid_map = s->gid_map = s->time_offsets = s->hostname = s->domainname = "";
   s->cwd = s->log_path = s->adopt_start = s->pin_target = s->mounts_root = s->mounts_start = s->restore_pid_file = "";
   s->mailbox = s->health_xattr = s->probe_xattr = s->history_xattr = "";
+  s->cwd = s->log_path = s->adopt_start = s->pin_target = "";
   s->settings_xattr = s->settings = "";
+  s->mailbox = s->health_xattr = s->probe_xattr = s->history_xattr = s->hook_state = s->attach_path = "";
+  s->program = -1;
   s->umask = -1;
   s->personality = PERSONALITY_KEPT;
   s->policy.stop_signal = 15;

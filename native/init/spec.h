@@ -19,6 +19,7 @@ enum spec_mode {
   MODE_MOUNTS = 12,
   MODE_SYSCTL_READ = 14,
   MODE_SYSCTL_WRITE,
+  MODE_ATTACH = 17,
   MODES
 };
 
@@ -62,6 +63,10 @@ enum record_tag {
   /* Supervision. */
   REC_MAILBOX = 80,
   REC_XATTRS,
+  REC_HOOK,
+  REC_HOOK_STATE,
+  REC_TERMINAL,
+  REC_ATTACH = 86,
   /* Taking up a checkpoint. */
   REC_RESTORE = 100,
   REC_RESTORE_ARG
@@ -192,10 +197,18 @@ struct spec {
   uint32_t pin_type;
   const char *pin_target;
   const char *mailbox, *health_xattr, *probe_xattr, *history_xattr;
-  /* Run instead of the description's own command; NULL for that one. */
-  char **argv;
   /* /proc/PID/root of the container whose mounts are edited, and the start time of that process. */
   const char *mounts_root, *mounts_start;
+  /* The state that hooks are given, without its last brace. */
+  const char *hook_state;
+  uint32_t nhooks;
+  /* enum terminal_flag; the socket to attach to. */
+  uint32_t terminal_flags;
+  const char *attach_path;
+  /* Run instead of the description's own command, with this environment; NULL for those. */
+  char **argv, **env;
+  /* The program to execute as `argv`, -1 for the one that argv names. */
+  int program;
 };
 
 /* Maps and checks the description on `fd`; 0, or -1 with the fault set (step "spec"). */
@@ -215,6 +228,7 @@ bool cursor_str(struct cursor *c, const char **out);
 /* The content of the n-th blob. */
 bool spec_blob(const struct spec *spec, uint32_t n, struct cursor *content);
 bool decode_root_op(struct cursor payload, struct root_op *op);
+bool decode_hook(struct cursor payload);
 bool decode_join(struct cursor payload, struct join_record *join);
 bool decode_idmap(struct cursor payload, struct idmap_record *map);
 bool decode_sysctl(struct cursor payload, struct sysctl_record *r);

@@ -10,21 +10,25 @@
 #include "cgroup.h"
 #include "health.h"
 #include "history.h"
+#include "hooks.h"
 #include "mailbox.h"
 #include "proc.h"
 #include "report.h"
 #include "supervisor.h"
 #include "sys.h"
+#include "terminal.h"
 #include "text.h"
 #include "update.h"
 
 /* A run this long counts as a success: the next failure is the first in a row again. */
 #define STEADY_MS 10000
+/* Our own descriptors; the terminal's follow. */
+#define POLLS 6
 /* A full pipe is 64 KiB: this many buffers empty both when the container has ended. */
 #define DRAIN_ALL 64
 #define DRAIN_SOME 16
 
-static struct supervisor sup = {.label = -1, .cgroup = -1, .signals = -1, .pidfd = -1, .logs = {{-1, -1}, {-1, -1}}};
+static struct supervisor sup = {.stdin_end = -1, .self = -1, .label = -1, .cgroup = -1, .signals = -1, .pidfd = -1, .logs = {{-1, -1}, {-1, -1}}};
 
 /* CLOCK_MONOTONIC: steps of the wall clock neither shorten nor stretch a delay. */
 static int64_t now_ms(void) {
@@ -38,11 +42,42 @@ static struct {
   int64_t started, restart_at, kill_at;
   uint32_t streak;
   bool stopping;
-  /* Ended for its health's sake. */
-  bool ill;
+  /* Ended for its health's sake; and whether its end calls for another start. */
+  bool ill, was_healthy;
+  int64_t ran;
   /* Of the cgroup when the run began. */
   uint64_t oom_kills;
 } run;
+
+/* Hooks that run beside us, and what comes after them. */
+static struct {
+  int pidfd, result;
+  enum hook_moment moment;
+  void (*then)(void);
+} hooks = {.pidfd = -1, .result = -1};
+
+static void hooks_over(void) {
+  if (hooks.pidfd < 0) return;
+  (void)sys_pidfd_send_signal(hooks.pidfd, SIGTERM);
+  close(hooks.pidfd);
+  close(hooks.result);
+  hooks.pidfd = hooks.result = -1;
+}
+
+/* Runs `then` after the hooks of the moment, at once where there are none. A hook that fails has said so in the log. */
+static void after_hooks(enum hook_moment moment, const char *status, void (*then)(void)) {
+  hooks_over();
+  hooks.moment = moment;
+  hooks.then = then;
+  if (hooks_due(sup.spec, moment)) hooks.pidfd = hooks_begin(&sup, moment, status, &hooks.result);
+  if (hooks.pidfd < 0 && then) then();
+}
+
+static void hooks_ended(void) {
+  void (*then)(void) = hooks.then;
+  hooks_over();
+  if (then) then();
+}
 
 static void begun(void) {
   run.started = now_ms();
@@ -50,6 +85,7 @@ static void begun(void) {
   run.ill = false;
   run.oom_kills = cgroup_oom_kills(sup.spec, sup.cgroup);
   health_begin(&sup, run.started);
+  if (!sup.adopted) after_hooks(HOOK_POST_START, "running", NULL);
 }
 
 /* A directory that has been removed under us is the caller's doing; after the start there is nobody left to tell. */
@@ -96,6 +132,7 @@ static int prepare(struct spec *spec) {
   if (*spec->cgroup && (sup.cgroup = cgroup_open(spec->cgroup)) < 0) return -1;
   if (*spec->label_dir && (sup.label = label_open(spec)) < 0) return -1;
   if (log_open(spec) < 0) return -1;
+  terminal_listen(spec);
   sup.policy = label_policy(sup.label, spec);
   health_load(&sup, 0);
   return 0;
@@ -132,16 +169,20 @@ static void ask_to_end(void) {
 static void stop(void) {
   if (run.stopping) return;
   run.stopping = true;
-  if (sup.pid == 0) finish("stopped", 0);
+  if (sup.pid == 0) {
+    /* The hooks that follow its end are let finish; nothing is started after them. */
+    if (hooks.pidfd >= 0 && hooks.moment == HOOK_POST_STOP) return;
+    finish("stopped", 0);
+  }
   (void)set_state("stopping");
-  ask_to_end();
+  after_hooks(HOOK_PRE_STOP, "running", ask_to_end);
 }
 
 static void heed(enum health_action action) {
   if (action == HEALTH_GO_ON || run.stopping || run.ill || sup.pid == 0) return;
   run.ill = true;
   if (action == HEALTH_STOP) stop();
-  else ask_to_end();
+  else after_hooks(HOOK_PRE_STOP, "running", ask_to_end);
 }
 
 static bool restart_due(void) {
@@ -158,13 +199,16 @@ static int64_t backoff(void) {
   return (int64_t)(delay < cap ? delay : cap);
 }
 
+static void settle(void);
+
 /* The container's process has ended. */
 static void ended(int code, int signal) {
   int64_t ran = now_ms() - run.started;
   struct run_end end = {code, signal, ran, cgroup_oom_kills(sup.spec, sup.cgroup) - run.oom_kills,
                         run.ill ? "unhealthy" : run.stopping ? "stop" : "exit"};
   history_add(sup.label, sup.spec, &end);
-  bool was_healthy = health_end(&sup);
+  run.was_healthy = health_end(&sup);
+  run.ran = ran;
   run.kill_at = 0;
   close(sup.pidfd);
   sup.pidfd = -1;
@@ -173,19 +217,35 @@ static void ended(int code, int signal) {
   sup.state.signal = signal;
   for (int id = 0; id < LOG_STREAMS; id++) log_drain((enum log_stream_id)id, &sup.logs[id], DRAIN_ALL);
   log_flush();
-  if (run.stopping) {
-    /* Without a pid namespace of its own it may have left others behind. */
-    if (sup.cgroup >= 0) (void)cgroup_kill(sup.cgroup);
-    finish("stopped", 0);
-  }
-  if (run.ill) {
-    /* Nothing of it may be left when it begins again. */
-    if (sup.cgroup >= 0) (void)cgroup_kill(sup.cgroup);
-    if (was_healthy) run.streak = 0;
-  } else if (ran >= STEADY_MS) run.streak = 0;
+  terminal_end(signal ? 128 + signal : code);
+  if (sup.spec->terminal_flags & TERMINAL_TTY) sup.logs[LOG_STDOUT].read = -1;
+  sup.state.keeper = 0;
+  /* Without a pid namespace of its own it may have left others behind; nothing of it may be left when it begins again. */
+  if ((run.stopping || run.ill) && sup.cgroup >= 0) (void)cgroup_kill(sup.cgroup);
+  if (hooks_due(sup.spec, HOOK_POST_STOP)) (void)set_state("stopping");
+  after_hooks(HOOK_POST_STOP, "stopped", settle);
+}
+
+/* After the end, and its hooks: the end of us too, or another start. */
+static void settle(void) {
+  for (int id = 0; id < LOG_STREAMS; id++) log_drain((enum log_stream_id)id, &sup.logs[id], DRAIN_ALL);
+  log_flush();
+  if (run.stopping) finish("stopped", 0);
+  if (run.ill ? run.was_healthy : run.ran >= STEADY_MS) run.streak = 0;
   if (!restart_due()) finish("exited", 0);
   run.restart_at = now_ms() + backoff();
   (void)set_state("backoff");
+}
+
+/* What hooks before the start have begun, those after the stop may end. Waited for: nothing else is to be done. */
+static void failed_to_start(void) {
+  struct fault first = fault;
+  int result = -1, pidfd = hooks_due(sup.spec, HOOK_POST_STOP) ? hooks_begin(&sup, HOOK_POST_STOP, "stopped", &result) : -1;
+  struct pollfd p = {.fd = result, .events = POLLIN};
+  while (pidfd >= 0 && poll(&p, 1, -1) < 0) continue;
+  for (int id = 0; id < LOG_STREAMS; id++) log_drain((enum log_stream_id)id, &sup.logs[id], DRAIN_ALL);
+  log_flush();
+  fault = first;
 }
 
 static void restart(void) {
@@ -199,6 +259,7 @@ static void restart(void) {
     (void)set_state("running");
     return;
   }
+  failed_to_start();
   if (sup.stop_asked) finish("stopped", 0);
   char line[sizeof(struct fault) + 64];
   struct text t = text_into(line, sizeof line);
@@ -231,8 +292,8 @@ static void adopted_ended(void) {
 }
 
 static int timeout(void) {
-  int64_t due[] = {run.restart_at, run.kill_at, health_due()}, at = 0;
-  for (int i = 0; i < 3; i++)
+  int64_t due[] = {run.restart_at, run.kill_at, health_due(), terminal_due()}, at = 0;
+  for (int i = 0; i < 4; i++)
     if (due[i] && (!at || due[i] < at)) at = due[i];
   if (!at) return -1;
   int64_t wait = at - now_ms();
@@ -245,6 +306,7 @@ static void reload(void) {
   mailbox_take(&sup);
   sup.policy = label_policy(sup.label, sup.spec);
   health_load(&sup, now_ms());
+  terminal_listen(sup.spec);
 }
 
 /* What has been asked for, and what is due. */
@@ -263,15 +325,22 @@ static _Noreturn void loop(void) {
     /* A restart may itself have heard signals: nothing may be left to do when we sleep. */
     do act();
     while (sup.reap_asked || sup.reload_asked || (sup.stop_asked && !run.stopping));
+    /* A client that is behind holds up the output, not us. */
+    int mute = terminal_busy() ? -1 : 0;
     struct pollfd p[] = {{.fd = sup.signals, .events = POLLIN},
-                         {.fd = sup.logs[LOG_STDOUT].read, .events = POLLIN},
-                         {.fd = sup.logs[LOG_STDERR].read, .events = POLLIN},
+                         {.fd = mute ? mute : sup.logs[LOG_STDOUT].read, .events = POLLIN},
+                         {.fd = mute ? mute : sup.logs[LOG_STDERR].read, .events = POLLIN},
                          {.fd = sup.adopted ? sup.pidfd : -1, .events = POLLIN},
-                         {.fd = health_fd(), .events = POLLIN}};
+                         {.fd = health_fd(), .events = POLLIN},
+                         {.fd = hooks.result, .events = POLLIN},
+                         [POLLS ... POLLS + TERMINAL_POLLS - 1] = {.fd = -1}};
+    terminal_polls(p + POLLS, sup.pid > 0);
     if (poll(p, sizeof p / sizeof p[0], timeout()) < 0) continue;
+    terminal_act(&sup, p + POLLS);
     for (int id = 0; id < LOG_STREAMS; id++)
       if (p[1 + id].revents) log_drain((enum log_stream_id)id, &sup.logs[id], DRAIN_SOME);
     if (p[0].revents) signals_read(&sup);
+    if (p[5].revents) hooks_ended();
     if (p[3].revents && sup.adopted && sup.pid > 0) {
       if (sup.stop_asked) stop();
       adopted_ended();
@@ -285,6 +354,7 @@ int supervise_main(struct spec *spec) {
   bool adopting = spec->adopt_pid > 0;
   if (!adopting) (void)set_state("starting");
   if (begin() < 0) {
+    if (!adopting) failed_to_start();
     struct fault first = fault;
     if (!adopting) (void)set_state("failed");
     fault = first;

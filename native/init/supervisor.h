@@ -17,6 +17,8 @@ struct supervisor {
   struct log_pipe logs[LOG_STREAMS];
   struct run_state state;
   struct restart_policy policy;
+  /* The container's end of its standard input while it is being started; our own binary, for init. */
+  int stdin_end, self;
   /* The container's process: 0 and -1 when there is none. */
   pid_t pid;
   int pidfd;
@@ -28,6 +30,8 @@ struct supervisor {
 
 /* Starts the container, or starts it again; 0 or -1 with the fault set and nothing left behind. */
 int container_start(struct supervisor *s);
+/* All the namespaces of the running container, user first and pid last; -1 with the fault set. */
+int container_namespaces(const struct supervisor *s, struct ns_set *set);
 /* Takes over the running container of the description; 0 or -1 with the fault set. */
 int container_adopt(struct supervisor *s);
 /* Has criu make the container from its images; 0 or -1 with the fault set and nothing left behind. */

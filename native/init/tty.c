@@ -5,6 +5,7 @@
 #include <sys/statfs.h>
 #include <termios.h>
 
+#include "report.h"
 #include "sys.h"
 
 /* struct ktermios of TCGETS: the C library's is another. */
@@ -44,13 +45,21 @@ int tty_take(int master, unsigned uid, unsigned gid) {
   return 0;
 }
 
+int tty_give(int channel, int other, unsigned uid, unsigned gid) {
+  int master = tty_open_master();
+  if (master < 0 && other < 0) return fail("tty", "/dev/pts/ptmx");
+  int sent = master >= 0 ? message_send_fd(channel, MSG_TTY, master) : message_send(channel, MSG_TTY, 0);
+  if (sent < 0) return fail("tty", "parent");
+  return tty_take(master >= 0 ? master : other, uid, gid) < 0 ? fail("tty", "/dev/pts/ptmx") : 0;
+}
+
 void tty_copy_size(int master) {
   struct winsize size;
   if (ioctl(0, TIOCGWINSZ, &size) == 0) (void)ioctl(master, TIOCSWINSZ, &size);
 }
 
-void tty_raw(void) {
-  if (ioctl(0, TCGETS, &saved) < 0) return;
+bool tty_raw(void) {
+  if (ioctl(0, TCGETS, &saved) < 0) return false;
   struct kernel_termios raw = saved;
   /* man 3 cfmakeraw */
   raw.input &= ~(uint32_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
@@ -59,7 +68,7 @@ void tty_raw(void) {
   raw.control = (raw.control & ~(uint32_t)(CSIZE | PARENB)) | CS8;
   raw.cc[VMIN] = 1;
   raw.cc[VTIME] = 0;
-  is_raw = ioctl(0, TCSETS, &raw) == 0;
+  return is_raw = ioctl(0, TCSETS, &raw) == 0;
 }
 
 void tty_restore(void) {

@@ -33,6 +33,7 @@ const OPTIONS = {
   env: { type: 'string', short: 'e', multiple: true },
   tty: { type: 'boolean', short: 't' },
   interactive: { type: 'boolean', short: 'i' },
+  'no-stdin': { type: 'boolean' },
   all: { type: 'boolean', short: 'a' },
   name: { type: 'string' },
   depth: { type: 'string' },

@@ -13,6 +13,7 @@ export interface Command {
 const COMMANDS: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
   apply: () => import('./commands/apply.ts'),
   cp: () => import('./commands/cp.ts'),
+  attach: () => import('./commands/attach.ts'),
   checkpoint: () => import('./commands/checkpoint.ts'),
   convert: () => import('./commands/convert.ts'),
   destroy: () => import('./commands/destroy.ts'),
@@ -57,6 +58,7 @@ const SUMMARY: Readonly<Record<string, string>> = {
   events: 'show what happens to cgroups as it happens',
   cp: 'copy files out of a container or into it',
   exec: 'run a command in a container',
+  attach: 'connect to the terminal or the standard streams of a container',
   start: 'start containers that are not running',
   stop: 'stop containers',
   restart: 'stop containers and start them again',

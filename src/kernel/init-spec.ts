@@ -180,6 +180,32 @@ export function policyText(p: RestartPolicy): string {
   return `restart=${p.policy} max=${p.max} backoff=${p.backoffMs} backoff_max=${p.backoffMaxMs} signal=${p.stopSignal} grace=${p.graceMs}`;
 }
 
+export const HOOK_MOMENTS = ['pre_start', 'post_start', 'pre_stop', 'post_stop'] as const;
+export type HookMoment = (typeof HOOK_MOMENTS)[number];
+/** host-root: the container's namespaces with the host's root, before pivot_root. */
+export const HOOK_PLACES = ['host', 'host-root', 'container'] as const;
+export type HookPlace = (typeof HOOK_PLACES)[number];
+
+/** A program run at a turning point of the container's life, with its state as JSON on standard input. */
+export interface HookRecord {
+  readonly moment: HookMoment;
+  readonly place: HookPlace;
+  readonly timeoutMs: number;
+  /** For messages. */
+  readonly name: string;
+  readonly argv: readonly string[];
+  /** All of its environment. */
+  readonly env: readonly string[];
+}
+
+/** Terminal, standard input, first process; and the socket at which to attach, '' for none. */
+export interface TerminalRecord {
+  readonly tty: boolean;
+  readonly stdin: boolean;
+  readonly init: boolean;
+  readonly socket: string;
+}
+
 export interface SuperviseSpec {
   readonly mode: 'supervise';
   /** Shown by ps: 'tsbox: STACK/NAME'. */
@@ -209,6 +235,10 @@ export interface SuperviseSpec {
   /** Log file in CRI format, rotated to FILE.1 … when maxBytes is passed; path '' for none. */
   readonly log: { readonly path: string; readonly maxBytes: number; readonly files: number };
   readonly policy: RestartPolicy;
+  readonly hooks?: readonly HookRecord[];
+  /** State object of the OCI runtime specification without status, pid and its last brace. */
+  readonly hookState?: string;
+  readonly terminal?: TerminalRecord;
   /** Take over a running container instead of starting one; null starts. */
   readonly adopt: { readonly pid: number; readonly startTime: string; readonly restarts: number } | null;
   /** Have criu make the first run from its images: its arguments, and the file it writes the pid into. */
@@ -274,8 +304,24 @@ export interface SysctlWriteSpec {
   readonly groups: readonly SysctlGroup[];
 }
 
+/** Connect the caller's stdio to a container's terminal or standard streams. */
+export interface AttachSpec {
+  readonly mode: 'attach';
+  readonly socket: string;
+  /** Pass on what is typed. */
+  readonly typing: boolean;
+}
+
 export type InitSpec =
-  SuperviseSpec | ExecSpec | PinSpec | UtsReadSpec | UtsWriteSpec | SysctlReadSpec | SysctlWriteSpec | MountsSpec;
+  | AttachSpec
+  | SuperviseSpec
+  | ExecSpec
+  | PinSpec
+  | UtsReadSpec
+  | UtsWriteSpec
+  | SysctlReadSpec
+  | SysctlWriteSpec
+  | MountsSpec;
 
 /** The text of the run xattr, written by the supervisor at every change of state. */
 export interface RunState {
@@ -316,6 +362,7 @@ const MAGIC = 0x58425354;
 const VERSION = 1;
 
 const MODES = {
+  attach: 17,
   supervise: 1,
   exec: 2,
   pin: 3,
@@ -360,6 +407,10 @@ const TAG = {
   settings: 30,
   start: 31,
   ...MOUNT_TAGS,
+  hook: 82,
+  hookState: 83,
+  terminal: 84,
+  attach: 86,
   restore: 100,
   restoreArg: 101,
 } as const;
@@ -626,6 +677,17 @@ function encodeProcess(w: Writer, p: ProcessSpec, settingsXattr = ''): void {
   if (p.seccomp.length > 0) w.record(TAG.seccomp, (r) => r.raw(p.seccomp));
 }
 
+function encodeHooks(w: Writer, s: SuperviseSpec): void {
+  for (const h of s.hooks ?? []) {
+    w.record(TAG.hook, (r) => {
+      r.u32(HOOK_MOMENTS.indexOf(h.moment)).u32(HOOK_PLACES.indexOf(h.place)).u64(h.timeoutMs).str(h.name);
+      r.u32(h.argv.length).u32(h.env.length);
+      for (const text of [...h.argv, ...h.env]) r.str(text);
+    });
+  }
+  w.record(TAG.hookState, (r) => r.str(s.hookState ?? '{'));
+}
+
 function encodeSupervise(w: Writer, s: SuperviseSpec): void {
   w.record(TAG.label, (r) => r.str(s.labelDir).str(s.runXattr).str(s.policyXattr));
   w.record(TAG.xattrs, (r) => r.str(s.healthXattr).str(s.probeXattr).str(s.historyXattr));
@@ -643,6 +705,9 @@ function encodeSupervise(w: Writer, s: SuperviseSpec): void {
       .u64(p.backoffMaxMs)
       .u64(p.graceMs),
   );
+  encodeHooks(w, s);
+  const t = s.terminal;
+  if (t) w.record(TAG.terminal, (r) => r.u32((t.tty ? 1 : 0) | (t.stdin ? 2 : 0) | (t.init ? 4 : 0)).str(t.socket));
   const adopt = s.adopt;
   const restore = s.restore;
   if (restore) {
@@ -658,6 +723,11 @@ export function encodeInitSpec(spec: InitSpec): Uint8Array {
   w.u32(MAGIC).u32(VERSION).u32(MODES[spec.mode]);
   const sizeAt = w.length;
   w.u32(0);
+  if (spec.mode === 'attach') {
+    w.record(TAG.attach, (r) => r.str(spec.socket));
+    w.record(TAG.tty, (r) => r.u32(spec.typing ? 1 : 0));
+    return w.finish(sizeAt);
+  }
   if (spec.mode === 'uts-read') {
     encodeStrings(w, TAG.path, spec.paths);
     return w.finish(sizeAt);

@@ -1,15 +1,16 @@
 /** Writing to the live system: everything an apply does goes through here. Only the executor and the CLI open one. */
 import {
-  closeSync,
   constants,
+  chmodSync,
+  closeSync,
   fchmodSync,
   fchownSync,
   lstatSync,
   mkdirSync,
   openSync,
   renameSync,
-  rmdirSync,
   rmSync,
+  rmdirSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -376,6 +377,11 @@ export class Kernel extends LinuxReader {
   // The run directory is an ordinary tmpfs: node's own calls serve.
   makeRunDir(path: string): void {
     mkdirSync(path, { recursive: true, mode: 0o755 });
+  }
+  /** A directory that only root may enter. */
+  makePrivateDir(path: string): void {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    chmodSync(path, 0o700);
   }
   /** A file that only root reads or writes, whole or not there: it is made beside its place and moved. */
   placeFile(path: string, data: Uint8Array): void {

@@ -9,6 +9,8 @@ interface World {
   readonly path: string;
 }
 
+const RECORDED = 'the kernel does not show it: compared with the record on the object';
+
 export const SUPERVISION_EDITS: Readonly<Record<string, ((world: World) => void) | string>> = {
   healthcheck: ({ box, path }) => {
     const text = healthText({
@@ -23,4 +25,8 @@ export const SUPERVISION_EDITS: Readonly<Record<string, ((world: World) => void)
     loadNative().setXattr(box.cgroupDir(layout() === 'v1' ? 'freezer' : 'unified', path), HEALTH_XATTR, text);
   },
   health: 'made unhealthy for real in health.test.ts',
+  hooks: RECORDED,
+  tty: RECORDED,
+  stdin: RECORDED,
+  init: RECORDED,
 };

@@ -5,9 +5,9 @@ import { err } from '../output.ts';
 import { requirePrivileges } from '../session.ts';
 
 export const command: Command = {
-  options: ['stack', 'user', 'workdir', 'env', 'tty'],
-  usage: 'tsbox exec CONTAINER [--user UID[:GID]] [--workdir DIR] [--env KEY=VALUE]… [--tty] -- COMMAND [ARGUMENT]…',
-  help: "Runs a command in a container: in all its namespaces and its cgroup, with its privileges and no more. Exits with the command's code. --tty gives it a terminal of its own (the default when tsbox has one).",
+  options: ['stack', 'user', 'workdir', 'env', 'tty', 'interactive'],
+  usage: 'tsbox exec CONTAINER [--user UID[:GID]] [--workdir DIR] [--env KEY=VALUE]… [-i] [-t] -- COMMAND [ARGUMENT]…',
+  help: "Runs a command in a container: in all its namespaces and its cgroup, with its privileges and no more. Exits with the command's code. -t (--tty) gives it a terminal of its own, the default when tsbox has one; its input is always passed on, so -i changes nothing.",
   async run(args) {
     const [wanted, ...argv] = args.positionals;
     if (wanted === undefined || argv.length === 0) {

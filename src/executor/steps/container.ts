@@ -3,6 +3,7 @@ import { TsboxError } from '../../errors.ts';
 import { NAMESPACE_TYPES, policyText, type SuperviseSpec } from '../../kernel/init-spec.ts';
 import { namespaceInode, parseStat } from '../../kernel/proc.ts';
 import { containerAddress, leafPath, restartPolicy } from '../../resources/container/declare.ts';
+import { hookRecords, hooksTimeout } from '../../resources/container/hooks.ts';
 import { namespaceSetup, processSpec, rootOps } from '../../resources/container/launch.ts';
 import { mountLines } from '../../resources/container/mounts/live.ts';
 import { leafName } from '../../resources/container/replica-names.ts';
@@ -62,9 +63,11 @@ export function superviseSpec(context: ExecutionContext, name: string, adopt: Su
   const facts = launchFacts(context, stack, spec);
   kernel.makeRunDir(`${stackRunDir(context)}/logs`);
   kernel.makeRunDir(mailboxPath(context, ''));
+  kernel.makePrivateDir(`${stackRunDir(context)}/attach`);
   const v1 = allDirectories(context, path).filter((d) => d.version === 1);
   const supervisors = makeSupervisorsCgroup(context);
   const v2Supervisors = kernel.layout.hierarchies.find((h) => h.version === 2)?.mount;
+  const process = processSpec(spec, facts);
   return {
     mode: 'supervise',
     title: supervisorTitle(stackName, name),
@@ -81,11 +84,25 @@ export function superviseSpec(context: ExecutionContext, name: string, adopt: Su
     cgroupProcs: v1.map((d) => `${d.dir}/cgroup.procs`),
     namespaces: namespaceSetup(spec, facts),
     root: rootOps(spec, facts),
-    process: processSpec(spec, facts),
+    process,
+    hooks: hookRecords(spec.hooks, process.env),
+    hookState: hookState(context, name),
+    terminal: { ...spec.terminal, socket: `${stackRunDir(context)}/attach/${name}` },
     log: { path: logPath(context, name), maxBytes: spec.log.maxSize, files: spec.log.files },
     policy: restartPolicy(spec),
     adopt,
   };
+}
+
+/** The state that hooks read, in the form of the OCI runtime specification ("State"), up to its status. */
+function hookState(context: ExecutionContext, name: string): string {
+  const state = {
+    ociVersion: '1.2.0',
+    id: `${context.stackName}/${name}`,
+    bundle: stackRunDir(context),
+    annotations: { 'tsbox.stack': context.stackName, 'tsbox.address': containerAddress(name) },
+  };
+  return JSON.stringify(state).slice(0, -1);
 }
 
 function supervisorCgroup(context: ExecutionContext): string {
@@ -113,7 +130,8 @@ export async function startContainer(context: ExecutionContext, step: Of<'start'
   kernel.setXattr(primaryDirectory(context, path), POLICY_XATTR, policyText(restartPolicy(spec)));
   const description = superviseSpec(context, step.container, null);
   kernel.setXattr(primaryDirectory(context, path), SETTINGS_XATTR, description.process.settings ?? '');
-  const fields = await launch(context, description);
+  const timeout = START_TIMEOUT + hooksTimeout(spec.hooks, 'pre_start');
+  const fields = await launch(context, description, timeout);
   const pid = Number(fields.get('pid') ?? 0);
   const links = kernel.readLinks(NAMESPACE_TYPES.map((t) => `/proc/${pid}/ns/${t}`));
   const [mountinfo, stat, limits, status] = kernel.readFiles([
@@ -152,10 +170,14 @@ export async function startContainer(context: ExecutionContext, step: Of<'start'
 }
 
 /** Starts what is described, or takes up the checkpoint that this run is to restore. */
-async function launch(context: ExecutionContext, spec: SuperviseSpec): Promise<ReadonlyMap<string, string>> {
+async function launch(
+  context: ExecutionContext,
+  spec: SuperviseSpec,
+  timeout: number,
+): Promise<ReadonlyMap<string, string>> {
   const { kernel, restore } = context;
   if (restore === undefined || spec.title !== supervisorTitle(context.stackName, restore.container)) {
-    return kernel.runInit(spec, supervisorCgroup(context), START_TIMEOUT);
+    return kernel.runInit(spec, supervisorCgroup(context), timeout);
   }
   try {
     const taken = { ...spec, restore: await restoreSpec(restore, spec.root) };

@@ -1,6 +1,8 @@
 /** The attribute table of a container: its process, its namespaces, its cgroup. */
 import { attributeTable, type Attribute } from '../attribute.ts';
 import { DEVICES_ATTRIBUTE, HIERARCHIES_ATTRIBUTE, KNOB_ATTRIBUTES } from '../cgroup/attributes.ts';
+import { HOOK_ATTRIBUTES } from './hooks.ts';
+import { TERMINAL_ATTRIBUTES } from './terminal.ts';
 import { HEALTH_ATTRIBUTES } from './health.ts';
 import { FILES_ATTRIBUTES } from './files.ts';
 import { MOUNTS_ATTRIBUTES } from './mounts/index.ts';
@@ -132,6 +134,8 @@ export const CONTAINER_ATTRIBUTES = attributeTable([
   ...SET_ATTRIBUTES,
   ...MOUNTS_ATTRIBUTES,
   ...FILES_ATTRIBUTES,
+  ...HOOK_ATTRIBUTES,
+  ...TERMINAL_ATTRIBUTES,
   ...NAMESPACES,
   ...NAMESPACE_ROWS.flatMap((row) => row.settings),
   SYSCTLS_ATTRIBUTE,

@@ -13,6 +13,8 @@ import { desiredNetwork } from '../network/steps.ts';
 import { NAMESPACE_ROW } from '../namespace/registry.ts';
 import type { NamespaceUse } from '../namespace/schema.ts';
 import { resolveAccount, type Account } from './accounts.ts';
+import { desiredHooks } from './hooks.ts';
+import { desiredTerminal } from './terminal.ts';
 import { desiredHealth } from './health.ts';
 import { checkMapped, rootIsMapped } from './idmap.ts';
 import { checkOwners } from './owners.ts';
@@ -166,6 +168,8 @@ export function declareContainer(
     stop: policy.stop,
     sysctls: spec.sysctls,
     ...desiredHealth(spec.healthcheck),
+    ...desiredHooks(spec.hooks),
+    ...desiredTerminal(spec.terminal),
     devices: containerDevices(spec.devices, stack, address, report, reader.layout).canonical,
     ...desiredMounts(spec, address, stack, reader, report),
     ...desiredFiles(spec, address, stack, reader, report),

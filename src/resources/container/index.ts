@@ -7,6 +7,7 @@ import { networkChangeSteps, networkSteps } from '../network/steps.ts';
 import type { LabelDraft, Step } from '../step.ts';
 import { CONTAINER_ATTRIBUTES } from './attributes.ts';
 import { declareContainer, leafPath, PREFIX, restartPolicy } from './declare.ts';
+import { hooksTimeout } from './hooks.ts';
 import { healthSteps } from './health.ts';
 import { packedRoot } from './image.ts';
 import { defaultTargets, mountSteps } from './mounts/index.ts';
@@ -32,7 +33,10 @@ function labelFor(declared: Declared, spec: ContainerSpec, done: boolean): Label
     address: declared.address,
     applied: done ? declared.desired : null,
     needs: declared.needs,
-    stop: { signal: spec.stopSignal, graceMs: spec.stopGracePeriod },
+    stop: {
+      signal: spec.stopSignal,
+      graceMs: spec.stopGracePeriod + hooksTimeout(spec.hooks, 'pre_stop', 'post_stop'),
+    },
   };
 }
 
@@ -119,6 +123,9 @@ export const containerKind: ResourceKind = {
     }
     if (changed.has('healthcheck')) {
       steps.push(...healthSteps(path, spec.healthcheck));
+    }
+    if (changed.has('hooks') && !restart) {
+      steps.push({ op: 'describe', container: spec.name });
     }
     if (restart) {
       steps.push(...imageSteps(spec), { op: 'stop', path }, ...startSteps(declared));

@@ -20,6 +20,8 @@ import type { DependencyCondition } from './fields.ts';
 import { defaultHostname } from './replica-names.ts';
 import { replicasShape } from './replicas.ts';
 import type { UpdateSpec } from './replicas.ts';
+import { hooksShape, type HookSpec } from './hooks.ts';
+import { terminalShape, type TerminalSpec } from './terminal.ts';
 import { healthShape, type HealthSpec } from './health.ts';
 import { capabilitySetsSchema, type CapabilitySpec } from './process/sets.ts';
 import { startOf, startShape, type StartSettings } from './process/start.ts';
@@ -85,6 +87,9 @@ export interface ContainerSpec extends MountsPart, FilesPart {
   /** ms between the stop signal and the kill. */
   readonly stopGracePeriod: number;
   readonly healthcheck: HealthSpec;
+  /** In the order in which they run. */
+  readonly hooks: readonly HookSpec[];
+  readonly terminal: TerminalSpec;
   /** By container name. */
   readonly dependsOn: Readonly<Record<string, DependencyCondition>>;
   /** Path of the declared cgroup its own is a child of; null is the stack's own. */
@@ -152,6 +157,8 @@ const ownShape = {
   stop_grace_period: durationSchema.optional(),
   depends_on: dependsOnSchema.optional(),
   ...healthShape,
+  ...hooksShape,
+  ...terminalShape,
   cgroup: cgroupPathSchema.optional(),
   namespaces: namespaceUsesSchema.optional(),
   share: shareSchema.optional(),
@@ -236,6 +243,8 @@ export function containerSpec(
     stopSignal: input.stop_signal ?? 15,
     stopGracePeriod: input.stop_grace_period ?? 10_000,
     healthcheck: input.healthcheck ?? null,
+    hooks: input.hooks ?? [],
+    terminal: { tty: input.tty ?? false, stdin: input.stdin ?? false, init: input.init ?? false },
     dependsOn: input.depends_on ?? {},
     cgroup: input.cgroup ?? null,
     namespaces: allUses(name, input),
