@@ -47,8 +47,8 @@ export function mapText(maps: readonly IdMap[]): string {
     .join('\n');
 }
 
-/** Lines of a uid_map or gid_map: at most 340 (the kernel's bound), none overlapping on either side, id 0 among them. */
-export const idMapsSchema = z
+/** Lines of a uid_map or gid_map: at most 340 (the kernel's bound), none overlapping on either side. */
+export const idRangesSchema = z
   .array(z.strictObject({ inside: idSchema, outside: idSchema, count: countSchema }))
   .min(1)
   .max(340)
@@ -72,15 +72,20 @@ export const idMapsSchema = z
         }
       }
     });
-    if (!maps.some((m) => m.inside === 0)) {
-      issue([], 'no entry maps id 0 inside: without a root nothing can be mounted there', 'an entry with inside: 0');
-    }
     const bytes = mapText(maps).length;
     if (bytes >= MAP_BYTES) {
       const message = `the map takes ${bytes} bytes, and the kernel reads less than ${MAP_BYTES} (user_namespaces(7))`;
       issue([], message, 'fewer or longer ranges');
     }
   });
+
+/** Of a user namespace: id 0 is among them. */
+export const idMapsSchema = idRangesSchema.superRefine((maps, context) => {
+  if (!maps.some((m) => m.inside === 0)) {
+    const message = 'no entry maps id 0 inside: without a root nothing can be mounted there';
+    context.addIssue({ code: 'custom', path: [], message, params: { expected: 'an entry with inside: 0' } });
+  }
+});
 
 function span(from: number, count: number): string {
   return count === 1 ? `${from}` : `${from}-${from + count - 1}`;

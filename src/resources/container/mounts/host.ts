@@ -19,6 +19,7 @@ export interface Source {
   /** As mountinfo will show a bind of it: MAJOR:MINOR and the path within that file system. */
   readonly device: string;
   readonly root: string;
+  readonly fstype: string;
   /** Options of the mount it is on: those of a copy, unless they are changed. */
   readonly options: readonly string[];
   /** Whether mounts made below it reach its peers. */
@@ -37,6 +38,7 @@ export function sourceAt(table: HostMounts, path: string): Source | undefined {
     kind: found.kind,
     device: mount.device,
     root: `${mount.root === '/' ? '' : mount.root}${inside}` || '/',
+    fstype: mount.fstype,
     options: mount.options,
     shared: mount.optional.some((o) => o.startsWith('shared:')),
   };

@@ -6,9 +6,12 @@ import type { Stack } from '../../../stack/types.ts';
 import type { Attribute, Value } from '../../attribute.ts';
 import type { AttributeChange, Problem } from '../../kind.ts';
 import type { Step } from '../../step.ts';
+import type { ContainerSpec } from '../schema.ts';
 import { volumeAddress } from '../../volume/paths.ts';
+import { checkIdmap } from './check-idmap.ts';
 import { mountEdits } from './edits.ts';
 import { hostMountTable, sourceAt, sourcePath, wholePath, type HostMounts, type Places } from './host.ts';
+
 import { opsOf } from './ops.ts';
 import { type MountSpec, type MountsPart } from './schema.ts';
 import { declaredText, tmpfsBytes } from './text.ts';
@@ -44,7 +47,7 @@ export function placesOf(stack: Pick<Stack, 'name' | 'volumes'>, reader: Pick<Ke
 
 /** What is declared of a container's mounts, with everything reported that the host makes impossible. */
 export function desiredMounts(
-  spec: MountsOwner,
+  spec: ContainerSpec,
   address: string,
   stack: Stack,
   reader: KernelReader,
@@ -55,7 +58,12 @@ export function desiredMounts(
   }
   const places = placesOf(stack, reader);
   const table: HostMounts = spec.mounts.length === 0 ? new Map() : hostMountTable(reader);
-  spec.mounts.forEach((m, i) => checkSource(m, i, { address, stack, table, places, report }));
+  spec.mounts.forEach((m, i) => {
+    checkSource(m, i, { address, stack, table, places, report });
+    if (m.kind === 'bind' || m.kind === 'volume') {
+      checkIdmap(m, i, spec, stack, reader, { table, places }, report);
+    }
+  });
   const texts = Object.fromEntries(spec.mounts.map((m) => [m.target, declaredText(m, table, places)]));
   return {
     mounts: texts,

@@ -81,7 +81,7 @@ export function observeMounts(reading: MountsReading, s: MountsSubject): LiveMou
   const applied = entriesOf(s.applied?.['mounts']);
   const texts: Record<string, string> = {};
   for (const target of [...new Set([...Object.keys(desired), ...Object.keys(applied)])].sort()) {
-    const expected = [desired[target], applied[target]].filter((t) => t !== undefined);
+    const expected = [applied[target], desired[target]].filter((t) => t !== undefined);
     const text = liveText(context, target, expected);
     if (text !== undefined) {
       texts[target] = text;

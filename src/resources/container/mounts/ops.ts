@@ -1,5 +1,6 @@
 /** Declared mounts as operations of native/init, in the order in which the kernel can do them. */
 import type { MountFlags, RootOp } from '../../../kernel/init-spec.ts';
+import { idmapField } from './idmap.ts';
 import { sourceAt, sourcePath, wholePath, type HostMounts, type Places } from './host.ts';
 import {
   hidepidNumber,
@@ -47,6 +48,7 @@ function bindOps(spec: BindSpec | VolumeMountSpec, facts: MountFacts): RootOp[] 
     ...flagFields(flagsOf(spec)),
     clear: flagFields(clearedFlags(spec)),
     ...(propagation === undefined ? {} : { propagation }),
+    ...idmapField(spec.idmap, recursive),
   };
   if (propagation === undefined || !recursive || propagation.startsWith('r')) {
     return [op];

@@ -5,6 +5,7 @@ import { modeSchema } from '../../mode.ts';
 import { bytesSchema, idSchema, NAME_PATTERN } from '../../units.ts';
 import { meant, show, valueSchema, ValueError } from '../../values.ts';
 import { boundedCount, parseAbsolutePath } from '../fields.ts';
+import { idmapShape, mountIds, type MountIds } from './idmap.ts';
 
 /** Flags as written: undefined where the stack says nothing. */
 export interface FlagsInput {
@@ -31,6 +32,8 @@ export interface BindSpec extends Common {
   readonly propagation: Propagation;
   /** What to make of a target that is missing; 'auto' is what the source is. */
   readonly create: 'none' | 'dir' | 'file' | 'auto';
+  /** null: its ids are as they are. */
+  readonly idmap: MountIds | null;
 }
 
 export interface VolumeMountSpec extends Common {
@@ -38,6 +41,7 @@ export interface VolumeMountSpec extends Common {
   readonly volume: string;
   /** Below the volume, '' for all of it. */
   readonly subpath: string;
+  readonly idmap: MountIds | null;
 }
 
 export interface TmpfsSpec extends Common {
@@ -158,6 +162,7 @@ const bind = z.strictObject({
   recursive: z.boolean().optional(),
   propagation: z.enum(PROPAGATIONS).optional(),
   create: z.enum(['none', 'dir', 'file']).optional(),
+  ...idmapShape,
   ...flags,
   ...over,
 });
@@ -165,6 +170,7 @@ const volume = z.strictObject({
   volume: volumeName,
   target,
   subpath: subpath.optional(),
+  ...idmapShape,
   readonly: z.boolean().optional(),
   ...flags,
   ...over,
@@ -226,6 +232,7 @@ function mountSpec(input: MountInput, resolvePath: (path: string) => string): Mo
       recursive: input.recursive ?? true,
       propagation: input.propagation ?? 'rprivate',
       create: input.create ?? 'auto',
+      idmap: mountIds(input.idmap),
     };
   }
   if ('volume' in input) {
@@ -235,6 +242,7 @@ function mountSpec(input: MountInput, resolvePath: (path: string) => string): Mo
       volume: name,
       target: input.target,
       subpath: input.subpath ?? '',
+      idmap: mountIds(input.idmap),
       readonly,
       flags: written,
       overProc,

@@ -4,6 +4,7 @@
  */
 import type { MountInfo } from '../../../kernel/proc.ts';
 import { nearestSource, sourceAt, sourcePath, wholePath, type HostMounts, type Places, type Source } from './host.ts';
+import { idmapWord, liveIdmap } from './idmap.ts';
 import { hidepidNumber, isBelow, type HidePid, type MountSpec } from './schema.ts';
 
 export type FlagName = 'nosuid' | 'nodev' | 'noexec';
@@ -57,8 +58,9 @@ export function declaredText(spec: MountSpec, table: HostMounts, places: Places)
     const readonly = spec.readonly === 'top' ? 'ro-top' : spec.readonly || inherited.includes('ro') ? 'ro' : 'rw';
     const propagation = spec.kind === 'bind' && !spec.propagation.endsWith('private') ? [spec.propagation] : [];
     const recursion = spec.kind === 'bind' && !spec.recursive ? ['single'] : [];
+    const ids = spec.idmap === null ? [] : [idmapWord(spec.idmap)];
     const source = spec.kind === 'bind' ? spec.source : spec.volume + (spec.subpath === '' ? '' : `/${spec.subpath}`);
-    return `${spec.kind} ${[readonly, ...flags, ...propagation, ...recursion].join(',')} ${source}`;
+    return `${spec.kind} ${[readonly, ...flags, ...propagation, ...recursion, ...ids].join(',')} ${source}`;
   }
   const options = [spec.readonly === false ? 'rw' : 'ro', ...flagsOf(spec)];
   if (spec.kind === 'tmpfs') {
@@ -155,8 +157,8 @@ export interface LiveContext {
 }
 
 /**
- * The text of what is mounted on a target; undefined when nothing is. `expected` are the texts it may have, declared
- * and last applied: what the kernel does not show (how a source was called, that a bind was to be recursive) is taken
+ * The text of what is mounted on a target; undefined when nothing is. `expected` are the texts it may have, last applied
+ * and declared: what the kernel does not show (how a source was called, that a bind was to be recursive) is taken
  * from the one that fits.
  */
 export function liveText(context: LiveContext, target: string, expected: readonly string[]): string | undefined {
@@ -242,5 +244,6 @@ function liveBind(
   // Whether the mounts below follow is seen in them alone.
   const propagation = propagationOf(mount).map((p) => (wanted.includes(`r${p}`) ? `r${p}` : p));
   const single = wanted.includes('single') ? ['single'] : [];
-  return `${kind} ${[readonly, ...flagWords(mount), ...propagation, ...single].join(',')} ${name}`;
+  const ids = liveIdmap(mount.options, wanted);
+  return `${kind} ${[readonly, ...flagWords(mount), ...propagation, ...single, ...ids].join(',')} ${name}`;
 }
