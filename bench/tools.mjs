@@ -1,0 +1,53 @@
+// What the benchmarks share: timing of whole processes, compiling, bundling, medians.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+export const cli = join(root, 'dist', 'tsbox.mjs');
+
+export function option(name, fallback) {
+  const at = process.argv.indexOf(name);
+  return at < 0 ? fallback : Number(process.argv[at + 1]);
+}
+
+export function have(program) {
+  return spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
+}
+
+/** Wall time of a whole process in ms; throws with its output when it fails. */
+export function timed(program, args, options = {}) {
+  const began = performance.now();
+  const result = spawnSync(program, args, { encoding: 'utf8', maxBuffer: 1 << 28, ...options });
+  const ms = performance.now() - began;
+  if (result.status !== 0) {
+    throw new Error(`${program} ${args.join(' ')}: ${result.stdout}${result.stderr}${result.error ?? ''}`);
+  }
+  return { ms, stdout: result.stdout };
+}
+
+export function compile(name) {
+  const target = join(root, 'build', 'bench', name);
+  mkdirSync(dirname(target), { recursive: true });
+  timed('cc', ['-O2', '-w', '-o', target, join(root, 'bench', 'floor', `${name}.c`)]);
+  return target;
+}
+
+export async function bundle(name) {
+  const outfile = join(root, 'build', 'bench', `${name}.mjs`);
+  await build({
+    entryPoints: [join(root, 'bench', `${name}.ts`)],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    define: { TSBOX_VERSION: '"bench"' },
+    banner: { js: "import { createRequire as c } from 'node:module';\nconst require = c(import.meta.url);" },
+    logLevel: 'warning',
+  });
+  return outfile;
+}
+
+export const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
