@@ -56,6 +56,8 @@ export function peers(work, id) {
     join(work, 'yes.c'),
     'int setrlimit(int a, const void *b) { (void)a; (void)b; return 0; }\nint setrlimit64(int a, const void *b) { (void)a; (void)b; return 0; }\n',
   );
+  // A runtime with a user map gives its standard streams to the container's user: none of them may be a device.
+  writeFileSync(join(work, 'empty'), '');
   timed('cc', ['-shared', '-fPIC', '-o', join(work, 'yes.so'), join(work, 'yes.c')]);
   writeFileSync(join(work, 'crun-yes'), `#!/bin/sh\nLD_PRELOAD=${work}/yes.so exec crun "$@"\n`, { mode: 0o755 });
 
@@ -67,7 +69,7 @@ cd ${directory}
 for i in $(seq ${n}); do ${prepare}; done
 failed=
 began=$(date +%s%N)
-for i in $(seq ${n}); do ${start} </dev/null >/dev/null 2>>${work}/err || { failed=1; break; }; done
+for i in $(seq ${n}); do ${start} <${work}/empty >${work}/out 2>>${work}/err || { failed=1; break; }; done
 ended=$(date +%s%N)
 for i in $(seq ${n}); do ${remove} >/dev/null 2>&1; done
 find /sys/fs/cgroup/${id} -depth -type d -exec rmdir {} + 2>/dev/null
