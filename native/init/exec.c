@@ -7,12 +7,16 @@
 
 #include "cgroup.h"
 #include "idmap.h"
+#include "caps.h"
+#include "label.h"
 #include "namespaces.h"
 #include "process.h"
 #include "proc.h"
 #include "report.h"
+#include "root.h"
 #include "settings.h"
 #include "sys.h"
+#include "sysctl.h"
 #include "tty.h"
 
 /* The pty masters: the host's, opened in advance, and the one in use. */
@@ -20,7 +24,13 @@ static struct {
   int host, master;
 } pty = {-1, -1};
 
+/* A container in the foreground makes its root first; a further process of one finds it made. */
 static int run_program(const struct ns_start *start, int channel) {
+  struct root_sources *sources = start->context;
+  int root;
+  if (sources && (root_build(start->spec, sources, start->create & 1u << NS_MNT, &root) < 0 || root_enter(sources, root) < 0))
+    return -1;
+  if (sources && message_expect(channel, MSG_KEPT) < 0) return -1;
   if (start->spec->tty && tty_give(channel, pty.host, start->spec->uid, start->spec->gid) < 0) return -1;
   return process_exec(start->spec, channel, *start->spec->settings);
 }
@@ -123,28 +133,63 @@ static int relay(int sigfd, const struct ns_start *start) {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+/* As a supervisor does: only who may mount can take flags off. */
+static int lock_sources(const struct ns_start *start) { return root_lock(start->context); }
+
+/* The program runs as a container of its own: its parameters are set, and its state is on its cgroup. */
+static int present(const struct spec *spec, const struct ns_start *start, struct run_state *state, int *label) {
+  if (sysctl_start(spec, start->create, start->pid) < 0) return -1;
+  if (message_send(start->channel, MSG_KEPT, 0) < 0 && errno != EPIPE) return fail("start", "channel");
+  if (*spec->label_dir && (*label = label_open(spec)) < 0) return -1;
+  *state = (struct run_state){.state = "starting", .exit = -1, .pid = start->pid};
+  return 0;
+}
+
+static void tell(const struct spec *spec, int label, struct run_state *state, const char *word) {
+  state->state = word;
+  /* The cgroup may have been removed under us; then there is nobody left to tell. */
+  (void)label_write(label, spec, state);
+}
+
 int exec_main(const struct spec *spec) {
-  char started[24];
+  static struct root_sources sources;
+  struct run_state state = {0};
+  bool container = spec->mode == MODE_RUN;
+  int label = -1;
   struct ns_start start = {.spec = spec, .create = spec->create, .cgroup = -1, .child = run_program};
   int sigfd = sys_signalfd(UINT64_MAX);
   if (sigfd < 0) return fail("signalfd", "");
   if (*spec->cgroup && (start.cgroup = cgroup_open(spec->cgroup)) < 0) return -1;
   if (ns_open_joins(spec, &start.join) < 0) return -1;
   if (spec->tty && (pty.host = tty_open_master()) < 0) return fail("tty", "/dev/pts/ptmx");
-  if (ns_start(&start) < 0) return -1;
-  if (attend(&start) < 0) {
+  if (container) {
+    start.context = &sources;
+    if (cgroup_enter(spec, REC_SUPERVISOR_PROCS, 0) < 0 || root_prepare(spec, ns_joined_user(&start.join), &sources) < 0) return -1;
+    bool foreign = start.create & 1u << NS_USER || sources.userns >= 0;
+    if (foreign && start.create & 1u << NS_MNT && spec->caps.bounding >> CAP_SYS_ADMIN_ & 1) start.before = lock_sources;
+  }
+  int result = ns_start(&start);
+  if (container) root_release(&sources);
+  if (result < 0) return -1;
+  if ((container && present(spec, &start, &state, &label) < 0) || attend(&start) < 0) {
     ns_abort(&start);
     return -1;
   }
   close(start.channel);
-  (void)proc_start_time(start.pid, started, sizeof started);
+  (void)proc_start_time(start.pid, state.start, sizeof state.start);
+  if (container) tell(spec, label, &state, "running");
   if (pty.master >= 0) {
     fcntl(pty.master, F_SETFL, O_RDWR | O_NONBLOCK);
     tty_copy_size(pty.master);
     tty_raw();
   }
-  report_ok(start.pid, started, true);
+  report_ok(start.pid, state.start, true);
   int code = relay(sigfd, &start);
   tty_restore();
+  if (container) {
+    state.pid = 0;
+    state.exit = code;
+    tell(spec, label, &state, "exited");
+  }
   return code;
 }

@@ -60,7 +60,8 @@ int main(int argc, char **argv, char **env) {
     set_title(spec.title, "");
     switch (spec.mode) {
       case MODE_SUPERVISE: code = supervise_main(&spec); break;
-      case MODE_EXEC: code = exec_main(&spec); break;
+      case MODE_EXEC:
+      case MODE_RUN: code = exec_main(&spec); break;
       case MODE_PIN: code = pin_main(&spec); break;
       case MODE_UTS_READ: code = uts_read_main(&spec); break;
       case MODE_ATTACH: code = attach_main(&spec); break;

@@ -98,6 +98,12 @@ int ns_open_joins(const struct spec *spec, struct ns_set *set) {
   return check_owners(set);
 }
 
+int ns_joined_user(const struct ns_set *set) {
+  for (int i = 0; i < set->n; i++)
+    if (set->item[i].type == NS_USER) return set->item[i].fd;
+  return -1;
+}
+
 int ns_append(struct ns_set *set, uint32_t type, pid_t pid) {
   char path[48];
   struct text t = text_into(path, sizeof path);

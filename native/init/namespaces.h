@@ -46,6 +46,8 @@ int ns_open(uint32_t type, const char *path, const char *start);
 
 /* Opens and checks the namespaces of the description's join list. */
 int ns_open_joins(const struct spec *spec, struct ns_set *set);
+/* The user namespace that is joined, -1 when there is none. */
+int ns_joined_user(const struct ns_set *set);
 /* Opens /proc/PID/ns/TYPE and appends it. */
 int ns_append(struct ns_set *set, uint32_t type, pid_t pid);
 

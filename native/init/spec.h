@@ -19,6 +19,7 @@ enum spec_mode {
   MODE_MOUNTS = 12,
   MODE_SYSCTL_READ = 14,
   MODE_SYSCTL_WRITE,
+  MODE_RUN,
   MODE_ATTACH = 17,
   MODES
 };

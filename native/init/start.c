@@ -146,13 +146,6 @@ static int attend(struct supervisor *s, struct ns_start *start, int *master) {
   }
 }
 
-/* The user namespace that is joined, -1 when there is none. */
-static int user_namespace(const struct ns_set *set) {
-  for (int i = 0; i < set->n; i++)
-    if (set->item[i].type == NS_USER) return set->item[i].fd;
-  return -1;
-}
-
 static int lock_sources(const struct ns_start *start) {
   struct supervisor *s = start->context;
   return root_lock(&s->sources);
@@ -165,7 +158,7 @@ int container_start(struct supervisor *s) {
   /* The description's joins first: they were made with the host's rights, which entering the kept user ends. */
   for (int i = 0; i < s->kept.n; i++) start.join.item[start.join.n++] = s->kept.item[i];
 
-  if (root_prepare(s->spec, user_namespace(&start.join), &s->sources) < 0) return -1;
+  if (root_prepare(s->spec, ns_joined_user(&start.join), &s->sources) < 0) return -1;
   /* Only who may mount can take flags off. */
   bool foreign = start.create & BIT(NS_USER) || s->sources.userns >= 0;
   if (foreign && start.create & BIT(NS_MNT) && s->spec->caps.bounding >> CAP_SYS_ADMIN_ & 1) start.before = lock_sources;

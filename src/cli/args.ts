@@ -46,6 +46,19 @@ const OPTIONS = {
   'file-locks': { type: 'boolean' },
   'ext-unix-sk': { type: 'boolean' },
   'shell-job': { type: 'boolean' },
+  namespaces: { type: 'string' },
+  share: { type: 'string' },
+  rootfs: { type: 'string' },
+  capabilities: { type: 'string' },
+  memory: { type: 'string' },
+  cpus: { type: 'string' },
+  pids: { type: 'string' },
+  hostname: { type: 'string' },
+  network: { type: 'string' },
+  sysctl: { type: 'string', multiple: true },
+  seccomp: { type: 'string' },
+  rm: { type: 'boolean' },
+  detach: { type: 'boolean', short: 'd' },
 } as const;
 
 export type OptionName = keyof typeof OPTIONS;

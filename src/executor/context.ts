@@ -1,5 +1,5 @@
 /** What every step runner is given. */
-import type { Kernel } from '../kernel/kernel.ts';
+import type { Kernel, SpawnResult } from '../kernel/kernel.ts';
 import type { Value } from '../resources/attribute.ts';
 import type { ContainerSpec } from '../resources/container/schema.ts';
 import { directoryIn } from '../resources/scope.ts';
@@ -13,6 +13,14 @@ export interface ExecutionContext {
   readonly cache: ExecutionCache;
   /** A checkpoint that the next start of its container takes up. */
   readonly restore?: Restore | undefined;
+  /** Containers are started with our own stdio and end with us, see `run`. */
+  readonly foreground?: Foreground;
+}
+
+export interface Foreground {
+  readonly tty: boolean;
+  /** Of the container's process, once it has been started: resolves when it has ended. */
+  ended?: Promise<SpawnResult>;
 }
 
 /** What one run need not find out twice. */

@@ -245,6 +245,13 @@ export interface SuperviseSpec {
   readonly restore?: { readonly argv: readonly string[]; readonly pidFile: string } | undefined;
 }
 
+/** A container in the foreground: stdio is the caller's, its end is ours; what speaks of logs and restarts has no meaning. */
+export interface RunSpec extends Omit<SuperviseSpec, 'mode'> {
+  readonly mode: 'run';
+  /** Give it a pty of its own and relay the caller's terminal. */
+  readonly tty: boolean;
+}
+
 /** Run a further process in a container; stdio is the caller's; exit status is passed on. */
 export interface ExecSpec {
   readonly mode: 'exec';
@@ -315,6 +322,7 @@ export interface AttachSpec {
 export type InitSpec =
   | AttachSpec
   | SuperviseSpec
+  | RunSpec
   | ExecSpec
   | PinSpec
   | UtsReadSpec
@@ -371,6 +379,7 @@ const MODES = {
   mounts: 12,
   'sysctl-read': 14,
   'sysctl-write': 15,
+  run: 16,
 } as const;
 
 const TAG = {
@@ -677,7 +686,7 @@ function encodeProcess(w: Writer, p: ProcessSpec, settingsXattr = ''): void {
   if (p.seccomp.length > 0) w.record(TAG.seccomp, (r) => r.raw(p.seccomp));
 }
 
-function encodeHooks(w: Writer, s: SuperviseSpec): void {
+function encodeHooks(w: Writer, s: Omit<SuperviseSpec, 'mode'>): void {
   for (const h of s.hooks ?? []) {
     w.record(TAG.hook, (r) => {
       r.u32(HOOK_MOMENTS.indexOf(h.moment)).u32(HOOK_PLACES.indexOf(h.place)).u64(h.timeoutMs).str(h.name);
@@ -688,7 +697,7 @@ function encodeHooks(w: Writer, s: SuperviseSpec): void {
   w.record(TAG.hookState, (r) => r.str(s.hookState ?? '{'));
 }
 
-function encodeSupervise(w: Writer, s: SuperviseSpec): void {
+function encodeSupervise(w: Writer, s: Omit<SuperviseSpec, 'mode'>): void {
   w.record(TAG.label, (r) => r.str(s.labelDir).str(s.runXattr).str(s.policyXattr));
   w.record(TAG.xattrs, (r) => r.str(s.healthXattr).str(s.probeXattr).str(s.historyXattr));
   w.record(TAG.mailbox, (r) => r.str(s.mailbox));
@@ -762,9 +771,9 @@ export function encodeInitSpec(spec: InitSpec): Uint8Array {
     return w.finish(sizeAt);
   }
   w.record(TAG.cgroup, (r) => r.str(spec.cgroup));
-  encodeProcess(w, spec.process, spec.mode === 'supervise' ? spec.settingsXattr : undefined);
-  if (spec.mode === 'exec') w.record(TAG.tty, (r) => r.u32(spec.tty ? 1 : 0));
-  else encodeSupervise(w, spec);
+  encodeProcess(w, spec.process, spec.mode === 'exec' ? undefined : spec.settingsXattr);
+  if (spec.mode !== 'supervise') w.record(TAG.tty, (r) => r.u32(spec.tty ? 1 : 0));
+  if (spec.mode !== 'exec') encodeSupervise(w, spec);
   return w.finish(sizeAt);
 }
 

@@ -18,10 +18,12 @@ import type { CgroupProgram, Errno, SpawnResult } from '../../native/index.d.ts'
 import { TsboxError } from '../errors.ts';
 import { fileSystemOf } from './filesystems.ts';
 import { ImageStore } from './image-store.ts';
-import { encodeInitSpec, parseReport, type InitSpec } from './init-spec.ts';
+import { encodeInitSpec, parseReport, type InitReport, type InitSpec } from './init-spec.ts';
 import { errnoName, initPath, loadNative } from './native.ts';
 import { LinuxReader, type Scheduler } from './reader.ts';
 import { settingsFrom } from './settings.ts';
+
+export type { SpawnResult };
 
 export const EPERM = 1;
 export const ENOENT = 2;
@@ -262,31 +264,33 @@ export class Kernel extends LinuxReader {
     if (report.ok) {
       return new Map(Object.entries(report.fields));
     }
+    throw this.launchError(report);
+  }
+
+  /** The failure that native/init reported. */
+  launchError(report: InitReport & { readonly ok: false }): TsboxError {
     const name = report.errno > 0 ? errnoName(report.errno) : '';
     const what = report.step === '' ? 'the init process ended without a report' : report.step;
-    throw new TsboxError(
-      'TSB3002',
-      `${what}${report.path === '' ? '' : ` ${report.path}`}${name === '' ? '' : `: ${name}`}`,
-      {
-        syscall: report.step,
-        errno: report.errno,
-        errnoCode: name,
-        subject: report.path,
-        hint: launchHint(report.step, name, report.path, () => this.fileSystemAt(report.path)),
-      },
-    );
+    const path = report.path === '' ? '' : ` ${report.path}`;
+    return new TsboxError('TSB3002', `${what}${path}${name === '' ? '' : `: ${name}`}`, {
+      syscall: report.step,
+      errno: report.errno,
+      errnoCode: name,
+      subject: report.path,
+      hint: launchHint(report.step, name, report.path, () => this.fileSystemAt(report.path)),
+    });
   }
 
   private fileSystemAt(path: string): string {
     return fileSystemOf(path, String(this.readFiles(['/proc/self/mountinfo'])[0])) ?? 'an unknown file system';
   }
 
-  /** Runs a command in a container with our own stdio; resolves with its exit code. */
-  runInteractive(spec: InitSpec): Promise<SpawnResult> {
+  /** Runs a command in a container, or a container, with our own stdio; resolves with its exit code. */
+  runInteractive(spec: InitSpec, cgroup = ''): Promise<SpawnResult> {
     return this.native.spawn({
       init: initPath(),
       spec: encodeInitSpec(spec),
-      cgroup: '',
+      cgroup,
       stdio: 'inherit',
       timeoutMs: 0,
       wait: true,

@@ -23,6 +23,8 @@ export interface Loaded {
 }
 
 interface Loading {
+  /** Files that are nowhere but in memory, by name. */
+  readonly texts: ReadonlyMap<string, string>;
   readonly problems: TsboxError[];
   readonly files: string[];
   /** Real paths that were read; a file is merged once, where it is first named. */
@@ -42,10 +44,22 @@ interface Link {
 }
 
 /** Loads the files in order, later ones over earlier ones, an including file over what it includes. */
-export function loadFiles(names: readonly string[], problems: TsboxError[]): Loaded {
-  const loading: Loading = { problems, files: [], seen: new Set(), boundary: '', tree: undefined, partial: false };
+export function loadFiles(
+  names: readonly string[],
+  problems: TsboxError[],
+  texts: ReadonlyMap<string, string> = new Map(),
+): Loaded {
+  const loading: Loading = {
+    texts,
+    problems,
+    files: [],
+    seen: new Set(),
+    boundary: '',
+    tree: undefined,
+    partial: false,
+  };
   for (const name of names) {
-    const path = realPath(resolve(name), name, loading, undefined);
+    const path = texts.has(name) ? resolve(name) : realPath(resolve(name), name, loading, undefined);
     if (path !== undefined) {
       loading.boundary = dirname(path);
       loadOne(loading, { name, path, includedAt: undefined, parent: undefined });
@@ -105,7 +119,7 @@ function loadOne(loading: Loading, link: Link): void {
 
 function readSource(loading: Loading, link: Link): SourceFile | undefined {
   try {
-    const text = decode(readBytes(link.path, link.name), link.name);
+    const text = loading.texts.get(link.name) ?? decode(readBytes(link.path, link.name), link.name);
     const directory = dirname(link.includedAt === undefined ? resolve(link.name) : link.path);
     return sourceFile(link.name, link.path, directory, text);
   } catch (error) {

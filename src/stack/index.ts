@@ -23,6 +23,8 @@ export interface LoadOptions {
   /** Values from the command line, as text. */
   readonly variables?: Readonly<Record<string, string>>;
   readonly env: NodeJS.ProcessEnv;
+  /** Stacks that are nowhere but in memory, by the name they are given as a file. */
+  readonly texts?: ReadonlyMap<string, string>;
 }
 
 /**
@@ -34,7 +36,7 @@ export function loadStack(files: readonly string[], options: LoadOptions): Stack
   if (files.length === 0) {
     throw new TsboxErrors([new TsboxError('TSB2001', 'no stack file is given', { expected: '-f FILE' })]);
   }
-  const loaded = loadFiles(files, problems);
+  const loaded = loadFiles(files, problems, options.texts);
   if (loaded.tree === undefined) {
     throw new TsboxErrors(sorted(problems, loaded.files));
   }

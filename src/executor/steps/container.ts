@@ -30,6 +30,7 @@ import { launchFacts } from '../launch.ts';
 import { endOrphans, supervisorTitle } from '../orphans.ts';
 import { readRun } from '../run-state.ts';
 import { killAll, thawedAbove } from './cgroup.ts';
+import { startForeground } from './foreground.ts';
 import { prepareImage, specWithImage } from './image.ts';
 import { makeSupervisorsCgroup } from './namespace.ts';
 import { mailboxPath, tellSupervisor } from './mailbox.ts';
@@ -131,7 +132,10 @@ export async function startContainer(context: ExecutionContext, step: Of<'start'
   const description = superviseSpec(context, step.container, null);
   kernel.setXattr(primaryDirectory(context, path), SETTINGS_XATTR, description.process.settings ?? '');
   const timeout = START_TIMEOUT + hooksTimeout(spec.hooks, 'pre_start');
-  const fields = await launch(context, description, timeout);
+  const fields =
+    context.foreground === undefined
+      ? await launch(context, description, timeout)
+      : await startForeground(context, context.foreground, description, supervisorCgroup(context), path);
   const pid = Number(fields.get('pid') ?? 0);
   const links = kernel.readLinks(NAMESPACE_TYPES.map((t) => `/proc/${pid}/ns/${t}`));
   const [mountinfo, stat, limits, status] = kernel.readFiles([
