@@ -21,9 +21,11 @@ export function runFilter(filter: Uint8Array, data: SeccompData): number {
       view.getUint32(pc * 8 + 4, true),
     ];
     if (code === 0x20) a = memory.getUint32(k, true);
+    else if (code === 0x54) a = (a & k) >>> 0;
+    else if (code === 0x05) pc += k;
     else if (code === 0x06) return k;
     else {
-      const taken = { 0x15: a === k, 0x35: a >= k, 0x45: (a & k) !== 0 }[code];
+      const taken = { 0x15: a === k, 0x25: a > k, 0x35: a >= k, 0x45: (a & k) !== 0 }[code];
       if (taken === undefined) throw new Error(`opcode ${code.toString(16)} at ${pc}`);
       pc += taken ? jt : jf;
     }

@@ -1,0 +1,202 @@
+/**
+ * A profile as classic BPF (seccomp(2), Documentation/userspace-api/seccomp_filter.rst).
+ *
+ * Per architecture the number is found by a binary search. The rules of a call are tried in the order of the profile:
+ * the first whose conditions all hold decides, else the default action. Arguments are compared with all their 64 bits.
+ * Calls of an architecture that the profile does not list kill the process; those of the x32 ABI are answered ENOSYS.
+ */
+import { CALL_NUMBERS, type CallArch } from './call-numbers.ts';
+import type { CallRule, Condition, Profile } from './profile.ts';
+
+/** AUDIT_ARCH_* of linux/audit.h. */
+const AUDIT_ARCH: Readonly<Record<CallArch, number>> = { x86_64: 0xc000003e, x86: 0x40000003, aarch64: 0xc00000b7 };
+const OCI_NAMES: Readonly<Record<string, CallArch>> = { X86_64: 'x86_64', X86: 'x86', AARCH64: 'aarch64' };
+const [LD_W_ABS, AND, JA, JEQ, JGT, JGE, RET] = [0x20, 0x54, 0x05, 0x15, 0x25, 0x35, 0x06];
+const [NR, ARCH, ARGS] = [0, 4, 16];
+const [KILL_PROCESS, ENOSYS] = [0x80000000, 0x50026];
+const X32_BIT = 0x40000000;
+/** BPF_MAXINSNS. */
+const LONGEST = 4096;
+const FARTHEST = 255;
+
+interface Insn {
+  readonly code: number;
+  readonly k: number;
+  /** Instructions to skip when a comparison holds, and when not. */
+  readonly yes?: number;
+  readonly no?: number;
+}
+
+type Code = readonly Insn[];
+
+const ret = (k: number): Code => [{ code: RET, k }];
+const load = (k: number): Insn => ({ code: LD_W_ABS, k });
+
+/** A comparison that goes on with `then`, or skips it for what follows. */
+function when(code: number, k: number, then: Code): Code {
+  const far = then.length > FARTHEST;
+  return far
+    ? [{ code, k, yes: 1, no: 0 }, { code: JA, k: then.length }, ...then]
+    : [{ code, k, yes: 0, no: then.length }, ...then];
+}
+
+type Exit = 'ok' | 'fail' | null;
+interface Test {
+  readonly code: number;
+  readonly k: number;
+  readonly yes: Exit;
+  readonly no: Exit;
+}
+
+const HIGH = 32n;
+const LOW = 0xffff_ffffn;
+
+/** The high half decides, or leaves it to the low one. */
+function tests({ index, op, value, valueTwo }: Condition): Array<Insn | Test> {
+  const [high, low] = [Number(value >> HIGH), Number(value & LOW)];
+  const ldHigh = load(ARGS + 8 * index + 4);
+  const ldLow = load(ARGS + 8 * index);
+  const jump = (code: number, k: number, yes: Exit, no: Exit): Test => ({ code, k, yes, no });
+  switch (op) {
+    case 'EQ':
+      return [ldHigh, jump(JEQ, high, null, 'fail'), ldLow, jump(JEQ, low, 'ok', 'fail')];
+    case 'NE':
+      return [ldHigh, jump(JEQ, high, null, 'ok'), ldLow, jump(JEQ, low, 'fail', 'ok')];
+    case 'GT':
+    case 'GE':
+      return [
+        ldHigh,
+        jump(JGT, high, 'ok', null),
+        jump(JEQ, high, null, 'fail'),
+        ldLow,
+        jump(op === 'GT' ? JGT : JGE, low, 'ok', 'fail'),
+      ];
+    case 'LT':
+    case 'LE':
+      return [
+        ldHigh,
+        jump(JGT, high, 'fail', null),
+        jump(JEQ, high, null, 'ok'),
+        ldLow,
+        jump(op === 'LT' ? JGE : JGT, low, 'fail', 'ok'),
+      ];
+    case 'MASKED_EQ':
+      return [
+        ldHigh,
+        { code: AND, k: high },
+        jump(JEQ, Number(valueTwo >> HIGH), null, 'fail'),
+        ldLow,
+        { code: AND, k: low },
+        jump(JEQ, Number(valueTwo & LOW), 'ok', 'fail'),
+      ];
+  }
+}
+
+/** One rule: its answer where all conditions hold, else what follows. */
+function ruleCode({ args, action }: Pick<CallRule, 'args' | 'action'>): Code {
+  const parts = args.map(tests);
+  const length = parts.reduce((sum, p) => sum + p.length, 0) + 1;
+  const out: Insn[] = [];
+  let end = 0;
+  for (const part of parts) {
+    end += part.length;
+    for (const item of part) {
+      const here = out.length + 1;
+      if (!('yes' in item) || typeof item.yes === 'number' || item.yes === undefined) {
+        out.push(item as Insn);
+        continue;
+      }
+      const distance = (exit: Exit | number | undefined): number =>
+        exit === 'ok' ? end - here : exit === 'fail' ? length - here : 0;
+      out.push({ code: item.code, k: item.k, yes: distance(item.yes), no: distance(item.no) });
+    }
+  }
+  return [...out, { code: RET, k: action }];
+}
+
+/** What is done from one number up to the next span's. */
+interface Span {
+  readonly from: number;
+  readonly code: Code;
+  readonly key: string;
+}
+
+function search(spans: readonly Span[]): Code {
+  const middle = spans.length >> 1;
+  const pivot = spans[middle];
+  if (pivot === undefined || middle === 0) {
+    return spans[0]?.code ?? [];
+  }
+  return [...when(JGE, pivot.from, search(spans.slice(middle))), ...search(spans.slice(0, middle))];
+}
+
+/** Several conditions on one argument are alternatives, as the engines take them: none of them could hold all at once. */
+function alternatives(rule: CallRule): CallRule[] {
+  const once = new Set(rule.args.map((c) => c.index)).size === rule.args.length;
+  return once ? [rule] : rule.args.map((c) => ({ ...rule, args: [c] }));
+}
+
+function sectionFor(arch: CallArch, profile: Profile): Code {
+  const numbers = CALL_NUMBERS[arch];
+  const byCall = new Map<number, CallRule[]>();
+  for (const rule of profile.rules) {
+    for (const name of rule.names) {
+      // A name of a newer kernel or another architecture says nothing here.
+      const nr = numbers.get(name);
+      if (nr !== undefined) {
+        byCall.set(nr, [...(byCall.get(nr) ?? []), ...alternatives(rule)]);
+      }
+    }
+  }
+  const otherwise: Span = { from: 0, code: ret(profile.defaultAction), key: `ret ${profile.defaultAction}` };
+  const spans: Span[] = [];
+  const last = Math.max(-1, ...byCall.keys());
+  for (let nr = 0; nr <= last + 1; nr++) {
+    const span = spanOf(nr, byCall.get(nr), profile.defaultAction) ?? { ...otherwise, from: nr };
+    if (span.key !== spans.at(-1)?.key) {
+      spans.push(span);
+    }
+  }
+  if (arch === 'x86_64') {
+    spans.push({ from: X32_BIT, code: ret(ENOSYS), key: 'x32' });
+  }
+  return [load(NR), ...search(spans)];
+}
+
+function spanOf(nr: number, rules: readonly CallRule[] | undefined, defaultAction: number): Span | undefined {
+  if (rules === undefined) {
+    return undefined;
+  }
+  const first = rules.findIndex((r) => r.args.length === 0);
+  const tried = first < 0 ? rules : rules.slice(0, first);
+  const end = rules[first]?.action ?? defaultAction;
+  return tried.length === 0
+    ? { from: nr, code: ret(end), key: `ret ${end}` }
+    : { from: nr, code: [...tried.flatMap(ruleCode), ...ret(end)], key: `call ${nr}` };
+}
+
+/**
+ * struct sock_filter[].
+ * @throws RangeError when it is longer than the kernel takes
+ */
+export function compileProfile(profile: Profile, machine: 'x86_64' | 'aarch64'): Uint8Array {
+  const named = profile.architectures.flatMap((name) => OCI_NAMES[name] ?? []);
+  const arches = profile.architectures.length === 0 ? [machine] : [...new Set(named)];
+  const code = [
+    load(ARCH),
+    ...arches.flatMap((arch) => when(JEQ, AUDIT_ARCH[arch], sectionFor(arch, profile))),
+    ...ret(KILL_PROCESS),
+  ];
+  if (code.length > LONGEST) {
+    throw new RangeError(`the profile takes ${code.length} instructions, and the kernel takes ${LONGEST}`);
+  }
+  const bytes = new Uint8Array(code.length * 8);
+  const view = new DataView(bytes.buffer);
+  code.forEach((insn, i) => {
+    view.setUint16(i * 8, insn.code, true);
+    view.setUint8(i * 8 + 2, insn.yes ?? 0);
+    view.setUint8(i * 8 + 3, insn.no ?? 0);
+    view.setUint32(i * 8 + 4, insn.k, true);
+  });
+  return bytes;
+}
