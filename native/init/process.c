@@ -22,7 +22,7 @@ static int seccomp_install(const struct spec *spec) {
     const void *filter;
   } program = {(unsigned short)(spec->seccomp_size / 8), spec->seccomp};
   if (spec->seccomp_size == 0) return 0;
-  if (prctl(PR_SET_SECCOMP, 2 /* SECCOMP_MODE_FILTER */, &program, 0, 0) < 0) return fail("seccomp", "");
+  if (syscall(SYS_seccomp, 1 /* SECCOMP_SET_MODE_FILTER */, spec->seccomp_flags, &program) < 0) return fail("seccomp", "");
   return 0;
 }
 

@@ -167,6 +167,7 @@ static bool decode(struct spec *s, uint32_t tag, struct cursor p) {
       s->seccomp = p.at;
       s->seccomp_size = left(&p);
       return s->seccomp_size % 8 == 0 && s->seccomp_size / 8 <= 4096;
+    case REC_SECCOMP_FLAGS: return cursor_u32(&p, &s->seccomp_flags) && p.at == p.end;
     case REC_LOG:
       return cursor_str(&p, &s->log_path) && cursor_u64(&p, &s->log_max) && cursor_u32(&p, &s->log_files) && p.at == p.end;
     case REC_POLICY: return decode_policy(&p, &s->policy) && p.at == p.end;

@@ -55,6 +55,7 @@ enum record_tag {
   REC_DOMAINNAME,
   REC_SETTINGS = 30,
   REC_START,
+  REC_SECCOMP_FLAGS,
   REC_BLOB = 40,
   REC_MOUNTS_ROOT,
   /* Maps of an op that is idmapped by others than the container's. */
@@ -186,6 +187,7 @@ struct spec {
   const uint32_t *groups;
   const uint8_t *seccomp;
   size_t seccomp_size;
+  uint32_t seccomp_flags;
   const char *log_path;
   uint64_t log_max;
   uint32_t log_files;

@@ -4,12 +4,13 @@ import { NAMESPACE_TYPES, type ExecSpec, type JoinNamespace } from '../kernel/in
 import type { Kernel } from '../kernel/kernel.ts';
 import { parseStatus } from '../kernel/proc.ts';
 import { CAPABILITIES } from '../resources/container/capabilities.ts';
-import { seccompFilter } from '../resources/container/seccomp.ts';
+import { filterOf, takenFilter, type Filter } from '../resources/container/seccomp/use.ts';
 import { settingsFrom, settingsText } from '../resources/container/process/settings.ts';
 import { personalityNumber, START_DEFAULTS } from '../resources/container/process/start.ts';
+import { SECCOMP_XATTR } from '../resources/label.ts';
 import type { ScopeEntry } from '../resources/scope.ts';
 import { directoryIn } from '../resources/scope.ts';
-import { executionContext } from './context.ts';
+import { executionContext, primaryDirectory } from './context.ts';
 import { isFrozen } from './control.ts';
 import { ownSettings } from './launch.ts';
 import { JOIN_ORDER } from './launch.ts';
@@ -54,10 +55,10 @@ export function execSpec(kernel: Kernel, stack: string, entry: ScopeEntry, optio
     typeof applied['env'] === 'object' && !Array.isArray(applied['env'])
       ? (applied['env'] as Record<string, string>)
       : {};
-  const names = CAPABILITIES.filter((_, bit) => ((bounding >> BigInt(bit)) & 1n) === 1n);
   const workdir = options.workdir ?? (typeof applied['working_dir'] === 'string' ? applied['working_dir'] : '/');
   const ambient = account.uid === 0 ? 0n : bounding;
   const own = ownSettings({ kernel });
+  const filter = filterFrom(kernel, stack, entry, status.get('Seccomp') === '2', bounding);
   return {
     mode: 'exec',
     title: `tsbox: exec ${stack}/${entry.path}`,
@@ -96,17 +97,30 @@ export function execSpec(kernel: Kernel, stack: string, entry: ScopeEntry, optio
       settings: settingsText(settingsFrom(applied), own.scheduling, own.score),
       capabilities: { bounding, permitted: bounding, effective: bounding, inheritable: ambient, ambient },
       noNewPrivs: status.get('NoNewPrivs') === '1',
-      seccomp:
-        status.get('Seccomp') === '2'
-          ? seccompFilter({
-              profile: 'default',
-              arch: process.arch === 'arm64' ? 'aarch64' : 'x86_64',
-              capabilities: new Set<string>(names),
-            })
-          : new Uint8Array(0),
+      seccomp: filter.code,
+      seccompFlags: filter.flags,
     },
     tty: options.tty,
   };
+}
+
+/** The container's own filter: made from its capabilities, or that of its profile as kept beside its label. */
+function filterFrom(kernel: Kernel, stack: string, entry: ScopeEntry, filtered: boolean, bounding: bigint): Filter {
+  const arch = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
+  const applied = entry.label?.applied?.['seccomp'] ?? 'default';
+  if (typeof applied !== 'string' || !applied.startsWith('profile ')) {
+    const names = CAPABILITIES.filter((_, bit) => ((bounding >> BigInt(bit)) & 1n) === 1n);
+    return filterOf({ kind: filtered ? 'default' : 'unconfined' }, arch, new Set<string>(names));
+  }
+  const directory = primaryDirectory(executionContext(kernel, stack, undefined), entry.path);
+  const [kept] = kernel.getXattrs([directory], SECCOMP_XATTR);
+  const filter = typeof kept === 'string' ? takenFilter(kept) : undefined;
+  if (filter === undefined) {
+    throw new TsboxError('TSB2004', "the record of the container's system call filter is gone", {
+      hint: 'a process without it could do what the container may not; tsbox apply --replace container/NAME starts it anew',
+    });
+  }
+  return filter;
 }
 
 /** The account recorded at the start (ids as seen inside), or the one asked for. */

@@ -120,6 +120,8 @@ export interface ProcessSpec {
   readonly noNewPrivs: boolean;
   /** Classic BPF (struct sock_filter[]), empty for none. */
   readonly seccomp: Uint8Array;
+  /** SECCOMP_FILTER_FLAG_*; absent: none. */
+  readonly seccompFlags?: number;
   /** personality(2); absent: the caller's. */
   readonly personality?: number;
   /** A session keyring of its own. */
@@ -415,6 +417,7 @@ const TAG = {
   xattrs: 81,
   settings: 30,
   start: 31,
+  seccompFlags: 32,
   ...MOUNT_TAGS,
   hook: 82,
   hookState: 83,
@@ -684,6 +687,8 @@ function encodeProcess(w: Writer, p: ProcessSpec, settingsXattr = ''): void {
   const settings = p.settings ?? '';
   if (settings !== '' || settingsXattr !== '') w.record(TAG.settings, (r) => r.str(settingsXattr).str(settings));
   if (p.seccomp.length > 0) w.record(TAG.seccomp, (r) => r.raw(p.seccomp));
+  const flags = p.seccompFlags ?? 0;
+  if (flags !== 0) w.record(TAG.seccompFlags, (r) => r.u32(flags));
 }
 
 function encodeHooks(w: Writer, s: Omit<SuperviseSpec, 'mode'>): void {

@@ -15,6 +15,8 @@ export const PROBE_XATTR = 'trusted.tsbox.probe';
 export const HISTORY_XATTR = 'trusted.tsbox.history';
 /** What a container's process is given from outside at each start: settingsText in container/process/settings.ts. */
 export const SETTINGS_XATTR = 'trusted.tsbox.settings';
+/** The filter of a container with a profile of its own: keptFilter in container/seccomp/use.ts. */
+export const SECCOMP_XATTR = 'trusted.tsbox.seccomp';
 /** On the stack's directory, one per pinned namespace: NAMESPACE_XATTR + name. */
 export const NAMESPACE_XATTR = 'trusted.tsbox.ns.';
 /** On our root directory: v2 controllers that we switched on in the mount's root, to be switched off with the last stack. */

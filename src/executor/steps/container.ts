@@ -9,6 +9,7 @@ import { mountLines } from '../../resources/container/mounts/live.ts';
 import { leafName } from '../../resources/container/replica-names.ts';
 import { keptDirectory } from '../../resources/container/rootfs.ts';
 import type { ContainerSpec } from '../../resources/container/schema.ts';
+import { keptFilter } from '../../resources/container/seccomp/use.ts';
 import { isAlive } from '../../resources/processes.ts';
 import {
   HEALTH_XATTR,
@@ -16,6 +17,7 @@ import {
   POLICY_XATTR,
   PROBE_XATTR,
   RUN_XATTR,
+  SECCOMP_XATTR,
   SETTINGS_XATTR,
 } from '../../resources/label.ts';
 import { filtersOf, imageOf } from '../../resources/container/process/identity.ts';
@@ -131,6 +133,8 @@ export async function startContainer(context: ExecutionContext, step: Of<'start'
   kernel.setXattr(primaryDirectory(context, path), POLICY_XATTR, policyText(restartPolicy(spec)));
   const description = superviseSpec(context, step.container, null);
   kernel.setXattr(primaryDirectory(context, path), SETTINGS_XATTR, description.process.settings ?? '');
+  const { seccomp: code, seccompFlags: flags = 0 } = description.process;
+  kernel.setXattr(primaryDirectory(context, path), SECCOMP_XATTR, keptFilter(spec.seccomp, { code, flags }));
   const timeout = START_TIMEOUT + hooksTimeout(spec.hooks, 'pre_start');
   const fields =
     context.foreground === undefined

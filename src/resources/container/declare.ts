@@ -27,6 +27,7 @@ import { imageNotes, packedRoot, UNKNOWN } from './image.ts';
 import { MASKED_PATHS, READONLY_PATHS } from './paths.ts';
 import { leafName } from './replica-names.ts';
 import { rootfsText, rootLayers } from './rootfs.ts';
+import { declaredFilter } from './seccomp/use.ts';
 import type { ContainerSpec } from './schema.ts';
 
 export const PREFIX = 'container/';
@@ -157,7 +158,7 @@ export function declareContainer(
     user,
     capabilities: spec.capabilities,
     no_new_privs: String(spec.noNewPrivs),
-    seccomp: spec.seccomp,
+    seccomp: declaredFilter(spec.seccomp, address, stack, report),
     masked_paths: maskedPaths(spec),
     readonly_paths: readonlyPaths(spec),
     log: `max_size=${spec.log.maxSize} files=${spec.log.files}`,

@@ -24,7 +24,8 @@ import type { ContainerSpec } from './schema.ts';
 import { givenSets } from './process/sets.ts';
 import { personalityNumber } from './process/start.ts';
 import { settingsText } from './process/settings.ts';
-import { seccompFilter, type SeccompArch } from './seccomp.ts';
+import type { SeccompArch } from './seccomp.ts';
+import { filterOf, type Filter } from './seccomp/use.ts';
 
 /** What only the live system can say. */
 export interface LaunchFacts {
@@ -294,6 +295,7 @@ function privateDirectories(): RootOp[] {
 
 /** The process: command, account, privileges. */
 export function processSpec(spec: ContainerSpec, facts: Pick<LaunchFacts, 'account' | 'arch' | 'own'>): ProcessSpec {
+  const filter = filterFor(spec, facts.arch);
   const env = new Map<string, string>([['PATH', DEFAULT_PATH], ...Object.entries(spec.env)]);
   return {
     argv: spec.command,
@@ -305,21 +307,26 @@ export function processSpec(spec: ContainerSpec, facts: Pick<LaunchFacts, 'accou
     umask: parseInt(spec.start.umask, 8),
     capabilities: givenSets(spec.capabilitySets, facts.account.uid),
     noNewPrivs: spec.noNewPrivs,
-    seccomp: filterFor(spec, facts.arch),
+    seccomp: filter.code,
+    seccompFlags: filter.flags,
     personality: personalityNumber(spec.start.personality),
     keyring: spec.start.keyring === 'own',
     settings: settingsText(spec.settings, facts.own.scheduling, facts.own.score),
   };
 }
 
-const filters = new Map<string, Uint8Array>();
+const filters = new Map<string, Filter>();
 
-/** Few stacks have more than one combination of profile and capabilities. */
-function filterFor(spec: ContainerSpec, arch: SeccompArch): Uint8Array {
-  const key = [spec.seccomp, arch, ...spec.capabilities].join(' ');
-  let filter = filters.get(key);
-  if (filter === undefined) {
-    filter = seccompFilter({ profile: spec.seccomp, arch, capabilities: new Set<string>(spec.capabilities) });
+/** Few stacks have more than one combination of a built-in filter and capabilities. */
+export function filterFor(spec: ContainerSpec, arch: SeccompArch): Filter {
+  const { kind } = spec.seccomp;
+  const key = kind === 'default' || kind === 'unconfined' ? [kind, arch, ...spec.capabilities].join(' ') : '';
+  const known = filters.get(key);
+  if (known !== undefined) {
+    return known;
+  }
+  const filter = filterOf(spec.seccomp, arch, new Set<string>(spec.capabilities));
+  if (key !== '') {
     filters.set(key, filter);
   }
   return filter;

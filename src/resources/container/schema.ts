@@ -30,6 +30,7 @@ import { filesPart, filesShape, type FilesPart } from './files.ts';
 import { mountsPart, mountsShape, type MountsPart } from './mounts/schema.ts';
 import { DEFAULT_BACKOFF, restartSchema } from './restart.ts';
 import type { RestartWord } from './restart.ts';
+import { seccompSchema, seccompUse, type SeccompUse } from './seccomp/use.ts';
 import { sharedUse, shareSchema } from './share.ts';
 import { imageSchema, rootfsSchema, rootfsSpec, type RootfsSpec } from './rootfs.ts';
 import { userSchema } from './user.ts';
@@ -76,7 +77,7 @@ export interface ContainerSpec extends MountsPart, FilesPart {
   /** All five sets. */
   readonly capabilitySets: CapabilitySpec;
   readonly noNewPrivs: boolean;
-  readonly seccomp: 'default' | 'unconfined';
+  readonly seccomp: SeccompUse;
   /** 'default' stands for tsbox's own list. */
   readonly maskedPaths: readonly string[] | 'default';
   readonly readonlyPaths: readonly string[] | 'default';
@@ -148,7 +149,7 @@ const ownShape = {
   user: userSchema.optional(),
   capabilities: capabilitySetsSchema.optional(),
   no_new_privs: z.boolean().optional(),
-  seccomp: z.enum(['default', 'unconfined']).optional(),
+  seccomp: seccompSchema.optional(),
   masked_paths: pathsSchema.optional(),
   readonly_paths: pathsSchema.optional(),
   log: logSchema.optional(),
@@ -230,7 +231,7 @@ export function containerSpec(
     capabilities: input.capabilities?.bounding ?? [],
     capabilitySets: input.capabilities ?? { bounding: [], given: {} },
     noNewPrivs: input.no_new_privs ?? true,
-    seccomp: input.seccomp ?? 'default',
+    seccomp: seccompUse(input.seccomp, (path) => resolvePath(path, 'seccomp', 'profile')),
     maskedPaths: input.masked_paths ?? 'default',
     readonlyPaths: input.readonly_paths ?? 'default',
     log: { maxSize: input.log?.max_size ?? LOG_SIZE, files: input.log?.files ?? 3 },

@@ -1,9 +1,11 @@
 /**
  * A profile as classic BPF (seccomp(2), Documentation/userspace-api/seccomp_filter.rst).
  *
- * Per architecture the number is found by a binary search. The rules of a call are tried in the order of the profile:
- * the first whose conditions all hold decides, else the default action. Arguments are compared with all their 64 bits.
- * Calls of an architecture that the profile does not list kill the process; those of the x32 ABI are answered ENOSYS.
+ * Per architecture the number is found by a binary search. Overlapping rules mean what they mean to libseccomp's users:
+ * one with the default action says nothing, the first without conditions decides over any with, and of those the first
+ * whose conditions all hold; then the default action. Arguments are compared with all the bits they have. The machine's
+ * own architecture is always among the profile's; calls of one that is not kill the process, those of the x32 ABI are
+ * answered ENOSYS.
  */
 import { CALL_NUMBERS, type CallArch } from './call-numbers.ts';
 import type { CallRule, Condition, Profile } from './profile.ts';
@@ -136,15 +138,54 @@ function alternatives(rule: CallRule): CallRule[] {
   return once ? [rule] : rule.args.map((c) => ({ ...rule, args: [c] }));
 }
 
+/** Calls that 32-bit x86 also has as a number to socketcall(2) and ipc(2), from 1 on. */
+const MULTIPLEXED: Readonly<Record<'socketcall' | 'ipc', readonly string[]>> = {
+  socketcall: (
+    'socket bind connect listen accept getsockname getpeername socketpair send recv sendto recvfrom shutdown ' +
+    'setsockopt getsockopt sendmsg recvmsg accept4 recvmmsg sendmmsg'
+  ).split(' '),
+  ipc: 'semop semget semctl semtimedop - - - - - - msgsnd msgrcv msgget msgctl - - - - - - shmat shmdt shmget shmctl'.split(
+    ' ',
+  ),
+};
+const PERMITTING: readonly number[] = [0x7fff0000, 0x7ffc0000];
+
+/** The same rule for the other way to make the call. Its arguments are in memory there: conditions only ever forbid. */
+function multiplexed(name: string, rule: CallRule): Array<readonly [call: string, rule: CallRule]> {
+  if (rule.args.length > 0 && PERMITTING.includes(rule.action)) {
+    return [];
+  }
+  return (['socketcall', 'ipc'] as const).flatMap((call) => {
+    const number = MULTIPLEXED[call].indexOf(name) + 1;
+    // The upper half of ipc's number is a version.
+    const args = [
+      { index: 0, op: 'MASKED_EQ', value: call === 'ipc' ? 0xffffn : LOW, valueTwo: BigInt(number) },
+    ] as const;
+    return number === 0 ? [] : [[call, { ...rule, args }] as const];
+  });
+}
+
+/** Registers have 32 bits there, whatever the profile compares them with. */
+function narrowed(rule: CallRule): CallRule {
+  return { ...rule, args: rule.args.map((c) => ({ ...c, value: c.value & LOW, valueTwo: c.valueTwo & LOW })) };
+}
+
 function sectionFor(arch: CallArch, profile: Profile): Code {
   const numbers = CALL_NUMBERS[arch];
   const byCall = new Map<number, CallRule[]>();
-  for (const rule of profile.rules) {
+  const add = (name: string, rule: CallRule): void => {
+    // A name of a newer kernel or another architecture says nothing here.
+    const nr = numbers.get(name);
+    if (nr !== undefined) {
+      const own = arch === 'x86' ? narrowed(rule) : rule;
+      byCall.set(nr, [...(byCall.get(nr) ?? []), ...alternatives(own)]);
+    }
+  };
+  for (const rule of profile.rules.filter((r) => r.action !== profile.defaultAction)) {
     for (const name of rule.names) {
-      // A name of a newer kernel or another architecture says nothing here.
-      const nr = numbers.get(name);
-      if (nr !== undefined) {
-        byCall.set(nr, [...(byCall.get(nr) ?? []), ...alternatives(rule)]);
+      add(name, rule);
+      if (arch === 'x86') {
+        multiplexed(name, rule).forEach(([call, other]) => add(call, other));
       }
     }
   }
@@ -167,12 +208,10 @@ function spanOf(nr: number, rules: readonly CallRule[] | undefined, defaultActio
   if (rules === undefined) {
     return undefined;
   }
-  const first = rules.findIndex((r) => r.args.length === 0);
-  const tried = first < 0 ? rules : rules.slice(0, first);
-  const end = rules[first]?.action ?? defaultAction;
-  return tried.length === 0
-    ? { from: nr, code: ret(end), key: `ret ${end}` }
-    : { from: nr, code: [...tried.flatMap(ruleCode), ...ret(end)], key: `call ${nr}` };
+  const decided = rules.find((r) => r.args.length === 0)?.action;
+  return decided === undefined
+    ? { from: nr, code: [...rules.flatMap(ruleCode), ...ret(defaultAction)], key: `call ${nr}` }
+    : { from: nr, code: ret(decided), key: `ret ${decided}` };
 }
 
 /**
@@ -180,8 +219,7 @@ function spanOf(nr: number, rules: readonly CallRule[] | undefined, defaultActio
  * @throws RangeError when it is longer than the kernel takes
  */
 export function compileProfile(profile: Profile, machine: 'x86_64' | 'aarch64'): Uint8Array {
-  const named = profile.architectures.flatMap((name) => OCI_NAMES[name] ?? []);
-  const arches = profile.architectures.length === 0 ? [machine] : [...new Set(named)];
+  const arches = [...new Set([machine, ...profile.architectures.flatMap((name) => OCI_NAMES[name] ?? [])])];
   const code = [
     load(ARCH),
     ...arches.flatMap((arch) => when(JEQ, AUDIT_ARCH[arch], sectionFor(arch, profile))),

@@ -113,12 +113,22 @@ function action(input: unknown, errno: unknown, path: Path): number {
   return value + data;
 }
 
+/** What a double cannot hold is written as text. */
 function wide(input: unknown, path: Path): bigint {
   const value =
-    typeof input === 'number' && Number.isInteger(input) ? BigInt(input) : typeof input === 'bigint' ? input : -1n;
+    Number.isSafeInteger(input) || (typeof input === 'string' && /^\d{1,20}$/.test(input))
+      ? BigInt(input as number | string)
+      : -1n;
   return value >= 0n && value < 1n << 64n
     ? value
-    : wrong(`${show(input)} is not a value of an argument`, 'a whole number of 64 bits', path);
+    : wrong(
+        `${show(input)} is not a value of an argument`,
+        'a whole number of 64 bits',
+        path,
+        typeof input === 'number' && input > Number.MAX_SAFE_INTEGER
+          ? 'write one of more than 53 bits in quotes'
+          : undefined,
+      );
 }
 
 function condition(input: unknown, path: Path): Condition {
@@ -140,6 +150,20 @@ function condition(input: unknown, path: Path): Condition {
     value: wide(c['value'], [...path, 'value']),
     valueTwo: wide(c['valueTwo'] ?? 0, [...path, 'valueTwo']),
   };
+}
+
+/** Text or a number of so many digits that JSON.parse may round it. */
+const LONG_NUMBER = /("(?:[^"\\]|\\.)*")|\b(\d{16,})\b(?![.eE])/g;
+
+/** A profile in a JSON file. Throws ValueError. */
+export function parseProfileText(text: string): Profile {
+  let input: unknown;
+  try {
+    input = JSON.parse(text.replace(LONG_NUMBER, (_, word?: string, digits?: string) => word ?? `"${digits}"`));
+  } catch (error) {
+    wrong(`it is not JSON: ${(error as Error).message}`, 'an OCI profile', []);
+  }
+  return parseProfile(input);
 }
 
 /** Throws ValueError with the place inside the profile. */
