@@ -4,7 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compileProfile } from '../../src/resources/container/seccomp/compile.ts';
 import { CALL_NUMBERS } from '../../src/resources/container/seccomp/call-numbers.ts';
-import { parseProfile } from '../../src/resources/container/seccomp/profile.ts';
+import { parseProfile, parseProfileText } from '../../src/resources/container/seccomp/profile.ts';
 import { runFilter } from '../support/classic-bpf.ts';
 
 const seed = Number(process.env['FC_SEED'] ?? Date.now() % 2 ** 31);
@@ -81,7 +81,11 @@ function holds({ op, value, valueTwo }: Arg, arg: bigint): boolean {
   }
 }
 
-test('the first rule whose conditions hold decides, else the default action', () => {
+const LOW = 0xffff_ffffn;
+/** 32-bit x86 has 32 bits in a register. */
+const low = (a: Arg): Arg => ({ ...a, value: a.value & LOW, valueTwo: a.valueTwo & LOW });
+
+test('the first rule without conditions decides, then the first whose conditions hold, else the default action', () => {
   fc.assert(
     fc.property(
       fc.array(rule, { maxLength: 12 }),
@@ -99,10 +103,14 @@ test('the first rule whose conditions hold decides, else the default action', ()
         });
         const filter = compileProfile(profile, 'x86_64');
         const numbers = CALL_NUMBERS[arch === 'X86_64' ? 'x86_64' : arch === 'X86' ? 'x86' : 'aarch64'];
-        for (const { name, args } of calls) {
+        for (const { name, args: given } of calls) {
+          const args = given.map((a) => (arch === 'X86' ? a & LOW : a));
           const nr = numbers.get(name);
           if (nr === undefined) continue;
-          const found = rules.find((r) => r.names.includes(name) && r.args.every((a) => holds(a, args[a.index] ?? 0n)));
+          const own = rules.filter((r) => r.names.includes(name) && ANSWERS[r.action] !== ANSWERS[otherwise]);
+          const found =
+            own.find((r) => r.args.length === 0) ??
+            own.find((r) => r.args.every((a) => holds(arch === 'X86' ? low(a) : a, args[a.index] ?? 0n)));
           assert.is(
             runFilter(filter, { nr, arch: AUDIT[arch], args }) >>> 0,
             ANSWERS[found?.action ?? otherwise],
@@ -129,6 +137,35 @@ test('a profile of every call, each with conditions, keeps its jumps in reach', 
   }
   assert.is(runFilter(filter, { nr: 0, arch: AUDIT.X86 }) >>> 0, 0x80000000, 'not listed');
   assert.is(runFilter(filter, { nr: 0x40000000, arch: AUDIT.X86_64 }), 0x50026, 'x32');
+});
+
+test('what 32-bit x86 can call by another number too is answered the same there', () => {
+  const on = (syscalls: unknown[], nr: string, first: bigint, defaultAction: string): number =>
+    runFilter(compileProfile(parseProfile({ defaultAction, architectures: ['SCMP_ARCH_X86'], syscalls }), 'x86_64'), {
+      nr: CALL_NUMBERS.x86.get(nr) ?? -1,
+      arch: AUDIT.X86,
+      args: [first, 0n, 0n, 0n, 0n, 0n],
+    });
+  const [allow, errno] = [0x7fff0000, 0x50001];
+  const deny = [{ names: ['socket', 'shmget'], action: 'SCMP_ACT_ERRNO' }];
+  assert.is(on(deny, 'socketcall', 1n, 'SCMP_ACT_ALLOW'), errno);
+  assert.is(on(deny, 'socketcall', 2n, 'SCMP_ACT_ALLOW'), allow);
+  assert.is(on(deny, 'ipc', 0x10000n + 23n, 'SCMP_ACT_ALLOW'), errno);
+  assert.is(on(deny, 'ipc', 24n, 'SCMP_ACT_ALLOW'), allow);
+  const some = { names: ['socket'], args: [{ index: 0, value: 1, op: 'SCMP_CMP_EQ' }] };
+  assert.is(on([{ ...some, action: 'SCMP_ACT_ERRNO' }], 'socketcall', 1n, 'SCMP_ACT_ALLOW'), errno);
+  assert.is(on([{ ...some, action: 'SCMP_ACT_ALLOW' }], 'socketcall', 1n, 'SCMP_ACT_ERRNO'), errno);
+});
+
+test('numbers of 64 bits in a file keep all their digits', () => {
+  const text = (value: string): string =>
+    `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["read"],"comment":"\\"1234567890123456789",` +
+    `"action":"SCMP_ACT_ERRNO","args":[{"index":0,"op":"SCMP_CMP_EQ","value":${value}}]}]}`;
+  for (const value of ['18446744073709551615', '9007199254740993', '7']) {
+    assert.is(parseProfileText(text(value)).rules[0]?.args[0]?.value, BigInt(value));
+  }
+  assert.throws(() => parseProfileText(text('18446744073709551616')), /not a value of an argument/);
+  assert.throws(() => parseProfileText('{'), /not JSON/);
 });
 
 test.run();

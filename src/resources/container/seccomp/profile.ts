@@ -116,8 +116,8 @@ function action(input: unknown, errno: unknown, path: Path): number {
 /** What a double cannot hold is written as text. */
 function wide(input: unknown, path: Path): bigint {
   const value =
-    Number.isSafeInteger(input) || (typeof input === 'string' && /^\d{1,20}$/.test(input))
-      ? BigInt(input as number | string)
+    typeof input === 'bigint' || Number.isSafeInteger(input) || (typeof input === 'string' && /^\d{1,20}$/.test(input))
+      ? BigInt(input as bigint | number | string)
       : -1n;
   return value >= 0n && value < 1n << 64n
     ? value

@@ -4,7 +4,7 @@ import { TsboxError } from '../../../errors.ts';
 import { readContent } from '../../../kernel/reader.ts';
 import type { Stack } from '../../../stack/types.ts';
 import type { Problem } from '../../kind.ts';
-import { show, valueSchema, ValueError } from '../../values.ts';
+import { meant, show, valueSchema, ValueError } from '../../values.ts';
 import { seccompFilter, type SeccompArch } from '../seccomp.ts';
 import { compileProfile } from './compile.ts';
 import { parseProfile, parseProfileText, type Profile } from './profile.ts';
@@ -23,7 +23,11 @@ export const seccompSchema = valueSchema(
       return { kind: input };
     }
     if (typeof input !== 'object' || input === null || Array.isArray(input)) {
-      throw new ValueError(`'seccomp' cannot be ${show(input)}`, FORMS);
+      throw new ValueError(
+        `'seccomp' cannot be ${show(input)}`,
+        FORMS,
+        meant(String(input), ['default', 'unconfined']),
+      );
     }
     if (!('profile' in input)) {
       const profile = parseProfile(input);
