@@ -64,7 +64,10 @@ export function waitSteps(drafts: ReadonlyMap<Address, Draft>, stack: Stack | un
     for (const replica of rollout === undefined ? [] : [address, ...rollout.after]) {
       const name = replica.slice(PREFIX.length);
       const spec = stack?.containers.get(name);
-      steps.set(replica, readySteps(name, spec?.update ?? DEFAULT_UPDATE, spec?.healthcheck != null));
+      steps.set(
+        replica,
+        readySteps(name, spec?.update ?? DEFAULT_UPDATE, spec !== undefined && spec.healthcheck !== null),
+      );
     }
   }
   return steps;
