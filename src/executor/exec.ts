@@ -117,7 +117,7 @@ function filterFrom(kernel: Kernel, stack: string, entry: ScopeEntry, filtered: 
   const filter = typeof kept === 'string' ? takenFilter(kept) : undefined;
   if (filter === undefined) {
     throw new TsboxError('TSB2004', "the record of the container's system call filter is gone", {
-      hint: 'a process without it could do what the container may not; tsbox apply --replace container/NAME starts it anew',
+      hint: 'a process without it could do what the container may not; tsbox stop and then apply write it again',
     });
   }
   return filter;
