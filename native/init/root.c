@@ -335,8 +335,14 @@ static int null_cover(void) {
   int null = device_open("/dev/null", O_PATH, 'c', 1, 3);
   if (null < 0) return -1;
   int cover = mount_clone(null, "", false);
+  /* What the host mounts on its own /dev/null later must not appear on what is masked. */
+  bool failed = cover >= 0 && mount_change(cover, 0, MS_PRIVATE, false) < 0;
   int err = errno;
   close(null);
+  if (failed) {
+    close(cover);
+    cover = -1;
+  }
   return errno = err, cover;
 }
 

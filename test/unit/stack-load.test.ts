@@ -71,6 +71,7 @@ containers:
       readonly: false,
       upper: null,
       idmap: null,
+      pivot: true,
     });
     assert.equal(web?.command, ['/bin/sh', '-c', 'exec sleep $TIME']);
     assert.equal(web?.env, { MODE: '0644', ON: 'true', PI: '3.140', EMPTY: '' });

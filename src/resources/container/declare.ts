@@ -98,6 +98,25 @@ function existing(path: string, reader: KernelReader): string {
   return there ? path || '/' : existing(path.slice(0, path.lastIndexOf('/')), reader);
 }
 
+/** Says what is given up by a root that is entered by chroot. */
+function checkPivot(spec: ContainerSpec, stack: Stack, report: (problem: Problem) => void): void {
+  const { rootfs } = spec;
+  if (spec.namespaces.mnt.kind !== 'new' || rootfs.kind === 'host' || rootfs.pivot) {
+    return;
+  }
+  const address = containerAddress(spec.name);
+  const able = spec.capabilities.filter((c) => c === 'SYS_CHROOT' || c === 'SYS_ADMIN');
+  const who = able.length === 0 ? 'SYS_CHROOT or SYS_ADMIN would let it' : `${able.join(' and ')} lets it`;
+  report({
+    severity: 'warning',
+    error: new TsboxError(
+      'TSB1009',
+      `${address}: pivot: false leaves the host's root mounted beneath the container's: ${who} get out to it`,
+      { at: stack.locate(address, ['rootfs', 'pivot']), address, hint: 'leave pivot out where pivot_root works' },
+    ),
+  });
+}
+
 /** Whether the root of a container is idmapped; 'none' also where there is nothing to map. */
 export function rootMap(
   spec: ContainerSpec,
@@ -141,6 +160,7 @@ export function declareContainer(
   const user =
     'missing' in account ? '?' : `${account.uid}:${account.gid}${account.groups.map((g) => `,${g}`).join('')}`;
   checkOwners(spec, stack, reader, report);
+  checkPivot(spec, stack, report);
   checkSettings(spec.settings, reader, address, report, (field) => stack.locate(address, [field]));
   const policy = policyValues(policyText(restartPolicy(spec)));
   const hierarchies = reader.layout.hierarchies.map((h) => h.name);

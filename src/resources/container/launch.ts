@@ -177,7 +177,7 @@ function baseOps(spec: ContainerSpec, facts: LaunchFacts): RootOp[] {
       })),
     ];
   }
-  return [rootfsOp(spec.rootfs, facts.rootMapped)];
+  return [rootfsOp(spec.rootfs, facts.rootMapped), ...(spec.rootfs.pivot ? [] : [{ op: 'chroot' } as const])];
 }
 
 /** /proc of its pid namespace, /sys of its network namespace, and its own view of the cgroup tree. */

@@ -18,6 +18,8 @@ interface Layered {
   readonly upper: string | null;
   /** Shown with the ids of the container's user namespace; null leaves it to rootIsMapped. */
   readonly idmap: boolean | null;
+  /** false: entered by chroot(2), for a root that cannot be pivoted; the old one stays mounted beneath it. */
+  readonly pivot: boolean;
 }
 
 /** What the container sees as /. Means nothing when its mnt namespace is not a new one. */
@@ -91,6 +93,7 @@ const mapSchema = z
     upper: pathSchema.optional(),
     readonly: z.boolean().optional(),
     idmap: z.boolean().optional(),
+    pivot: z.boolean().optional(),
   })
   .superRefine((input, context) => {
     const issue = (path: string[], message: string, expected: string, at?: 'key'): void =>
@@ -132,6 +135,7 @@ export function rootfsSpec(
     readonly: input.readonly ?? false,
     upper: input.upper === undefined ? null : resolvePath(input.upper, 'upper'),
     idmap: input.idmap ?? null,
+    pivot: input.pivot ?? true,
   };
   if (Array.isArray(input.overlay)) {
     return { kind: 'overlay', dirs: input.overlay.map((dir) => resolvePath(dir, 'overlay')), ...layered };
@@ -183,6 +187,7 @@ export function rootfsText(rootfs: RootfsSpec): string {
     rootfs.kind === 'dir' && rootfs.overlay ? 'overlay' : '',
     rootfs.readonly ? 'read-only' : '',
     rootfs.upper === null ? '' : `writes kept in ${rootfs.upper}`,
+    rootfs.pivot ? '' : 'entered by chroot',
   ].filter((w) => w !== '');
   return `${sourceText(rootfs)}${how.length === 0 ? '' : ` (${how.join(', ')})`}`;
 }
