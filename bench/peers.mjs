@@ -41,6 +41,16 @@ function config(id) {
   };
 }
 
+/** A directory with a config.json and an empty rootfs/, and a file for standard input. */
+export function bundleFor(work, id) {
+  const directory = join(work, 'bundle');
+  mkdirSync(join(directory, 'rootfs'), { recursive: true });
+  writeFileSync(join(directory, 'config.json'), JSON.stringify(config(id)));
+  // A runtime with a user map gives its standard streams to the container's user: none of them may be a device.
+  writeFileSync(join(work, 'empty'), '');
+  return { directory };
+}
+
 /**
  * The peers, each with a function that starts `n` containers and returns the milliseconds that took; what was started
  * is removed outside the timing.
@@ -48,16 +58,12 @@ function config(id) {
  * @param id a word that names what is made
  */
 export function peers(work, id) {
-  const directory = join(work, 'bundle');
-  mkdirSync(join(directory, 'rootfs'), { recursive: true });
-  writeFileSync(join(directory, 'config.json'), JSON.stringify(config(id)));
+  const { directory } = bundleFor(work, id);
   // Where CAP_SYS_RESOURCE is missing, crun stops at setrlimit; this makes that call say yes.
   writeFileSync(
     join(work, 'yes.c'),
     'int setrlimit(int a, const void *b) { (void)a; (void)b; return 0; }\nint setrlimit64(int a, const void *b) { (void)a; (void)b; return 0; }\n',
   );
-  // A runtime with a user map gives its standard streams to the container's user: none of them may be a device.
-  writeFileSync(join(work, 'empty'), '');
   timed('cc', ['-shared', '-fPIC', '-o', join(work, 'yes.so'), join(work, 'yes.c')]);
   writeFileSync(join(work, 'crun-yes'), `#!/bin/sh\nLD_PRELOAD=${work}/yes.so exec crun "$@"\n`, { mode: 0o755 });
 

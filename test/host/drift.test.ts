@@ -158,11 +158,12 @@ const MUTATORS: Readonly<Record<string, Readonly<Record<string, Mutator | string
   namespace: {
     type: IMMUTABLE,
     pin: ({ box }) => void execFileSync('umount', ['-l', `${box.runDir}/${STACK}/ns/names`]),
-    keeper: () => {
-      const pids = execFileSync('pgrep', ['-f', `tsbox: ${STACK}/namespace procs`], { encoding: 'utf8' })
+    keeper: ({ box }) => {
+      const own = execFileSync('pgrep', ['-f', `tsbox: ${STACK}/namespace procs`], { encoding: 'utf8' })
         .trim()
-        .split('\n');
-      process.kill(Number(pids[0]), 'SIGKILL');
+        .split('\n')
+        .filter((pid) => readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(`${box.cgroupRoot}/`));
+      process.kill(Number(own[0]), 'SIGKILL');
     },
     hostname: ({ box }) => nsenterUts([`--uts=${box.runDir}/${STACK}/ns/names`], 'hostname', 'changed'),
     domainname: ({ box }) => nsenterUts([`--uts=${box.runDir}/${STACK}/ns/names`], 'domainname', 'changed.example'),
