@@ -65,7 +65,7 @@ test('stop goes against the dependencies, start along them; both change nothing 
     const log = readFileSync(`${box.runDir}/orders/logs/web.1.log`, 'utf8');
     assert.match(log, 'F got TERM\n', 'by its own signal');
     assert.is((await box.tsbox('stop', 'web[0]')).stdout, 'container/web[0]: was not running\n');
-    assert.match((await box.tsbox('plan')).stdout, /! container\/web\[0\] .*restarted/);
+    assert.match((await box.tsbox('plan')).stdout, /! container\/web\[0\.\.1\] .*restarted/);
 
     const started = await box.tsbox('start', 'web[1]');
     assert.is(started.code, 0, started.stderr);
