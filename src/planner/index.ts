@@ -20,6 +20,7 @@ import { orderChanges } from './order.ts';
 import { addRollouts, waitSteps } from './rollout.ts';
 import { splitFreezing } from './freezing.ts';
 import { selectTargets } from './targets.ts';
+import { keptWarnings, mountWarnings } from './warnings.ts';
 import type { Plan } from './plan.ts';
 
 export interface PlanOptions {
@@ -103,6 +104,8 @@ export async function makePlan(
       warnings: [
         ...problems.filter((p) => p.severity === 'warning').map((p) => p.error.message),
         ...evacuation(reader, needed),
+        ...mountWarnings(withSteps.values()),
+        ...(wanted === undefined || options.volumes === true ? [] : keptWarnings(observed.values(), declared)),
         ...(asksForProtection(declared.values()) ? protectionWarnings(reader, name) : []),
       ],
       unreadable: [

@@ -1,0 +1,32 @@
+/** What a plan says beside its changes: contents that go with a mount, and volumes that the file no longer names. */
+import type { Address, Declared, Observed } from '../resources/kind.ts';
+import { entriesOf } from '../resources/container/mounts/live.ts';
+import { isBelow } from '../resources/container/mounts/schema.ts';
+import type { Step } from '../resources/step.ts';
+import type { Draft } from './cascade.ts';
+
+/** Targets whose tmpfs gives its place to another mount while the container goes on. */
+function emptied(draft: Draft & { readonly steps: readonly Step[] }): string[] {
+  const change = draft.attributes.find((c) => c.name === 'mounts');
+  const made = draft.steps.flatMap((s) => (s.op === 'mounts' ? s.edits : [])).filter((e) => e.do === 'make');
+  const [before, after] = [entriesOf(change?.before), entriesOf(change?.after)];
+  return Object.keys(after)
+    .filter((target) => before[target]?.startsWith('tmpfs ') === true && before[target] !== after[target])
+    .filter((target) => made.some((e) => isBelow(target, e.target)));
+}
+
+export function mountWarnings(drafts: Iterable<Draft & { readonly steps: readonly Step[] }>): string[] {
+  return [...drafts].flatMap((d) =>
+    emptied(d).map((target) => `${d.address}: the tmpfs on ${target} is made anew: what is in it is lost`),
+  );
+}
+
+/** Volumes that outlive their place in the file. */
+export function keptWarnings(observed: Iterable<Observed>, declared: ReadonlyMap<Address, Declared>): string[] {
+  return [...observed]
+    .filter((o) => o.kept === true && o.exists && !declared.has(o.address))
+    .map(
+      (o) =>
+        `${o.address} is not in the file any more and is kept in ${o.facts['path'] ?? ''}: destroy --volumes removes it`,
+    );
+}
