@@ -26,7 +26,7 @@ test('the defaults of a container', () => {
       db?.cgroup,
       db?.devices,
     ],
-    ['/', true, 'default', 'default', 15, 10_000, null, null],
+    ['/', true, { kind: 'default' }, 'default', 15, 10_000, null, null],
   );
   const kinds = Object.entries(db?.namespaces ?? {}).map(([type, use]) => `${type}=${use.kind}`);
   assert.equal(kinds, ['user=host', 'mnt=new', 'pid=new', 'net=new', 'ipc=new', 'uts=new', 'cgroup=new', 'time=host']);

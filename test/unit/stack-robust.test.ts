@@ -8,7 +8,7 @@ import { loadStack, renderErrors } from '../../src/stack/index.ts';
 import { errorsOf, load, stack, withFiles } from '../support/stacks.ts';
 
 /** Generous: what is guarded against takes minutes or ends the process. */
-const SOON = Number(process.env['SOON_MS'] ?? 5000);
+const SOON = Number(process.env['SOON_MS'] ?? 30_000);
 
 function first(text: string | Uint8Array): TsboxError {
   const begin = performance.now();
