@@ -36,7 +36,7 @@ const taken = new Set(
   ),
 );
 const suites = argv.filter((a, i) => !a.startsWith('--') && !taken.has(i));
-const LIMIT = Number(process.env.TSBOX_GUEST_TIMEOUT ?? 2400) * 1000;
+const LIMIT = Number(process.env.TSBOX_GUEST_TIMEOUT ?? 3000) * 1000;
 // A scratch disk for io limits, loop devices, and what tests of networks need.
 const MODULES = [
   'virtio_pci',

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const built = process.env.TSBOX_TEST_DIR ?? join(root, 'build', 'test');
-const TIMEOUT = Number(process.env.TSBOX_TEST_TIMEOUT ?? 240) * 1000;
+const TIMEOUT = Number(process.env.TSBOX_TEST_TIMEOUT ?? 480) * 1000;
 /** Suites whose files touch nothing outside their process. */
 const PURE = new Set(['unit', 'property']);
 
@@ -26,7 +26,7 @@ const GUESTS = 2;
 /** Rough seconds in a guest of the files that take long there, to share them out evenly; the others count as 25. */
 const SECONDS = {
   'host/checkpoint.test.mjs': 300,
-  'host/drift.test.mjs': 270,
+  'host/drift.test.mjs': 350,
   'host/purity.test.mjs': 200,
   'host/effects.test.mjs': 140,
   'host/traps-cgroup.test.mjs': 110,
