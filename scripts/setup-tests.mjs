@@ -15,6 +15,7 @@ const wanted = [
   ['criu', () => has('criu')],
   ['iptables', () => has('iptables')],
   ['iproute2', () => has('ip')],
+  ['runc', () => has('runc')],
   ['zstd', () => has('zstd')],
   ['skopeo', () => has('skopeo')],
   ['docker-registry', () => has('docker-registry')],
