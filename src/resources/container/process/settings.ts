@@ -254,5 +254,7 @@ export function asMap(value: Value | undefined): Readonly<Record<string, string>
 function liveAffinity(found: readonly number[], cpus: EffectiveCpus, applied: Value | undefined): string {
   const live = cpuText(found);
   const wanted = typeof applied === 'string' ? applied : 'all';
-  return live === cpus.within(wanted) ? wanted : live;
+  // More than the cpuset allows: the process is outside of it, which its placement tells.
+  const unbound = wanted === 'all' && cpuNumbers(cpus.within('all')).every((cpu) => found.includes(cpu));
+  return unbound || live === cpus.within(wanted) ? wanted : live;
 }
