@@ -100,9 +100,9 @@ static int by_mount(const struct layers *l) {
 }
 
 /* The root directory of an overlay has the owner and mode of its upper directory. */
-static int like_lower(const char *upper, const char *lower) {
+static int like_lower(const char *upper, const char *place, const char *lower) {
   struct stat st;
-  if (stat(lower, &st) < 0) return fail("root-overlay", lower);
+  if (stat(place, &st) < 0) return fail("root-overlay", lower);
   if (chown(upper, st.st_uid, st.st_gid) < 0 || chmod(upper, st.st_mode & 07777) < 0) return fail("root-overlay", upper);
   return 0;
 }
@@ -143,7 +143,7 @@ static int build(const struct root_op *op, int userns) {
   }
   /* An upper directory that is kept is there already, except at its first use. */
   if (mkdir(l.upper, 0755) == 0) {
-    if (like_lower(l.upper, short_name(0, first, sizeof first)) < 0) return -1;
+    if (like_lower(l.upper, short_name(0, first, sizeof first), lower) < 0) return -1;
   } else if (errno != EEXIST) return fail("root-overlay", l.upper);
   if (mkdir(l.work, 0700) < 0 && errno != EEXIST) return fail("root-overlay", l.work);
   int fd = by_parameters(&l);
