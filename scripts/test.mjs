@@ -53,8 +53,10 @@ function runFile(file) {
     let late = false;
     const timer = setTimeout(() => {
       late = true;
-      // The whole group: what a test started goes with it.
+      // The whole group: what a test started goes with it. A container that is left may hold our pipes open.
       process.kill(-child.pid, 'SIGKILL');
+      child.stdout.destroy();
+      child.stderr.destroy();
     }, TIMEOUT);
     child.on('close', (code, signal) => {
       clearTimeout(timer);
@@ -154,7 +156,7 @@ async function runSuite(suite, own) {
   await Promise.all(Array.from({ length: PURE.has(suite) ? 2 : 1 }, worker));
 }
 
-const wanted = suites.length > 0 ? suites : ['unit', 'property', 'host', 'hybrid', 'container', 'faults'];
+const wanted = suites.length > 0 ? suites : ['unit', 'property', 'host', 'hybrid', 'container', 'engine', 'faults'];
 const own = shardOf(wanted.flatMap(filesOf));
 for (const suite of wanted) {
   await runSuite(suite, own);
