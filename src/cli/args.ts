@@ -59,6 +59,7 @@ const OPTIONS = {
   seccomp: { type: 'string' },
   rm: { type: 'boolean' },
   detach: { type: 'boolean', short: 'd' },
+  'dry-run': { type: 'boolean' },
 } as const;
 
 export type OptionName = keyof typeof OPTIONS;

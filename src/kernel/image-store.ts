@@ -76,6 +76,27 @@ export class ImageStore {
     this.#shared ??= await this.#lock(`${this.#stateDir}/layers`, true, 60_000);
   }
 
+  /**
+   * Does something while nobody uses the store.
+   * @throws TsboxError TSB3004 while an apply does
+   */
+  async alone<T>(timeoutMs: number, work: () => Promise<T>): Promise<T> {
+    for (const path of [this.#stateDir, `${this.#stateDir}/layers`, `${this.#stateDir}/images`]) {
+      privateDirectory(path);
+    }
+    const lock = await this.#lock(`${this.#stateDir}/layers`, false, timeoutMs);
+    try {
+      return await work();
+    } finally {
+      this.#native.close(lock);
+    }
+  }
+
+  /** Takes lines out of the index. */
+  async forget(gone: (image: StoredImage) => boolean): Promise<void> {
+    await this.#change((all) => all.filter((i) => !gone(i)));
+  }
+
   unpack(source: LayerSource, lowers: readonly string[]): Promise<Unpacked | undefined> {
     return unpackLayer(this.#native, this.#stateDir, source, lowers);
   }

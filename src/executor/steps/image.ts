@@ -64,7 +64,8 @@ export async function prepareImage(
     const { reference, platform } = rootfs.use;
     const saved = reference.transport === 'docker-archive';
     const mediaType = `application/vnd.oci.image.${saved ? 'config' : 'manifest'}.v1+json`;
-    const size = found.documents.get(found.digest)?.length ?? 0;
+    // The line of a saved image leads to its configuration, which says nothing of sizes: all of it is told here.
+    const size = saved ? found.size : (found.documents.get(found.digest)?.length ?? 0);
     await kernel.images.record(
       storedName(reference, platform),
       { mediaType, digest: found.digest, size },

@@ -104,3 +104,27 @@ export function readSaved(files: ImageFiles): z.output<typeof savedSchema> {
 export function savedFile(files: ImageFiles, name: string): Buffer {
   return fileOf(files, name);
 }
+
+/** What an image of a store consists of, by its manifest or, for one of `docker save`, its configuration. */
+export interface ImageParts {
+  /** Bytes of all of it as packed; null where only the configuration is known. */
+  readonly size: number | null;
+  readonly diffIds: readonly string[];
+  /** Digests of what it leads to. */
+  readonly blobs: readonly string[];
+}
+
+export function imageParts(files: ImageFiles, digest: string): ImageParts {
+  const bytes = fileOf(files, blobName(digest));
+  const what = `${files.where}: ${digest}`;
+  const { rootfs } = parsed(z.object({ rootfs: z.unknown().optional() }), bytes, what);
+  if (rootfs !== undefined) {
+    return { size: null, diffIds: readConfig(bytes, what).rootfs.diff_ids, blobs: [] };
+  }
+  const { config, layers } = parsed(manifestSchema, bytes, what);
+  return {
+    size: [config, ...layers].reduce((sum, part) => sum + part.size, bytes.length),
+    diffIds: readConfig(verifiedBlob(files, config), what).rootfs.diff_ids,
+    blobs: [config, ...layers].map((part) => part.digest),
+  };
+}

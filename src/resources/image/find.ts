@@ -29,7 +29,8 @@ export interface FoundImage {
   readonly documents: ReadonlyMap<string, Buffer>;
 }
 
-const REF_NAME = 'org.opencontainers.image.ref.name';
+/** Annotation of an index's line: the name of what it leads to. */
+export const REF_NAME = 'org.opencontainers.image.ref.name';
 const INDEX = /(image\.index\.v1|manifest\.list\.v2)\+json$/;
 const LAYER =
   /^application\/vnd\.(oci\.image\.layer\.(nondistributable\.)?v1\.tar(\+gzip|\+zstd)?|docker\.image\.rootfs\.(foreign\.)?diff\.tar(\.gzip|\.zstd)?)$/;
@@ -206,6 +207,12 @@ function savedImage(files: ImageFiles, { tag }: ImageReference): FoundImage {
   });
   const size = layers.reduce((sum, l) => sum + (l.range?.size ?? 0), bytes.length);
   return { digest, config, layers, size, documents: new Map([[digest, bytes]]) };
+}
+
+/** Names of an image's unpacked layers, the lowest first. */
+export function chainKeys(diffIds: readonly string[]): string[] {
+  let chain: string | null = null;
+  return diffIds.map((diffId) => hex((chain = chained(chain, diffId))));
 }
 
 /** config.md, "Layer ChainID". */
