@@ -36,6 +36,13 @@ const taken = new Set(
   ),
 );
 const suites = argv.filter((a, i) => !a.startsWith('--') && !taken.has(i));
+const unknown = argv.find(
+  (a) => a.startsWith('--') && !['--prepare', '--layout', '--command', '--filter', '--shard'].includes(a),
+);
+if (unknown !== undefined) {
+  console.error(`${unknown}: not an option; the head of this script lists them`);
+  process.exit(1);
+}
 const LIMIT = Number(process.env.TSBOX_GUEST_TIMEOUT ?? 3000) * 1000;
 // A scratch disk for io limits, loop devices, and what tests of networks need.
 const MODULES = [
@@ -221,11 +228,11 @@ const endAll = () => {
   }
   rmSync(work, { recursive: true, force: true });
 };
-for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.on(signal, () => {
-    endAll();
-    process.exit(1);
-  });
+// Also when nobody reads what is printed any more: a guest outlives nobody.
+process.on('exit', endAll);
+process.stdout.on('error', () => process.exit(1));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => process.exit(1));
 }
 
 async function boot() {
@@ -328,7 +335,7 @@ try {
   } else {
     code = await boot();
   }
-} finally {
-  endAll();
+} catch (error) {
+  console.error(error);
 }
 process.exit(code);

@@ -27,7 +27,6 @@ const GUESTS = 2;
 const SECONDS = {
   'host/checkpoint.test.mjs': 300,
   'host/drift.test.mjs': 350,
-  'host/purity.test.mjs': 200,
   'host/effects.test.mjs': 140,
   'host/traps-cgroup.test.mjs': 110,
   'faults/kill.test.mjs': 150,

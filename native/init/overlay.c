@@ -68,11 +68,23 @@ static int by_parameters(const struct layers *l) {
   return mount;
 }
 
-/* In a value a comma ends the option. */
+/* In a value a comma ends the option, and a colon a lower directory. */
 static void escaped(struct text *t, const char *path) {
   for (; *path; path++) {
-    if (*path == ',' || *path == '\\') text_str(t, "\\");
+    if (*path == ',' || *path == ':' || *path == '\\') text_str(t, "\\");
     text_bytes(t, path, 1);
+  }
+}
+
+/* What /proc/PID/mountinfo shows of the layers: their own paths, unless they are idmapped copies or too long. */
+static void lower_option(struct text *t, const struct layers *l, bool own) {
+  struct cursor lowers = l->op->list;
+  const char *lower;
+  text_str(t, "lowerdir=");
+  for (uint32_t i = 0; i < l->op->nlist && cursor_str(&lowers, &lower); i++) {
+    if (i > 0) text_str(t, ":");
+    if (own) escaped(t, lower);
+    else text_num(t, i);
   }
 }
 
@@ -83,10 +95,11 @@ static void escaped(struct text *t, const char *path) {
 static int by_mount(const struct layers *l) {
   char options[4096];
   struct text t = text_into(options, sizeof options);
-  text_str(&t, "lowerdir=");
-  for (uint32_t i = 0; i < l->op->nlist; i++) {
-    if (i > 0) text_str(&t, ":");
-    text_num(&t, i);
+  lower_option(&t, l, !l->mapped);
+  /* Room for the upper and the work directory. */
+  if (t.end - t.at < 2 * 1024) {
+    t = text_into(options, sizeof options);
+    lower_option(&t, l, false);
   }
   text_str(&t, ",upperdir=");
   escaped(&t, l->upper);

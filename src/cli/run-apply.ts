@@ -167,7 +167,7 @@ async function verify(
   again: () => Promise<Plan>,
   stack: Stack | undefined,
 ): Promise<number> {
-  const { isConverged } = await import('../planner/plan.ts');
+  const { hasEnded, isConverged } = await import('../planner/plan.ts');
   const after = await again();
   if (!isConverged(after)) {
     const { renderPlan } = await import('../report/plan-text.ts');
@@ -184,6 +184,12 @@ async function verify(
     return EXIT.partial;
   }
   const json = args.flags.json === true;
+  for (const { address, attributes } of after.changes.filter(hasEnded)) {
+    const state = attributes.find((a) => a.name === 'state');
+    if (state !== undefined) {
+      err(`warning: ${address} was started and has ended by itself: ${String(state.before)}\n`);
+    }
+  }
   if (!settings.destroy && !json && args.flags.quiet !== true) {
     const attributes = plan.changes.reduce((n, c) => n + c.attributes.length, 0);
     out(

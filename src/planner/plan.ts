@@ -98,15 +98,24 @@ export function isRelease(change: PlannedChange): boolean {
   return change.action === 'delete' && change.facts['adopted'] !== undefined;
 }
 
-/** True when nothing differs but what a container has become by itself since: its health is not an apply's to vouch for. */
-export function isConverged(plan: Plan): boolean {
-  return plan.changes.every(
-    (c) =>
-      c.action === 'no-op' ||
-      (c.action === 'restart' &&
-        c.extras.length + c.reasons.length === 0 &&
-        c.attributes.every((a) => a.name === 'health')),
+/** Attributes that a container changes by itself after its start: an apply starts it and does not vouch for its course. */
+const OWN_COURSE: ReadonlySet<string> = new Set(['health', 'state']);
+
+/** What a container has come to by itself: no apply is at fault, the next plan starts it again. */
+export function hasEnded(change: PlannedChange): boolean {
+  return (
+    change.action === 'restart' &&
+    change.extras.length + change.reasons.length === 0 &&
+    change.attributes.length > 0 &&
+    change.attributes.every(
+      (a) => OWN_COURSE.has(a.name) && (a.name === 'health' || /^(exited|killed)/.test(String(a.before))),
+    )
   );
+}
+
+/** True when nothing differs but what containers have come to by themselves since. */
+export function isConverged(plan: Plan): boolean {
+  return plan.changes.every((c) => c.action === 'no-op' || hasEnded(c));
 }
 
 /** True when applying would change nothing in the kernel. */

@@ -46,7 +46,9 @@ containers:
   failing: { command: [sh, -c, "exit 3"], restart: { policy: on-failure, max: 2, backoff: 50ms } }
 `,
     );
-    assert.is((await box.tsbox('apply', '-f', file, '--auto-approve')).code, 0);
+    // However slow the machine: that failing has given up before everything is read back is a warning, no failed apply.
+    const applied = await box.tsbox('apply', '-f', file, '--auto-approve');
+    assert.is(applied.code, 0, applied.stderr);
     const rows = async (): Promise<Map<string, Row>> => {
       const { stdout } = await box.tsbox('ps', '--json', '--stack', 'course');
       return new Map((JSON.parse(stdout) as Row[]).map((r) => [r.name, r]));
@@ -79,6 +81,30 @@ containers:
     assert.match(plan.stdout, 'Plan: 0 to add, 1 to change, 0 to destroy.');
     process.kill(all.get('ro')?.pid ?? 0, 'SIGKILL');
     await until('another run of ro', (m) => m.get('ro')?.state === 'running' && m.get('ro')?.restarts === 1);
+    assert.is((await box.tsbox('destroy', '-f', file, '--auto-approve')).code, 0);
+  } finally {
+    await box.cleanup();
+  }
+  assertNoLeaks(before, await snapshot());
+});
+
+test('what ends by itself before everything is read back is told, and the apply is no failure', async () => {
+  const before = await snapshot();
+  const box = await sandbox('ended');
+  try {
+    const file = box.write(
+      'stack.yaml',
+      `tsbox: 1
+name: ended
+containers:
+  failing: { command: [sh, -c, "exit 3"], restart: no }
+  after: { command: [sleep, "1000"], depends_on: { failing: started }, hooks: { post_start: [{ command: [sleep, "0.5"] }] } }
+`,
+    );
+    const applied = await box.tsbox('apply', '-f', file, '--auto-approve');
+    assert.is(applied.code, 0, applied.stderr);
+    assert.match(applied.stderr, 'warning: container/failing was started and has ended by itself: exited 3');
+    assert.is((await box.tsbox('plan', '-f', file, '--detailed-exitcode')).code, 2, 'the next plan shows it');
     assert.is((await box.tsbox('destroy', '-f', file, '--auto-approve')).code, 0);
   } finally {
     await box.cleanup();

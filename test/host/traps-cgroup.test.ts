@@ -1,7 +1,7 @@
 /**
  * The known traps of cgroups, freezing and limits, each as a test that fails where it is not minded. Those of devices are
  * in devices*.test.ts, of conversions and read-back in drift-knobs.test.ts, of adoption in adopt.test.ts, of the order
- * under a frozen parent in change.test.ts, of thawing below one in control.test.ts, of a plan that writes in purity.test.ts.
+ * under a frozen parent in change.test.ts, of thawing below one in control.test.ts, of a plan that writes in engine/purity.test.ts.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
