@@ -105,7 +105,8 @@ async function main(argv: readonly string[]): Promise<number> {
     return await command.run(args);
   } catch (error) {
     await printError(error);
-    return (error as { code?: string }).code === 'TSB3004' ? EXIT.locked : EXIT.error;
+    const { code } = error as { code?: string };
+    return code === 'TSB3004' ? EXIT.locked : code === 'TSB3012' ? EXIT.refused : EXIT.error;
   }
 }
 

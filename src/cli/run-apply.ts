@@ -10,6 +10,7 @@ import { confirm } from './confirm.ts';
 import { EXIT } from './exit.ts';
 import { out, err, paletteFor, printError } from './output.ts';
 import { startProgress } from './progress.ts';
+import { printRefused } from './refused.ts';
 import { printWarnings, requirePrivileges } from './session.ts';
 import { VERSION } from './version.ts';
 
@@ -68,7 +69,7 @@ async function applyLocked(
   context: Parameters<typeof import('../executor/index.ts').applyPlan>[0],
   again: () => Promise<Plan>,
 ): Promise<number> {
-  const { isEmpty } = await import('../planner/plan.ts');
+  const { hasWork, isEmpty } = await import('../planner/plan.ts');
   const { applyPlan } = await import('../executor/index.ts');
   const json = args.flags.json === true;
   const quiet = args.flags.quiet === true;
@@ -93,6 +94,9 @@ async function applyLocked(
   } else if (json) {
     const { renderPlanJson } = await import('../report/plan-json.ts');
     out(renderPlanJson(plan, VERSION));
+  }
+  if (!hasWork(plan)) {
+    return printRefused(plan);
   }
   if (args.flags['auto-approve'] !== true && !(await confirm(what))) {
     err('Not approved: nothing was changed.\n');
@@ -196,7 +200,9 @@ async function verify(
       `Verified: read back ${after.changes.length} ${after.changes.length === 1 ? 'resource' : 'resources'}, ${attributes} changed attributes as declared.\n`,
     );
   }
-  return settings.destroy ? EXIT.ok : printOutputs(args, stack, again, json, after);
+  const refused = await printRefused(plan);
+  const code = settings.destroy ? EXIT.ok : await printOutputs(args, stack, again, json, after);
+  return refused === EXIT.ok ? code : refused;
 }
 
 /** Outputs, with references to live values filled in. */

@@ -1,5 +1,7 @@
 /** The plan as a line-delimited event stream, in the shape of Terraform's machine-readable UI. */
+import { summaryLine } from './plan-text.ts';
 import { driftCount, summarise, type Action, type Plan, type PlannedChange } from '../planner/plan.ts';
+import type { AttributeChange } from '../resources/kind.ts';
 import { containerOf, parseReplica } from '../resources/container/replica-names.ts';
 
 /** The version of that stream's format. */
@@ -51,21 +53,29 @@ export function changeJson(change: PlannedChange): Record<string, unknown> {
         ? {}
         : { rolling: { at_once: change.rollout.atOnce, on_failure: change.rollout.onFailure } }),
       reasons: change.reasons,
+      ...(change.actionReason === undefined ? {} : { action_reason: change.actionReason }),
+      ...(change.blocked === undefined ? {} : { blocked: { by: change.blocked.by, message: change.blocked.message } }),
+      ...(change.ignored === undefined ? {} : { ignored: change.ignored.map(attributeJson) }),
+      ...(change.movedFrom === undefined ? {} : { moved_from: change.movedFrom }),
       facts: change.facts,
-      attributes: change.attributes.map((a) => ({
-        name: a.name,
-        before: a.before ?? null,
-        after: a.after ?? null,
-        last_applied: a.applied ?? null,
-        cause: a.cause,
-        mode: a.mode,
-        reason: a.reason ?? null,
-        risk: a.risk ?? null,
-      })),
+      attributes: change.attributes.map(attributeJson),
       unmanaged: change.extras.map((e) => ({ what: e.what, text: e.text })),
       unreadable: change.unreadable,
       at: change.at ?? null,
     },
+  };
+}
+
+function attributeJson(a: AttributeChange): Record<string, unknown> {
+  return {
+    name: a.name,
+    before: a.before ?? null,
+    after: a.after ?? null,
+    last_applied: a.applied ?? null,
+    cause: a.cause,
+    mode: a.mode,
+    reason: a.reason ?? null,
+    risk: a.risk ?? null,
   };
 }
 
@@ -76,14 +86,21 @@ export function renderPlanJson(plan: Plan, version: string): string {
     if (driftCount(change) > 0) {
       lines.push(line('resource_drift', `${change.address}: drift`, payload));
     }
-    if (change.action !== 'no-op') {
+    if (change.action !== 'no-op' || change.ignored !== undefined) {
       lines.push(line('planned_change', `${change.address}: plan to ${change.action}`, payload));
     }
   }
   const s = summarise(plan);
   lines.push(
-    line('change_summary', `Plan: ${s.add} to add, ${s.change} to change, ${s.destroy} to destroy.`, {
-      changes: { add: s.add, change: s.change, import: 0, remove: s.destroy, forget: s.forget, operation: 'plan' },
+    line('change_summary', summaryLine(plan), {
+      changes: {
+        add: s.add,
+        change: s.change,
+        import: s.import ?? 0,
+        remove: s.destroy,
+        forget: s.forget,
+        operation: 'plan',
+      },
       tsbox: {
         in_place: s.inPlace,
         restarted: s.restarted,

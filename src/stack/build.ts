@@ -16,6 +16,7 @@ import { translateIssues, unknownKey } from './issues.ts';
 import type { Fault } from './issues.ts';
 import { fileSchema, fileSpec, type FileSpec } from '../resources/files.ts';
 import { volumeSchema, volumeSpec, type VolumeSpec } from '../resources/volume/schema.ts';
+import { metaOf, type Meta } from './meta.ts';
 import { nameProblem } from './names.ts';
 import type { NameProblem } from './names.ts';
 import { placeOf } from './positions.ts';
@@ -40,6 +41,7 @@ export interface Items {
   readonly secrets: ReadonlyMap<string, FileSpec>;
   readonly configs: ReadonlyMap<string, FileSpec>;
   readonly outputs: ReadonlyMap<string, { readonly value: string; readonly sensitive: boolean }>;
+  readonly meta: ReadonlyMap<string, Meta>;
   /** Where each item stands in the tree, by address: 'cgroup/a/b' is at cgroups, a, children, b. */
   readonly paths: ReadonlyMap<string, Path>;
 }
@@ -49,6 +51,7 @@ interface Building {
   readonly partial: boolean;
   readonly problems: TsboxError[];
   readonly paths: Map<string, Path>;
+  readonly meta: Map<string, Meta>;
 }
 
 /** In commands, environments and masks numbers and booleans are passed as written: 0644 is not 644. */
@@ -73,7 +76,7 @@ export function buildItems(
   replicas: ReadonlyMap<string, number>,
   env: NodeJS.ProcessEnv = {},
 ): Items {
-  const building: Building = { root, partial, problems, paths: new Map() };
+  const building: Building = { root, partial, problems, paths: new Map(), meta: new Map() };
   const name = topLevel(building);
   const cgroups = new Map<string, CgroupSpec>();
   cgroupsBelow(building, ['cgroups'], '', cgroups);
@@ -85,6 +88,7 @@ export function buildItems(
     if (count === 0) {
       containers.delete(replicaName(base, 0));
       building.paths.delete(`container/${replicaName(base, 0)}`);
+      building.meta.delete(`container/${replicaName(base, 0)}`);
     }
   }
   return {
@@ -112,6 +116,7 @@ export function buildItems(
         ? undefined
         : { ...output, sensitive: output.sensitive || (value.kind === 'scalar' && value.sensitive) };
     }),
+    meta: building.meta,
     paths: building.paths,
   };
 }
@@ -227,6 +232,15 @@ function sectionMap(building: Building, path: Path, what: string): MapTree | und
   return undefined;
 }
 
+/** Where an item stands, and what it says besides its own keys. */
+function note(building: Building, address: string, tree: Tree, path: Path): void {
+  building.paths.set(address, path);
+  const meta = metaOf(tree);
+  if (meta !== undefined) {
+    building.meta.set(address, meta);
+  }
+}
+
 type Kind = 'namespace' | 'device set' | 'container' | 'volume' | 'secret' | 'config' | 'output';
 
 function section<T>(
@@ -239,7 +253,7 @@ function section<T>(
   const faulty = new Set<string>();
   for (const [name, { tree }] of sectionMap(building, [key], `${kind}s`)?.entries ?? []) {
     const path = [key, name];
-    building.paths.set(`${kind === 'device set' ? 'devices' : kind}/${name}`, path);
+    note(building, `${kind === 'device set' ? 'devices' : kind}/${name}`, tree, path);
     const wrong = nameProblem(kind, kind === 'container' ? containerOf(name) : name);
     if (wrong !== undefined) {
       report(building, path, 'key', wrong);
@@ -268,7 +282,7 @@ function cgroupsBelow(
   for (const [name, { tree }] of sectionMap(building, path, 'cgroups')?.entries ?? []) {
     const here = [...path, name];
     const address = parent === '' ? name : `${parent}/${name}`;
-    building.paths.set(`cgroup/${address}`, here);
+    note(building, `cgroup/${address}`, tree, here);
     const wrong = nameProblem('cgroup', name);
     if (wrong !== undefined) {
       report(building, here, 'key', wrong);

@@ -5,6 +5,7 @@ import { containerSchema } from '../resources/container/schema.ts';
 import { deviceRulesSchema, deviceUseSchema } from '../resources/devices/schema.ts';
 import { namespaceSchema } from '../resources/namespace/schema.ts';
 import { fileSchema } from '../resources/files.ts';
+import { commonShape } from '../resources/lifecycle.ts';
 import { volumeSchema } from '../resources/volume/schema.ts';
 import { nameSchema } from '../resources/units.ts';
 import { show, valueSchema, ValueError } from '../resources/values.ts';
@@ -49,6 +50,7 @@ const adoptedPathSchema = valueSchema(
 /** A cgroup without its children, which are read one by one. */
 export const cgroupSchema = z.strictObject({
   ...cgroupFieldsShape(),
+  ...commonShape,
   devices: deviceUseSchema.optional(),
   optional: z.boolean().optional(),
   adopt: adoptedPathSchema.optional(),

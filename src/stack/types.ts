@@ -6,6 +6,9 @@ import type { FileSpec } from '../resources/files.ts';
 import type { VolumeSpec } from '../resources/volume/schema.ts';
 import type { NamespaceSpec } from '../resources/namespace/schema.ts';
 import type { DeviceRule } from '../resources/devices/schema.ts';
+import type { Meta } from './meta.ts';
+
+export type { Meta } from './meta.ts';
 
 export interface Warning {
   readonly message: string;
@@ -34,6 +37,8 @@ export interface Stack {
   readonly configs: ReadonlyMap<string, FileSpec>;
   /** Unresolved references such as ${container.db.pid} stay as text; the CLI fills them after apply. */
   readonly outputs: ReadonlyMap<string, { readonly value: string; readonly sensitive: boolean }>;
+  /** Lifecycles and the like, by address. */
+  readonly meta: ReadonlyMap<string, Meta>;
   readonly warnings: readonly Warning[];
   /** The place of a value by its address and path, e.g. locate('container/db', ['memory', 'max']); nearest parent if absent. */
   locate(address: string, path: ReadonlyArray<string | number>): SourceSpan | undefined;

@@ -33,7 +33,13 @@ export const command: Command = {
       const { renderPlan } = await import('../../report/plan-text.ts');
       out(renderPlan(plan, await paletteFor(args)));
     }
-    return args.flags['detailed-exitcode'] === true && !isEmpty(plan) ? EXIT.differences : EXIT.ok;
+    const { printRefused } = await import('../refused.ts');
+    const refused = await printRefused(plan);
+    return refused !== EXIT.ok
+      ? refused
+      : args.flags['detailed-exitcode'] === true && !isEmpty(plan)
+        ? EXIT.differences
+        : EXIT.ok;
   },
 };
 
