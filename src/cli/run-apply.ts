@@ -2,6 +2,7 @@
 import { TsboxError } from '../errors.ts';
 import type { ApplyEvent, ApplyResult } from '../executor/index.ts';
 import type { Restore } from '../executor/checkpoint/meta.ts';
+import type { HealChoice } from '../planner/heal.ts';
 import type { Plan } from '../planner/plan.ts';
 import type { Stack } from '../stack/types.ts';
 import type { Arguments } from './args.ts';
@@ -21,6 +22,8 @@ export interface ApplySettings {
   readonly parallelism: number;
   /** A checkpoint to start its container from. */
   readonly restore?: Restore;
+  /** End this drift and nothing else. */
+  readonly heal?: HealChoice;
 }
 
 export async function runApply(
@@ -36,7 +39,8 @@ export async function runApply(
   const { reserveIds } = await import('../executor/ids.ts');
   const kernel = openKernel(process.env);
   requirePrivileges(kernel, settings.destroy ? 'destroy' : 'apply');
-  const options = { targets: args.targets, destroy: settings.destroy, volumes: settings.volumes ?? false };
+  const { destroy, volumes = false, heal } = settings;
+  const options = { targets: args.targets, destroy, volumes, heal };
   // Everything this kernel cannot do is said before a directory is made for the lock.
   if (stack !== undefined && !settings.destroy) {
     checkStack(kernel, stack);

@@ -15,11 +15,13 @@ import { findIds } from '../resources/userns/allocate.ts';
 import type { Stack } from '../stack/types.ts';
 import { draftDeclared, draftRemoval } from './drafts.ts';
 import { addReplacements, type Draft } from './cascade.ts';
+import { healOnly, type HealChoice } from './heal.ts';
 import { addTriggers, block, leaveIgnored } from './lifecycle.ts';
 import { orderChanges } from './order.ts';
 import { addRollouts, waitSteps } from './rollout.ts';
 import { addNotes, addRisks, asksForProtection, evacuation } from './risks.ts';
 import { splitFreezing } from './freezing.ts';
+import type { Step } from '../resources/step.ts';
 import { stepsOf } from './steps.ts';
 import { selectTargets } from './targets.ts';
 import { keptWarnings, mountWarnings } from './warnings.ts';
@@ -32,6 +34,8 @@ export interface PlanOptions {
   readonly destroy: boolean;
   /** Remove volumes that are not declared, too. */
   readonly volumes?: boolean;
+  /** End this drift and nothing else: changes of the stack file stay undone. */
+  readonly heal?: HealChoice | undefined;
 }
 
 export interface Planned {
@@ -86,6 +90,7 @@ export async function makePlan(
       drafts.set(o.address, draftRemoval(o));
     }
   }
+  const healing = options.heal === undefined ? undefined : healOnly(options.heal, drafts, declared, observed, scope);
   do {
     addReplacements(drafts, declared);
   } while (addTriggers(drafts, declared));
@@ -94,10 +99,12 @@ export async function makePlan(
   addRisks(reader, name, drafts);
   addRollouts(drafts, wanted);
   const waits = waitSteps(drafts, wanted);
+  const planSteps = (draft: Draft): Step[] =>
+    healing?.steps(draft, (as) => stepsOf(draft, as, observed, context)) ?? stepsOf(draft, declared, observed, context);
   const withSteps = new Map(
     [...drafts].map(([address, draft]) => [
       address,
-      { ...draft, steps: [...stepsOf(draft, declared, observed, context), ...(waits.get(address) ?? [])] },
+      { ...draft, steps: [...planSteps(draft), ...(waits.get(address) ?? [])] },
     ]),
   );
   const split = splitFreezing(withSteps, observed);

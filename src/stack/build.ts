@@ -10,6 +10,7 @@ import type { ContainerSpec } from '../resources/container/schema.ts';
 import { deviceRulesSchema } from '../resources/devices/schema.ts';
 import { collectNetwork } from '../resources/network/schema.ts';
 import type { DeviceRule, DeviceUse } from '../resources/devices/schema.ts';
+import type { DriftSettings } from '../resources/drift-settings.ts';
 import { namespaceSchema } from '../resources/namespace/schema.ts';
 import type { NamespaceSpec } from '../resources/namespace/schema.ts';
 import { translateIssues, unknownKey } from './issues.ts';
@@ -42,6 +43,7 @@ export interface Items {
   readonly configs: ReadonlyMap<string, FileSpec>;
   readonly outputs: ReadonlyMap<string, { readonly value: string; readonly sensitive: boolean }>;
   readonly meta: ReadonlyMap<string, Meta>;
+  readonly drift: DriftSettings | undefined;
   /** Where each item stands in the tree, by address: 'cgroup/a/b' is at cgroups, a, children, b. */
   readonly paths: ReadonlyMap<string, Path>;
 }
@@ -77,7 +79,7 @@ export function buildItems(
   env: NodeJS.ProcessEnv = {},
 ): Items {
   const building: Building = { root, partial, problems, paths: new Map(), meta: new Map() };
-  const name = topLevel(building);
+  const { name, drift } = topLevel(building);
   const cgroups = new Map<string, CgroupSpec>();
   cgroupsBelow(building, ['cgroups'], '', cgroups);
   const containers = section(building, 'containers', 'container', (id, tree, path) =>
@@ -93,6 +95,7 @@ export function buildItems(
   }
   return {
     name,
+    drift,
     cgroups,
     namespaces: section(building, 'namespaces', 'namespace', (id, tree, path) => {
       const spec = parsed(building, namespaceSchema, tree, path);
@@ -182,8 +185,8 @@ function withoutFaults(data: Record<string, unknown>, faults: readonly Fault[]):
   return rest;
 }
 
-/** Version, name and unknown keys; returns the stack's name, '' when it has none. */
-function topLevel(building: Building): string {
+/** Version, name and unknown keys; the stack's name is '' when it has none. */
+function topLevel(building: Building): { name: string; drift: DriftSettings | undefined } {
   const { root, problems } = building;
   for (const key of root.entries.keys()) {
     if (!TOP_KEYS.includes(key) && !key.startsWith('x-')) {
@@ -193,6 +196,7 @@ function topLevel(building: Building): string {
     }
   }
   let name = '';
+  let drift: DriftSettings | undefined;
   for (const [key, schema] of Object.entries(topShape)) {
     const tree = root.entries.get(key)?.tree;
     if (tree === undefined) {
@@ -208,6 +212,9 @@ function topLevel(building: Building): string {
       continue;
     }
     const value = parsed(building, schema as z.ZodType, tree, [key]);
+    if (key === 'drift') {
+      drift = value as DriftSettings | undefined;
+    }
     if (key === 'name' && typeof value === 'string') {
       name = value;
       const wrong = nameProblem('stack', name);
@@ -216,7 +223,7 @@ function topLevel(building: Building): string {
       }
     }
   }
-  return name;
+  return { name, drift };
 }
 
 /** The map of a section; anything else is an error. */

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { cgroupFieldsShape } from '../resources/cgroup/schema.ts';
 import { containerSchema } from '../resources/container/schema.ts';
 import { deviceRulesSchema, deviceUseSchema } from '../resources/devices/schema.ts';
+import { driftSettingsSchema } from '../resources/drift-settings.ts';
 import { namespaceSchema } from '../resources/namespace/schema.ts';
 import { fileSchema } from '../resources/files.ts';
 import { commonShape } from '../resources/lifecycle.ts';
@@ -98,6 +99,7 @@ export const topShape = {
   tsbox: languageSchema,
   name: nameSchema,
   include: z.union([z.string(), z.array(z.string())]).optional(),
+  drift: driftSettingsSchema.optional(),
 };
 
 /** Keys of the top level; x- keys are free besides. */
