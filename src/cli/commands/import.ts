@@ -1,21 +1,27 @@
 import type { Command } from '../main.ts';
 import { EXIT } from '../exit.ts';
 import { TsboxError } from '../../errors.ts';
-import { withinHierarchy } from '../cgroup-path.ts';
+import { nameFrom, withinHierarchy } from '../cgroup-path.ts';
 import { err, out } from '../output.ts';
 
 export const command: Command = {
   options: ['name', 'depth', 'json'],
-  usage: 'tsbox import cgroup PATH [--name STACK] [--depth N] [--json]',
+  usage: 'tsbox import cgroup PATH [--name STACK] [--depth N] [--json]\ntsbox import pid N [--name STACK] [--json]',
   help: [
-    'Writes a stack that describes an existing cgroup and what is below it: only what differs from the defaults.',
+    'cgroup: writes a stack that describes an existing cgroup and what is below it: only what differs from the defaults.',
     'PATH is that of /proc/PID/cgroup, or a directory below /sys/fs/cgroup. Nothing is changed; applying the stack',
     'adopts the cgroups as they are, and destroying it gives them back with the values they had.',
+    'pid: writes a stack of one container that is like a running process: command, environment, namespaces, root,',
+    'mounts, privileges, limits, devices. What cannot be told is in comments. Applying it starts a copy.',
   ].join('\n'),
   async run(args) {
     const [what, given] = args.positionals;
+    if (what === 'pid' && given !== undefined && /^[1-9]\d{0,6}$/.test(given)) {
+      const { importProcess } = await import('../import-process.ts');
+      return importProcess(args, Number(given));
+    }
     if (what !== 'cgroup' || given === undefined) {
-      throw new TsboxError('TSB2001', 'import takes: cgroup PATH', {
+      throw new TsboxError('TSB2001', 'import takes: cgroup PATH, or pid NUMBER', {
         hint: 'for example: tsbox import cgroup /system.slice/db.service',
       });
     }
@@ -55,14 +61,3 @@ export const command: Command = {
     return EXIT.ok;
   },
 };
-
-/** A name of the language from the last part of a path. */
-function nameFrom(path: string): string {
-  const last = path.slice(path.lastIndexOf('/') + 1);
-  const name = last
-    .replace(/[^A-Za-z0-9_.-]+/g, '-')
-    .replace(/\.{2,}/g, '.')
-    .replace(/^[^A-Za-z0-9]+/, '')
-    .slice(0, 63);
-  return name === '' ? 'imported' : name;
-}

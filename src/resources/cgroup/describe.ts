@@ -1,4 +1,5 @@
 /** Any cgroup subtree as fields of the stack language: only what differs from the kernel's defaults. */
+import type { Hierarchy } from '../../kernel/layout.ts';
 import type { KernelReader } from '../../kernel/reader.ts';
 import { NAME_PATTERN } from '../units.ts';
 import { knobAccess } from './access.ts';
@@ -38,7 +39,7 @@ export function describeCgroup(reader: KernelReader, path: string, depth = Infin
       }
       return bad === undefined && parts.length <= depth;
     });
-  const values = readAll(reader, path, kept);
+  const values = readAll(reader, () => path, kept);
   const root: Record<string, unknown> = {};
   const nodes = new Map<string, Record<string, unknown>>([['', root]]);
   for (const below of kept) {
@@ -56,25 +57,44 @@ export function describeCgroup(reader: KernelReader, path: string, depth = Infin
   return { fields: root, leftOut, cgroups: kept.length };
 }
 
+/**
+ * The limits of one process, whose cgroup may be another in each hierarchy.
+ * @param pathIn its path there from the root, '/a/b'; undefined or '/' where it has no limits of its own
+ */
+export function describeLimits(
+  reader: KernelReader,
+  pathIn: (hierarchy: Hierarchy) => string | undefined,
+): Readonly<Record<string, unknown>> {
+  const values = readAll(reader, pathIn, ['']);
+  return fieldsOf(differing(values.get('') ?? {}, values.get('..'), '..'));
+}
+
 /** Every knob of every cgroup, in one batch. The parent of the first is read too, under the key '..'. */
-function readAll(reader: KernelReader, path: string, below: readonly string[]): Map<string, Record<string, KnobValue>> {
+function readAll(
+  reader: KernelReader,
+  pathIn: (hierarchy: Hierarchy) => string | undefined,
+  below: readonly string[],
+): Map<string, Record<string, KnobValue>> {
   const sizes = pageSizes(reader);
-  const parentPath = path.slice(0, path.lastIndexOf('/'));
   const places = ['..', ...below].map((b) => ({
     key: b,
-    path: b === '..' ? parentPath : b === '' ? path : `${path}/${b}`,
+    path: (path: string): string =>
+      b === '..' ? path.slice(0, path.lastIndexOf('/')) : b === '' ? path : `${path}/${b}`,
   }));
   const accesses = KNOBS.flatMap((knob) => {
     const access = knobAccess(reader, knob);
-    if (access === undefined) {
+    const path = access === undefined ? undefined : pathIn(access.hierarchy);
+    if (access === undefined || path === undefined || path === '/') {
       return [];
     }
     const files = typeof access.files.files === 'function' ? access.files.files(sizes) : access.files.files;
-    return [{ knob, access, files }];
+    return [{ knob, access, files, path }];
   });
   const texts = reader.readFiles(
     places.flatMap((place) =>
-      accesses.flatMap(({ access, files }) => files.map((f) => `${access.hierarchy.mount}${place.path}/${f}`)),
+      accesses.flatMap(({ access, files, path }) =>
+        files.map((f) => `${access.hierarchy.mount}${place.path(path)}/${f}`),
+      ),
     ),
   );
   let next = 0;
