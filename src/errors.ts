@@ -40,7 +40,7 @@ export const CODES = {
   TSB3009: 'a program of this machine that was needed failed or is missing',
   TSB3010: 'a layer or archive was refused while it was unpacked',
   TSB3011: 'it cannot be told what of the store of images is in use',
-  TSB3012: 'a resource is protected, or a condition or a policy refuses the change',
+  TSB3012: 'a saved plan cannot be used: it is damaged, was changed, or comes from elsewhere',
   TSB3020: 'a container could not be checkpointed or restored',
   TSB9001: 'the native addon cannot be loaded',
   TSB9002: 'a bug in tsbox',

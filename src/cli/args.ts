@@ -5,7 +5,7 @@ import { TsboxError } from '../errors.ts';
 /** Two options with one short form never belong to one command. */
 const OPTIONS = {
   file: { type: 'string', short: 'f', multiple: true },
-  stack: { type: 'string', multiple: true },
+  stack: { type: 'string' },
   var: { type: 'string', multiple: true },
   target: { type: 'string', multiple: true },
   json: { type: 'boolean' },
@@ -17,12 +17,11 @@ const OPTIONS = {
   parallelism: { type: 'string' },
   'lock-timeout': { type: 'string' },
   destroy: { type: 'boolean' },
+  'allow-empty': { type: 'boolean' },
+  output: { type: 'string', short: 'o' },
+  kill: { type: 'boolean' },
   volumes: { type: 'boolean' },
   heal: { type: 'boolean' },
-  /** What follows `--heal=`. */
-  'heal-only': { type: 'string' },
-  output: { type: 'string', short: 'o' },
-  record: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   tail: { type: 'string', short: 'n' },
   timestamps: { type: 'boolean', short: 't' },
@@ -93,12 +92,7 @@ export function parseArguments(argv: readonly string[], allowed: readonly Option
   const options = Object.fromEntries(Object.entries(OPTIONS).filter(([name]) => names.has(name as OptionName)));
   let parsed: { values: Record<string, unknown>; positionals: string[] };
   try {
-    parsed = parseArgs({
-      args: argv.flatMap(withOptionalValue),
-      options,
-      allowPositionals: true,
-      strict: true,
-    }) as typeof parsed;
+    parsed = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true }) as typeof parsed;
   } catch (error) {
     const message = (error as Error).message.split('.')[0] ?? 'wrong arguments';
     throw new TsboxError('TSB2001', message.charAt(0).toLowerCase() + message.slice(1), {
@@ -119,7 +113,7 @@ export function parseArguments(argv: readonly string[], allowed: readonly Option
   }
   return {
     files: lists.file ?? ['tsbox.yaml'],
-    stack: lists.stack?.at(-1),
+    stack: values.stack,
     variables: parseVariables(lists.var ?? []),
     targets: lists.target ?? [],
     positionals: parsed.positionals,
@@ -128,11 +122,6 @@ export function parseArguments(argv: readonly string[], allowed: readonly Option
     lists,
     noColor: flags['no-color'] === true,
   };
-}
-
-/** node's parser knows no option with a value that may be left out: --heal=X is --heal --heal-only=X. */
-function withOptionalValue(arg: string): string[] {
-  return arg.startsWith('--heal=') ? ['--heal', `--heal-only=${arg.slice('--heal='.length)}`] : [arg];
 }
 
 function parseVariables(items: readonly string[]): Record<string, string> {

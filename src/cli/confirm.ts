@@ -1,19 +1,57 @@
 /** Asking before something is changed. */
 import { createInterface } from 'node:readline/promises';
 import { TsboxError } from '../errors.ts';
+import type { Plan } from '../planner/plan.ts';
+import { err } from './output.ts';
 
-/** Asks on the terminal; only 'yes' is a yes. */
-export async function confirm(what: string, question = `Do you want to ${what} these changes?`): Promise<boolean> {
+/** Asks on the terminal; only 'yes' is a yes, and 'details' shows each step of a plan and asks again. */
+export async function confirm(
+  what: string,
+  plan: Plan | undefined,
+  asked = `Do you want to ${what} these changes?`,
+): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
     throw new TsboxError('TSB2001', `${what} asks before it changes anything, and there is no terminal to ask on`, {
       hint: 'look at the plan, then give --auto-approve',
     });
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  // Without this, ctrl-c at the prompt would leave the question open for ever.
+  const ended = new AbortController();
+  terminal.on('close', () => ended.abort());
   try {
-    const answer = await terminal.question(`\n${question} Only 'yes' is taken: `);
-    return answer.trim() === 'yes';
+    for (;;) {
+      const more = plan === undefined ? '' : "; 'details' shows each step";
+      const question = `\n${asked} Only 'yes' is taken${more}: `;
+      const answer = (await terminal.question(question, { signal: ended.signal })).trim();
+      if (answer !== 'details' || plan === undefined) {
+        return answer === 'yes';
+      }
+      err(await details(plan));
+    }
+  } catch (error) {
+    if ((error as Error).name === 'AbortError') {
+      err('\n');
+      return false;
+    }
+    throw error;
   } finally {
     terminal.close();
   }
+}
+
+/** Every step of every change, in the order in which they may begin. */
+async function details(plan: Plan): Promise<string> {
+  const { describeStep } = await import('../executor/run-step.ts');
+  const { escapeControls } = await import('../report/values.ts');
+  const lines = plan.changes.flatMap((change) => {
+    const steps = [...change.steps, ...change.lateSteps];
+    return steps.length === 0
+      ? []
+      : [
+          `${change.address}   # ${change.action}${change.after.length === 0 ? '' : `, after ${change.after.join(', ')}`}`,
+          ...steps.map((step, i) => `  ${i + 1}. ${escapeControls(describeStep(step))}`),
+        ];
+  });
+  return `${lines.join('\n')}\n`;
 }

@@ -7,6 +7,8 @@ export interface Command {
   /** Usage line and what it does, for --help. */
   readonly usage: string;
   readonly help: string;
+  /** With --json it writes an event stream, and errors are events of it. */
+  readonly streams?: boolean;
   run(args: Arguments): Promise<number>;
 }
 
@@ -28,6 +30,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   restart: () => import('./commands/restart.ts'),
   start: () => import('./commands/start.ts'),
   stop: () => import('./commands/stop.ts'),
+  unlock: () => import('./commands/unlock.ts'),
   unpause: () => import('./commands/unpause.ts'),
   wait: () => import('./commands/wait.ts'),
   kill: () => import('./commands/kill.ts'),
@@ -76,8 +79,16 @@ const SUMMARY: Readonly<Record<string, string>> = {
   thaw: 'let it run again',
   signal: 'send a signal to a container or cgroup',
   kill: 'end all processes of a container or cgroup at once',
+  unlock: 'show who holds the lock of a stack',
   doctor: 'show what this kernel and these privileges allow',
   version: 'print the version',
+};
+
+/** Exit codes of errors that have one of their own. */
+const EXITS: Readonly<Record<string, number>> = {
+  TSB3004: EXIT.locked,
+  TSB3006: EXIT.stale,
+  TSB3012: EXIT.stale,
 };
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -102,11 +113,22 @@ async function main(argv: readonly string[]): Promise<number> {
       out(`${command.usage}\n\n${command.help}\n`);
       return EXIT.ok;
     }
-    return await command.run(args);
+    return await (command.streams === true && args.flags.json === true ? streamed(command, args) : command.run(args));
   } catch (error) {
     await printError(error);
-    const { code } = error as { code?: string };
-    return code === 'TSB3004' ? EXIT.locked : code === 'TSB3012' ? EXIT.refused : EXIT.error;
+    return EXITS[(error as { code?: string }).code ?? ''] ?? EXIT.error;
+  }
+}
+
+/** Runs a command whose errors are told in the stream too. */
+async function streamed(command: Command, args: Arguments): Promise<number> {
+  try {
+    return await command.run(args);
+  } catch (error) {
+    const { diagnosticLines } = await import('./diagnostic-lines.ts');
+    const { out } = await import('./output.ts');
+    out(diagnosticLines(error));
+    throw error;
   }
 }
 
@@ -122,5 +144,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 void main(process.argv.slice(2)).then((code) => {
+  if (code === EXIT.interrupted) {
+    // What was given up may still be waiting for something.
+    process.exit(code);
+  }
   process.exitCode = code;
 });

@@ -80,6 +80,10 @@ export function liveProgress(changes: readonly PlannedChange[], rows: number): P
           own.fail(new Error(`${event.change.address}  ${event.error.message}`));
           count();
           break;
+        case 'abandoned':
+          own.fail(new Error(`${event.change.address}  given up`));
+          count();
+          break;
         case 'skipped':
           own.wrapper?.skip(`${event.change.address}  not started, because ${event.because} failed`);
           own.finish();

@@ -1,6 +1,7 @@
 /** Progress of an apply: a live list on a terminal, plain lines without one, a stream for machines. */
 import type { ApplyEvent } from '../executor/index.ts';
 import type { Plan, PlannedChange } from '../planner/plan.ts';
+import type { Step } from '../resources/step.ts';
 import { err, out } from './output.ts';
 
 export interface Progress {
@@ -53,18 +54,36 @@ function seconds(ms: number): string {
 }
 
 function plainProgress(): Progress {
+  const running = new Map<PlannedChange, number>();
+  const heartbeat = setInterval(() => {
+    for (const [{ address, action }, began] of running) {
+      const ms = performance.now() - began;
+      if (ms >= HEARTBEAT - 100) {
+        err(`${address}: Still ${DOING[action].toLowerCase()}... [${seconds(ms)} elapsed]\n`);
+      }
+    }
+  }, HEARTBEAT);
+  heartbeat.unref();
   return {
     event(event) {
       if (event.change.action === 'no-op') {
         return;
       }
       const { address, action } = event.change;
+      if (event.type === 'start') {
+        running.set(event.change, performance.now());
+      } else if (event.type === 'done' || event.type === 'failed' || event.type === 'abandoned') {
+        running.delete(event.change);
+      }
       switch (event.type) {
         case 'start':
           err(`${address}: ${DOING[action]}...\n`);
           break;
         case 'done':
           err(`${address}: ${DONE[action]} after ${seconds(event.ms)}\n`);
+          break;
+        case 'abandoned':
+          err(`${address}: given up after ${seconds(event.ms)}\n`);
           break;
         case 'failed':
           err(`${address}: FAILED after ${seconds(event.ms)}\n`);
@@ -79,35 +98,72 @@ function plainProgress(): Progress {
           break;
       }
     },
-    end: async () => undefined,
+    end: async () => clearInterval(heartbeat),
   };
 }
 
+/** How often a change that takes long says that it goes on, ms. */
+const HEARTBEAT = 10_000;
+
+/** Steps with which the new one begins, where something is replaced: before them the old one was being removed. */
+const MAKING: ReadonlySet<Step['op']> = new Set(['cgroup-make', 'namespace-make', 'volume-make', 'start']);
+
+/** What a machine is told: a replacement as a deletion and a creation, and that something goes on every ten seconds. */
 async function jsonProgress(): Promise<Progress> {
-  const { diagnosticJson, hookJson } = await import('../report/plan-json.ts');
+  const { hookJson } = await import('../report/plan-json.ts');
+  const { diagnosticLine } = await import('./diagnostic-lines.ts');
+  const passes = new Map<PlannedChange, { began: number; action: PlannedChange['action']; step: string }>();
+  const elapsed = (change: PlannedChange): number => (performance.now() - (passes.get(change)?.began ?? 0)) / 1000;
+  const begin = (change: PlannedChange, action: PlannedChange['action']): void => {
+    passes.set(change, { began: performance.now(), action, step: '' });
+    out(`${hookJson('apply_start', change, action, 0)}\n`);
+  };
+  const heartbeat = setInterval(() => {
+    for (const [change, { action, step }] of passes) {
+      if (elapsed(change) * 1000 >= HEARTBEAT - 100) {
+        out(`${hookJson('apply_progress', change, action, elapsed(change), { step })}\n`);
+      }
+    }
+  }, HEARTBEAT);
+  heartbeat.unref();
   return {
     event(event) {
+      const { change } = event;
+      const pass = passes.get(change);
+      const action = pass?.action ?? change.action;
       switch (event.type) {
         case 'start':
-          out(`${hookJson('apply_start', event.change, 0)}\n`);
-          break;
-        case 'done':
-          out(`${hookJson('apply_complete', event.change, event.ms / 1000)}\n`);
-          break;
-        case 'failed':
-          out(`${hookJson('apply_errored', event.change, event.ms / 1000)}\n`);
-          out(`${diagnosticJson('error', event.error.message, event.error.info.hint ?? '', event.change.address)}\n`);
-          break;
-        case 'skipped':
-          out(`${hookJson('apply_skipped', event.change, 0, { because: event.because })}\n`);
-          break;
-        case 'note':
-          out(`${hookJson('apply_progress', event.change, 0, { note: event.text })}\n`);
+          begin(change, change.action === 'replace' ? 'delete' : change.action);
           break;
         case 'step':
+          if (change.action === 'replace' && action === 'delete' && MAKING.has(event.step.op)) {
+            out(`${hookJson('apply_complete', change, 'delete', elapsed(change))}\n`);
+            begin(change, 'create');
+          }
+          passes.set(change, { began: performance.now(), action, ...passes.get(change), step: event.step.op });
+          break;
+        case 'done':
+          out(`${hookJson('apply_complete', change, action, elapsed(change))}\n`);
+          passes.delete(change);
+          break;
+        case 'failed': {
+          out(`${hookJson('apply_errored', change, action, elapsed(change), { step: pass?.step })}\n`);
+          out(`${diagnosticLine(event.error)}\n`);
+          passes.delete(change);
+          break;
+        }
+        case 'abandoned':
+          out(`${hookJson('apply_errored', change, action, elapsed(change), { undone: event.undone })}\n`);
+          passes.delete(change);
+          break;
+        case 'skipped':
+          out(`${hookJson('apply_skipped', change, change.action, 0, { because: event.because })}\n`);
+          break;
+        case 'note':
+          out(`${hookJson('apply_progress', change, action, elapsed(change), { note: event.text })}\n`);
           break;
       }
     },
-    end: async () => undefined,
+    end: async () => clearInterval(heartbeat),
   };
 }

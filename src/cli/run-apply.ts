@@ -2,18 +2,18 @@
 import { TsboxError } from '../errors.ts';
 import type { ApplyEvent, ApplyResult } from '../executor/index.ts';
 import type { Restore } from '../executor/checkpoint/meta.ts';
-import type { HealChoice } from '../planner/heal.ts';
-import type { Plan } from '../planner/plan.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import type { Planned, PlanOptions } from '../planner/index.ts';
 import type { Stack } from '../stack/types.ts';
+import { printOutputs, report } from './apply-report.ts';
+import { watchSignals } from './apply-signals.ts';
 import type { Arguments } from './args.ts';
 import { numberOption } from './args.ts';
 import { confirm } from './confirm.ts';
 import { EXIT } from './exit.ts';
-import { out, err, paletteFor, printError } from './output.ts';
+import { out, err, paletteFor } from './output.ts';
 import { startProgress } from './progress.ts';
-import { printRefused } from './refused.ts';
 import { printWarnings, requirePrivileges } from './session.ts';
-import { VERSION } from './version.ts';
 
 export interface ApplySettings {
   readonly destroy: boolean;
@@ -22,8 +22,21 @@ export interface ApplySettings {
   readonly parallelism: number;
   /** A checkpoint to start its container from. */
   readonly restore?: Restore;
-  /** End this drift and nothing else. */
-  readonly heal?: HealChoice;
+}
+
+/** What an apply needs besides its plan. */
+export interface Course {
+  readonly args: Arguments;
+  readonly kernel: Kernel;
+  readonly name: string;
+  readonly stack: Stack | undefined;
+  readonly settings: ApplySettings;
+  readonly options: PlanOptions;
+}
+
+/** A plan that was made before is its own approval, once `accept` has found that it still holds. */
+export interface Approved {
+  accept(planned: Planned): Promise<void>;
 }
 
 export async function runApply(
@@ -33,14 +46,18 @@ export async function runApply(
   settings: ApplySettings,
 ): Promise<number> {
   const { openKernel } = await import('../kernel/kernel.ts');
+  const kernel = openKernel(process.env);
+  const options = { targets: args.targets, destroy: settings.destroy, volumes: settings.volumes ?? false };
+  return runCourse({ args, kernel, name, stack, settings, options });
+}
+
+export async function runCourse(course: Course, approved?: Approved): Promise<number> {
+  const { args, kernel, name, stack, settings, options } = course;
   const { checkStack, makePlan } = await import('../planner/index.ts');
   const { executionContext } = await import('../executor/context.ts');
   const { lockStack } = await import('../executor/lock.ts');
   const { reserveIds } = await import('../executor/ids.ts');
-  const kernel = openKernel(process.env);
   requirePrivileges(kernel, settings.destroy ? 'destroy' : 'apply');
-  const { destroy, volumes = false, heal } = settings;
-  const options = { targets: args.targets, destroy, volumes, heal };
   // Everything this kernel cannot do is said before a directory is made for the lock.
   if (stack !== undefined && !settings.destroy) {
     checkStack(kernel, stack);
@@ -48,39 +65,61 @@ export async function runApply(
   const lock = await lockStack(
     executionContext(kernel, name, stack),
     numberOption(args, 'lock-timeout', 0, 0, 86_400) * 1000,
+    (holder) => err(`Waiting for the lock of stack ${name}, which ${holder} has.\n`),
   );
   try {
     if (stack !== undefined && !settings.destroy) {
       await reserveIds(kernel, stack);
     }
     const planned = await makePlan(kernel, name, stack, options);
-    return await applyLocked(
-      args,
-      planned.plan,
-      settings,
-      executionContext(kernel, name, planned.stack ?? stack, settings.restore),
-      async () => (await makePlan(kernel, name, stack, options)).plan,
-    );
+    if (approved === undefined) {
+      refuseEmpty(course, planned);
+    } else {
+      await approved.accept(planned);
+    }
+    return await applyLocked(course, planned, approved !== undefined, () => makePlan(kernel, name, stack, options));
   } finally {
     lock.release();
   }
 }
 
+/** A file that declares nothing any more is more often a mistake than a wish. */
+function refuseEmpty({ args, name, settings }: Course, { plan, declared }: Planned): void {
+  const removed = plan.changes.filter((c) => c.action === 'delete').length;
+  if (!settings.destroy && declared.size === 0 && removed > 0 && args.flags['allow-empty'] !== true) {
+    throw new TsboxError(
+      'TSB2001',
+      `the stack ${name} declares nothing: applying it would remove all ${removed} resources it has`,
+      { hint: `tsbox destroy --stack ${name}, or --allow-empty if that is meant` },
+    );
+  }
+}
+
 async function applyLocked(
-  args: Arguments,
-  plan: Plan,
-  settings: ApplySettings,
-  context: Parameters<typeof import('../executor/index.ts').applyPlan>[0],
-  again: () => Promise<Plan>,
+  course: Course,
+  planned: Planned,
+  approved: boolean,
+  again: () => Promise<Planned>,
 ): Promise<number> {
-  const { hasWork, isEmpty } = await import('../planner/plan.ts');
+  const { args, kernel, name, settings } = course;
+  const { isEmpty } = await import('../planner/plan.ts');
   const { applyPlan } = await import('../executor/index.ts');
+  const { executionContext } = await import('../executor/context.ts');
+  const { plan } = planned;
+  const stack = planned.stack ?? course.stack;
+  const context = executionContext(kernel, name, stack, settings.restore);
   const json = args.flags.json === true;
   const quiet = args.flags.quiet === true;
-  printWarnings(plan.warnings, args);
-  const empty = isEmpty(plan);
-  const what = settings.destroy ? 'destroy' : 'apply';
-  if (empty) {
+  if (json) {
+    const { documented } = await import('./documented.ts');
+    const { streamBegun } = await import('./diagnostic-lines.ts');
+    const { renderPlanJson } = await import('../report/plan-json.ts');
+    streamBegun();
+    out(renderPlanJson(documented(planned, stack, { destroy: settings.destroy, bootId: kernel.bootId })));
+  } else {
+    printWarnings(plan.warnings, args);
+  }
+  if (isEmpty(plan)) {
     // Records that lag behind the kernel are brought up to date all the same.
     await applyPlan(context, plan, {
       parallelism: settings.parallelism,
@@ -90,181 +129,38 @@ async function applyLocked(
     if (!quiet && !json) {
       out(settings.destroy ? 'Nothing to destroy.\n' : 'No changes. Your infrastructure matches the configuration.\n');
     }
-    return printOutputs(args, context.stack, again, json);
+    return printOutputs(args, stack, planned, settings.destroy);
   }
   if (!json && !quiet) {
     const { renderPlan } = await import('../report/plan-text.ts');
     out(renderPlan(plan, await paletteFor(args)));
-  } else if (json) {
-    const { renderPlanJson } = await import('../report/plan-json.ts');
-    out(renderPlanJson(plan, VERSION));
   }
-  if (!hasWork(plan)) {
-    return printRefused(plan);
-  }
-  if (args.flags['auto-approve'] !== true && !(await confirm(what))) {
+  const what = settings.destroy ? 'destroy' : 'apply';
+  if (!approved && args.flags['auto-approve'] !== true && !(await confirm(what, plan))) {
     err('Not approved: nothing was changed.\n');
     return EXIT.error;
   }
-  const signals = watchSignals();
+  const running = new Set<string>();
+  const signals = watchSignals(() => [...running]);
   const progress = await startProgress(plan, { json, quiet, noColor: args.noColor });
   let result: ApplyResult;
   try {
     result = await applyPlan(context, plan, {
       parallelism: settings.parallelism,
       interrupted: () => signals.interrupted,
-      onEvent: (event: ApplyEvent) => progress.event(event),
+      abandon: signals.abandon,
+      onEvent: (event: ApplyEvent) => {
+        if (event.type === 'start') {
+          running.add(event.change.address);
+        } else if (event.type === 'done' || event.type === 'failed' || event.type === 'abandoned') {
+          running.delete(event.change.address);
+        }
+        progress.event(event);
+      },
     });
   } finally {
     await progress.end();
     signals.stop();
   }
-  return report(args, plan, result, settings, signals.interrupted, again, context.stack);
-}
-
-async function report(
-  args: Arguments,
-  plan: Plan,
-  result: ApplyResult,
-  settings: ApplySettings,
-  interrupted: boolean,
-  again: () => Promise<Plan>,
-  stack: Stack | undefined,
-): Promise<number> {
-  const json = args.flags.json === true;
-  for (const failure of result.failed) {
-    err(`\n${failure.change.address}: failed to ${failure.step}\n`);
-    await printError(failure.error);
-  }
-  const pending = result.notStarted.filter((c) => c.action !== 'no-op');
-  if (pending.length > 0) {
-    err(`Not started: ${pending.map((c) => c.address).join(', ')}\n`);
-  }
-  const done = result.done.filter((c) => c.action !== 'no-op');
-  const count = (...actions: string[]): number => done.filter((c) => actions.includes(c.action)).length;
-  const added = count('create', 'replace');
-  const changed = count('update', 'restart');
-  const destroyed = count('delete', 'replace');
-  if (json) {
-    const { summaryJson } = await import('../report/plan-json.ts');
-    out(`${summaryJson(settings.destroy ? 'destroy' : 'apply', added, changed, destroyed)}\n`);
-  } else {
-    const complete = result.failed.length === 0 && pending.length === 0;
-    const verb = settings.destroy ? 'Destroy' : 'Apply';
-    const sentence = settings.destroy
-      ? `${destroyed} destroyed.`
-      : `${added} added, ${changed} changed, ${destroyed} destroyed.`;
-    out(`${verb} ${complete ? 'complete' : 'incomplete'}! Resources: ${sentence}\n`);
-  }
-  if (interrupted && pending.length > 0) {
-    err('Interrupted: what was running has finished, the rest was not started. Apply again to go on.\n');
-    return EXIT.interrupted;
-  }
-  if (result.failed.length > 0) {
-    err('Nothing that was done is lost: plan shows what is left, apply goes on from there.\n');
-    return done.length > 0 ? EXIT.partial : EXIT.error;
-  }
-  return verify(args, plan, settings, again, stack);
-}
-
-/** Reads everything back: after an apply the plan is empty, or that is an error of its own. */
-async function verify(
-  args: Arguments,
-  plan: Plan,
-  settings: ApplySettings,
-  again: () => Promise<Plan>,
-  stack: Stack | undefined,
-): Promise<number> {
-  const { hasEnded, isConverged } = await import('../planner/plan.ts');
-  const after = await again();
-  if (!isConverged(after)) {
-    const { renderPlan } = await import('../report/plan-text.ts');
-    const { PLAIN } = await import('../report/palette.ts');
-    const error = new TsboxError(
-      'TSB3003',
-      `after the ${settings.destroy ? 'destroy' : 'apply'} the kernel still differs from what is declared`,
-      {
-        hint: 'something changed at the same moment, or this kernel did not take a value as written; see the plan above',
-      },
-    );
-    err(renderPlan(after, PLAIN));
-    await printError(error);
-    return EXIT.partial;
-  }
-  const json = args.flags.json === true;
-  for (const { address, attributes } of after.changes.filter(hasEnded)) {
-    const state = attributes.find((a) => a.name === 'state');
-    if (state !== undefined) {
-      err(`warning: ${address} was started and has ended by itself: ${String(state.before)}\n`);
-    }
-  }
-  if (!settings.destroy && !json && args.flags.quiet !== true) {
-    const attributes = plan.changes.reduce((n, c) => n + c.attributes.length, 0);
-    out(
-      `Verified: read back ${after.changes.length} ${after.changes.length === 1 ? 'resource' : 'resources'}, ${attributes} changed attributes as declared.\n`,
-    );
-  }
-  const refused = await printRefused(plan);
-  const code = settings.destroy ? EXIT.ok : await printOutputs(args, stack, again, json, after);
-  return refused === EXIT.ok ? code : refused;
-}
-
-/** Outputs, with references to live values filled in. */
-async function printOutputs(
-  args: Arguments,
-  stack: Stack | undefined,
-  again: () => Promise<Plan>,
-  json: boolean,
-  known?: Plan,
-): Promise<number> {
-  if (stack === undefined || stack.outputs.size === 0 || args.flags.quiet === true) {
-    return EXIT.ok;
-  }
-  const plan = known ?? (await again());
-  const facts = new Map(plan.changes.map((c) => [c.address, c.facts]));
-  const filled = [...stack.outputs].map(([name, output]) => {
-    const value = output.value.replace(
-      /\$\{(container|cgroup|namespace)\.([A-Za-z0-9_./[\]-]+?)\.([a-z_]+)\}/g,
-      (whole, kind: string, target: string, fact: string) => {
-        return facts.get(`${kind}/${target}`)?.[fact] ?? whole;
-      },
-    );
-    return { name, value: output.sensitive ? '(sensitive value)' : value };
-  });
-  if (json) {
-    out(
-      `${JSON.stringify({ '@level': 'info', '@message': 'Outputs', '@module': 'tsbox.ui', '@timestamp': new Date().toISOString(), type: 'outputs', outputs: Object.fromEntries(filled.map((o) => [o.name, { value: o.value, sensitive: o.value === '(sensitive value)' }])) })}\n`,
-    );
-  } else {
-    out(`\nOutputs:\n\n${filled.map((o) => `${o.name} = ${o.value}`).join('\n')}\n`);
-  }
-  return EXIT.ok;
-}
-
-interface Signals {
-  readonly interrupted: boolean;
-  stop(): void;
-}
-
-/** The first SIGINT or SIGTERM lets the running changes finish; the second ends at once, and the next apply goes on. */
-function watchSignals(): Signals {
-  const state = { interrupted: false };
-  const onSignal = (): void => {
-    if (state.interrupted) {
-      process.exit(EXIT.interrupted);
-    }
-    state.interrupted = true;
-    err('\nInterrupt received: finishing what is running. Once more ends at once.\n');
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
-  return {
-    get interrupted() {
-      return state.interrupted;
-    },
-    stop: () => {
-      process.off('SIGINT', onSignal);
-      process.off('SIGTERM', onSignal);
-    },
-  };
+  return report({ args, planned, result, settings, interrupted: signals.interrupted, again, stack });
 }

@@ -5,10 +5,17 @@ import type { Stack } from '../stack/types.ts';
 import type { Arguments } from './args.ts';
 import { err, hideSecrets } from './output.ts';
 
-/** Loads the stack files and prints their warnings. */
-export async function loadStackFor(args: Arguments): Promise<Stack> {
+/**
+ * Loads the stack files and prints their warnings.
+ * @param texts files that are not read, by name
+ */
+export async function loadStackFor(args: Arguments, texts?: ReadonlyMap<string, string>): Promise<Stack> {
   const { loadStack, renderWarning } = await import('../stack/index.ts');
-  const stack = loadStack(args.files, { variables: args.variables, env: process.env });
+  const stack = loadStack(args.files, {
+    variables: args.variables,
+    env: process.env,
+    ...(texts === undefined ? {} : { texts }),
+  });
   const { secretTexts } = await import('../resources/files.ts');
   hideSecrets(stack, secretTexts(stack.secrets.values()));
   if (args.flags.quiet !== true) {

@@ -9,7 +9,8 @@ import { primaryDirectory, stackRunDir, type ExecutionContext } from './context.
 import { faultPoint } from './fault.ts';
 import { releaseIds } from './ids.ts';
 import { Journal } from './journal.ts';
-import { describeStep, runStep } from './run-step.ts';
+import { describeStep } from './run-step.ts';
+import { runUnlessAbandoned, undo } from './undo.ts';
 import { protectionGaps } from '../resources/cgroup/protection.ts';
 import { removeStackRoot } from './teardown.ts';
 import { RolloutTurns } from './rollout-turns.ts';
@@ -20,6 +21,12 @@ export type ApplyEvent =
   | { readonly type: 'step'; readonly change: PlannedChange; readonly step: Step }
   | { readonly type: 'done'; readonly change: PlannedChange; readonly ms: number }
   | { readonly type: 'failed'; readonly change: PlannedChange; readonly ms: number; readonly error: TsboxError }
+  | {
+      readonly type: 'abandoned';
+      readonly change: PlannedChange;
+      readonly ms: number;
+      readonly undone: readonly string[];
+    }
   | { readonly type: 'skipped'; readonly change: PlannedChange; readonly because: Address };
 
 export interface ApplyOptions {
@@ -27,12 +34,36 @@ export interface ApplyOptions {
   readonly parallelism: number;
   /** Set when no further change shall start. */
   readonly interrupted: () => boolean;
+  /** Aborted when what runs shall be given up: what a creation has made so far is removed again. */
+  readonly abandon?: AbortSignal;
   readonly onEvent: (event: ApplyEvent) => void;
+}
+
+/** How far a change came that did not come to its end. */
+export interface Unfinished {
+  readonly change: PlannedChange;
+  /** The step it was at, its number, and what was done before and would have come after. */
+  readonly step: string;
+  readonly at: number;
+  readonly done: readonly string[];
+  readonly left: readonly string[];
+}
+
+export interface Failure extends Unfinished {
+  readonly error: TsboxError;
+}
+
+export interface Abandoned extends Unfinished {
+  /** What was taken back. */
+  readonly undone: readonly string[];
+  /** Why not all of it could be. */
+  readonly error: TsboxError | undefined;
 }
 
 export interface ApplyResult {
   readonly done: readonly PlannedChange[];
-  readonly failed: ReadonlyArray<{ readonly change: PlannedChange; readonly error: TsboxError; readonly step: string }>;
+  readonly failed: readonly Failure[];
+  readonly abandoned: readonly Abandoned[];
   readonly notStarted: readonly PlannedChange[];
 }
 
@@ -63,7 +94,8 @@ export async function applyPlan(context: ExecutionContext, plan: Plan, options: 
   const finished = new Set<string>();
   const broken = new Map<string, Address>();
   const done = new Set<PlannedChange>();
-  const failed: Array<{ change: PlannedChange; error: TsboxError; step: string }> = [];
+  const failed: Failure[] = [];
+  const abandoned: Abandoned[] = [];
   const running = new Map<string, Promise<void>>();
   const rollouts = new RolloutTurns();
 
@@ -97,16 +129,20 @@ export async function applyPlan(context: ExecutionContext, plan: Plan, options: 
       }
       pending.delete(node.key);
       rollouts.started(node);
-      const task = runNode(context, node, journal, options).then((failure) => {
+      const task = runNode(context, node, journal, options).then((outcome) => {
         running.delete(node.key);
-        rollouts.ended(node, failure !== undefined);
-        if (failure === undefined) {
+        rollouts.ended(node, outcome !== undefined);
+        if (outcome === undefined) {
           finished.add(node.key);
           done.add(node.change);
         } else {
           broken.set(node.key, node.change.address);
           done.delete(node.change);
-          failed.push({ change: node.change, ...failure });
+          if ('undone' in outcome) {
+            abandoned.push(outcome);
+          } else {
+            failed.push(outcome);
+          }
         }
       });
       running.set(node.key, task);
@@ -116,13 +152,12 @@ export async function applyPlan(context: ExecutionContext, plan: Plan, options: 
     }
     await Promise.race(running.values());
   }
-  const failedChanges = new Set(failed.map((f) => f.change));
+  const failedChanges = new Set([...failed, ...abandoned].map((f) => f.change));
   const notStarted = [...new Set(nodes.map((n) => n.change))].filter((c) => !done.has(c) && !failedChanges.has(c));
   journal.write({ event: 'done' });
   journal.close();
-  const isBlocked = plan.changes.some((c) => c.blocked !== undefined);
-  await finish(context, plan, failed.length === 0 && notStarted.length === 0 && !isBlocked);
-  return { done: [...done].filter((c) => !failedChanges.has(c)), failed, notStarted };
+  await finish(context, plan, failedChanges.size === 0 && notStarted.length === 0);
+  return { done: [...done].filter((c) => !failedChanges.has(c)), failed, abandoned, notStarted };
 }
 
 function buildNodes(plan: Plan): Node[] {
@@ -150,28 +185,47 @@ async function runNode(
   node: Node,
   journal: Journal,
   options: ApplyOptions,
-): Promise<{ error: TsboxError; step: string } | undefined> {
-  const { change } = node;
+): Promise<Failure | Abandoned | undefined> {
+  const { change, steps } = node;
+  const { abandon } = options;
   const began = performance.now();
   const elapsed = (): number => Math.round(performance.now() - began);
   if (!node.late) {
     options.onEvent({ type: 'start', change });
   }
   journal.write({ event: 'begin', address: change.address, action: change.action });
-  let current = '';
+  let at = 0;
+  const unfinished = (): Unfinished => ({
+    change,
+    step: at < steps.length ? describeStep(steps[at] as Step) : '',
+    at: at + 1,
+    done: steps.slice(0, at).map(describeStep),
+    left: steps.slice(at + 1).map(describeStep),
+  });
   try {
-    for (const step of node.steps) {
-      current = describeStep(step);
+    for (const step of steps) {
+      if (abandon?.aborted === true) {
+        break;
+      }
       options.onEvent({ type: 'step', change, step });
       faultPoint(change.address, step.op, 'before');
-      await runStep(context, step);
+      if (!(await runUnlessAbandoned(context, step, abandon))) {
+        break;
+      }
       faultPoint(change.address, step.op, 'after');
+      at++;
     }
   } catch (cause) {
     const error = asError(cause, change);
     journal.write({ event: 'failed', address: change.address, action: change.action, error: error.message });
     options.onEvent({ type: 'failed', change, ms: elapsed(), error });
-    return { error, step: current };
+    return { ...unfinished(), error };
+  }
+  if (at < steps.length) {
+    const { undone, error } = await undo(context, change, steps.slice(0, at), (cause) => asError(cause, change));
+    journal.write({ event: 'abandoned', address: change.address, action: change.action });
+    options.onEvent({ type: 'abandoned', change, ms: elapsed(), undone });
+    return { ...unfinished(), undone, error };
   }
   journal.write({ event: 'end', address: change.address, action: change.action });
   if (change.lateSteps.length === 0 || node.late) {
@@ -213,8 +267,7 @@ async function finish(context: ExecutionContext, plan: Plan, complete: boolean):
     return;
   }
   handProtectionOn(context);
-  const staying = plan.changes.filter((c) => c.blocked !== undefined).map((c) => c.address);
-  releaseIds(context.kernel, context.stackName, [...plan.declared, ...staying]);
+  releaseIds(context.kernel, context.stackName, plan.declared);
   if (complete && plan.complete) {
     context.kernel.setXattr(primaryDirectory(context, ''), STACK_XATTR, plan.declared.join('\n'));
   }

@@ -3,7 +3,7 @@ import { stackRunDir, type ExecutionContext } from './context.ts';
 import type { AppendFile } from '../kernel/kernel.ts';
 
 export interface JournalEntry {
-  readonly event: 'apply' | 'begin' | 'end' | 'failed' | 'done';
+  readonly event: 'apply' | 'begin' | 'end' | 'failed' | 'abandoned' | 'done';
   readonly address?: string;
   readonly action?: string;
   readonly error?: string;

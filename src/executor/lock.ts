@@ -4,6 +4,7 @@
  */
 import { TsboxError } from '../errors.ts';
 import { EAGAIN, ENOENT, refused, type Kernel } from '../kernel/kernel.ts';
+import { holderText, lockHolder } from '../resources/lock-holder.ts';
 import { directoryIn } from '../resources/scope.ts';
 import type { ExecutionContext } from './context.ts';
 
@@ -12,8 +13,15 @@ export interface StackLock {
   release(): void;
 }
 
-/** Takes the lock, making our root and the stack's directory if need be. */
-export async function lockStack(context: ExecutionContext, timeoutMs: number): Promise<StackLock> {
+/**
+ * Takes the lock, making our root and the stack's directory if need be.
+ * @param onWait told once, when somebody else has it and there is time to wait
+ */
+export async function lockStack(
+  context: ExecutionContext,
+  timeoutMs: number,
+  onWait?: (holder: string) => void,
+): Promise<StackLock> {
   const { kernel, stackName } = context;
   const mount = kernel.layout.primary?.mount;
   if (mount === undefined) {
@@ -21,6 +29,7 @@ export async function lockStack(context: ExecutionContext, timeoutMs: number): P
   }
   const dir = directoryIn(mount, kernel.settings.cgroupRoot, stackName);
   const deadline = Date.now() + timeoutMs;
+  let told = false;
   for (;;) {
     makePath(kernel, mount, kernel.settings.cgroupRoot);
     kernel.makeDirs([dir]);
@@ -45,9 +54,16 @@ export async function lockStack(context: ExecutionContext, timeoutMs: number): P
       throw refused('flock', dir, fd);
     }
     if (Date.now() >= deadline) {
-      throw new TsboxError('TSB3004', `stack ${stackName} is locked by ${holder(kernel, dir)}`, {
-        hint: timeoutMs === 0 ? 'wait for it, or give --lock-timeout 30s' : 'it did not finish in time',
+      throw new TsboxError('TSB3004', `stack ${stackName} is locked by ${holderText(lockHolder(kernel, dir))}`, {
+        hint:
+          timeoutMs === 0
+            ? `wait for it: --lock-timeout 30; tsbox unlock --stack ${stackName} tells more`
+            : `it did not finish in time; tsbox unlock --stack ${stackName} tells more`,
       });
+    }
+    if (!told) {
+      told = true;
+      onWait?.(holderText(lockHolder(kernel, dir)));
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
@@ -56,21 +72,4 @@ export async function lockStack(context: ExecutionContext, timeoutMs: number): P
 function makePath(kernel: Kernel, mount: string, path: string): void {
   const parts = path.split('/').filter((p) => p !== '');
   kernel.makeDirs(parts.map((_, i) => `${mount}/${parts.slice(0, i + 1).join('/')}`));
-}
-
-/** The process that holds the lock, from /proc/locks (proc_locks(5)). */
-function holder(kernel: Kernel, dir: string): string {
-  const stat = kernel.stats([dir])[0];
-  const locks = kernel.readFiles(['/proc/locks'])[0];
-  if (typeof stat !== 'object' || typeof locks !== 'string') {
-    return 'another apply';
-  }
-  const line = locks.split('\n').find((l) => l.includes(' FLOCK ') && l.includes(`:${stat.ino} `));
-  const pid = /\s(\d+)\s+[0-9a-f]+:[0-9a-f]+:\d+/.exec(line ?? '')?.[1];
-  if (pid === undefined) {
-    return 'another apply';
-  }
-  const command = kernel.readFiles([`/proc/${pid}/cmdline`])[0];
-  const text = typeof command === 'string' ? command.split('\0').join(' ').trim() : '';
-  return `process ${pid}${text === '' ? '' : ` (${text.slice(0, 100)})`}`;
 }

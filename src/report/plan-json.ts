@@ -1,8 +1,11 @@
-/** The plan as a line-delimited event stream, in the shape of Terraform's machine-readable UI. */
-import { summaryLine } from './plan-text.ts';
-import { driftCount, summarise, type Action, type Plan, type PlannedChange } from '../planner/plan.ts';
-import type { AttributeChange } from '../resources/kind.ts';
-import { containerOf, parseReplica } from '../resources/container/replica-names.ts';
+/**
+ * Plans and applies as a line-delimited event stream, in the shape of Terraform's machine-readable UI. A change carries
+ * its values and their cause besides, and what is tsbox's own stands under `tsbox`.
+ */
+import { driftCount, isRelease, summarise, type Action, type Plan, type PlannedChange } from '../planner/plan.ts';
+import { driftSides, reasonOf, sidesJson, sidesOf, type Documented } from './terraform/document.ts';
+import { terraformName } from './terraform/names.ts';
+import { outputChanges } from './terraform/outputs.ts';
 
 /** The version of that stream's format. */
 const UI_VERSION = '1.2';
@@ -16,9 +19,16 @@ const ACTION: Readonly<Record<Action, string>> = {
   'no-op': 'noop',
 };
 
-function line(type: string, message: string, payload: Readonly<Record<string, unknown>>): string {
+type Level = 'info' | 'warn' | 'error';
+
+function line(
+  type: string,
+  message: string,
+  payload: Readonly<Record<string, unknown>>,
+  level: Level = 'info',
+): string {
   return JSON.stringify({
-    '@level': 'info',
+    '@level': level,
     '@message': message,
     '@module': 'tsbox.ui',
     '@timestamp': new Date().toISOString(),
@@ -27,80 +37,113 @@ function line(type: string, message: string, payload: Readonly<Record<string, un
   });
 }
 
+export function versionJson(version: string): string {
+  return line('version', `tsbox ${version}`, { tsbox: version, ui: UI_VERSION });
+}
+
 export function resourceJson(change: Pick<PlannedChange, 'address' | 'kind'>): Record<string, unknown> {
-  const name = change.address.slice(change.kind.length + 1);
+  const { address, module, resource, type, name, index } = terraformName(change.address);
   return {
-    addr: change.address,
-    module: '',
-    resource: change.address,
+    addr: address,
+    module,
+    resource,
     implied_provider: 'tsbox',
-    resource_type: `tsbox_${change.kind}`,
-    resource_name: containerOf(name),
-    resource_key: parseReplica(name)?.index ?? null,
+    resource_type: type,
+    resource_name: name,
+    resource_key: index ?? null,
   };
+}
+
+/** What a stream is told of a plan. */
+export type Streamed = Omit<Documented, 'bootId' | 'time' | 'variables' | 'checks'>;
+
+function actionOf(change: PlannedChange): string {
+  // What is given back is forgotten, which this stream calls remove.
+  return isRelease(change) ? 'remove' : ACTION[change.action];
 }
 
 /** One change with its values: before is live, after is declared. */
-export function changeJson(change: PlannedChange): Record<string, unknown> {
+function changeJson(change: PlannedChange, source: Streamed): Record<string, unknown> {
+  const { before, after, unknown } = sidesOf(change, source);
+  const reason = reasonOf(change, source.destroy)?.replace(/^replace_(because_|by_)?/, '');
+  const words: Readonly<Record<string, string>> = { triggers: 'replace_triggered_by', request: 'requested' };
   return {
     resource: resourceJson(change),
-    action: ACTION[change.action],
-    tsbox: {
-      action: change.action,
-      drift: driftCount(change),
-      missing: change.missing,
-      ...(change.rollout === undefined
-        ? {}
-        : { rolling: { at_once: change.rollout.atOnce, on_failure: change.rollout.onFailure } }),
-      reasons: change.reasons,
-      ...(change.actionReason === undefined ? {} : { action_reason: change.actionReason }),
-      ...(change.blocked === undefined ? {} : { blocked: { by: change.blocked.by, message: change.blocked.message } }),
-      ...(change.ignored === undefined ? {} : { ignored: change.ignored.map(attributeJson) }),
-      ...(change.movedFrom === undefined ? {} : { moved_from: change.movedFrom }),
-      facts: change.facts,
-      attributes: change.attributes.map(attributeJson),
-      unmanaged: change.extras.map((e) => ({ what: e.what, text: e.text })),
-      unreadable: change.unreadable,
-      at: change.at ?? null,
-    },
+    action: actionOf(change),
+    ...(reason === undefined ? {} : { reason: words[reason] ?? reason }),
+    ...sidesJson(before, after, unknown, source.mask),
+    cause: causeOf(change),
+    step: [...change.steps, ...change.lateSteps].map((s) => s.op),
+    tsbox: ownJson(change),
   };
 }
 
-function attributeJson(a: AttributeChange): Record<string, unknown> {
+/** One word for all of a change: what its attributes say of themselves, together. */
+function causeOf(change: PlannedChange): string {
+  const causes = new Set(change.attributes.map((a) => a.cause));
+  const drifted = driftCount(change) > 0;
+  const declared = causes.has('config') || causes.has('both') || (change.action === 'create' && !change.missing);
+  return drifted ? (declared ? 'both' : 'drift') : 'config';
+}
+
+function ownJson(change: PlannedChange): Record<string, unknown> {
   return {
-    name: a.name,
-    before: a.before ?? null,
-    after: a.after ?? null,
-    last_applied: a.applied ?? null,
-    cause: a.cause,
-    mode: a.mode,
-    reason: a.reason ?? null,
-    risk: a.risk ?? null,
+    address: change.address,
+    action: change.action,
+    drift: driftCount(change),
+    missing: change.missing,
+    ...(change.rollout === undefined
+      ? {}
+      : { rolling: { at_once: change.rollout.atOnce, on_failure: change.rollout.onFailure } }),
+    reasons: change.reasons,
+    facts: change.facts,
+    attributes: change.attributes.map((a) => ({
+      name: a.name,
+      before: a.before ?? null,
+      after: a.after ?? null,
+      last_applied: a.applied ?? null,
+      cause: a.cause,
+      mode: a.mode,
+      reason: a.reason ?? null,
+      risk: a.risk ?? null,
+    })),
+    unmanaged: change.extras.map((e) => ({ what: e.what, text: e.text })),
+    unreadable: change.unreadable,
+    at: change.at ?? null,
   };
 }
 
-export function renderPlanJson(plan: Plan, version: string): string {
-  const lines = [line('version', `tsbox ${version}`, { tsbox: version, ui: UI_VERSION })];
-  for (const change of plan.changes) {
-    const payload = { change: changeJson(change) };
-    if (driftCount(change) > 0) {
-      lines.push(line('resource_drift', `${change.address}: drift`, payload));
-    }
-    if (change.action !== 'no-op' || change.ignored !== undefined) {
-      lines.push(line('planned_change', `${change.address}: plan to ${change.action}`, payload));
-    }
+/** Drift as an event of its own: before is what the last apply left, after is what is there. */
+function driftEventJson(change: PlannedChange, source: Streamed): Record<string, unknown> {
+  const { before, after } = driftSides(change, source);
+  return {
+    resource: resourceJson(change),
+    action: after === undefined ? 'delete' : 'update',
+    ...sidesJson(before, after, [], source.mask),
+    cause: 'drift',
+    tsbox: ownJson(change),
+  };
+}
+
+export function renderPlanJson(source: Streamed): string {
+  const { plan } = source;
+  const lines = [versionJson(source.version)];
+  for (const warning of plan.warnings) {
+    lines.push(diagnosticJson('warning', warning, '', undefined));
+  }
+  for (const change of plan.changes.filter((c) => driftCount(c) > 0)) {
+    lines.push(line('resource_drift', `${change.address}: Drift detected`, { change: driftEventJson(change, source) }));
+  }
+  for (const change of plan.changes.filter((c) => c.action !== 'no-op')) {
+    lines.push(
+      line('planned_change', `${change.address}: Plan to ${change.action}`, { change: changeJson(change, source) }),
+    );
   }
   const s = summarise(plan);
+  const forget = s.forget === 0 ? '' : `, ${s.forget} to forget`;
   lines.push(
-    line('change_summary', summaryLine(plan), {
-      changes: {
-        add: s.add,
-        change: s.change,
-        import: s.import ?? 0,
-        remove: s.destroy,
-        forget: s.forget,
-        operation: 'plan',
-      },
+    line('change_summary', `Plan: ${s.add} to add, ${s.change} to change, ${s.destroy} to destroy${forget}.`, {
+      changes: { add: s.add, change: s.change, import: 0, remove: s.destroy, forget: s.forget, operation: 'plan' },
       tsbox: {
         in_place: s.inPlace,
         restarted: s.restarted,
@@ -113,19 +156,72 @@ export function renderPlanJson(plan: Plan, version: string): string {
       },
     }),
   );
+  if (source.outputs.length > 0) {
+    lines.push(outputChangesJson(source));
+  }
   return `${lines.join('\n')}\n`;
 }
 
-/** A line of the same stream while an apply runs. */
+function outputChangesJson(source: Streamed): string {
+  const changes = outputChanges(source.outputs) as Record<string, { actions: string[]; after?: string | null }>;
+  const outputs = Object.fromEntries(
+    source.outputs.map((o) => [
+      o.name,
+      { sensitive: o.sensitive, action: changes[o.name]?.actions[0]?.replace('-', '') },
+    ]),
+  );
+  return line('outputs', `Outputs: ${source.outputs.length}`, { outputs });
+}
+
+export type HookType = 'apply_start' | 'apply_progress' | 'apply_complete' | 'apply_errored' | 'apply_skipped';
+
+/**
+ * A line of the same stream while an apply runs.
+ * @param action the pass that it is of: a replacement is a deletion and a creation
+ */
 export function hookJson(
-  type: 'apply_start' | 'apply_progress' | 'apply_complete' | 'apply_errored' | 'apply_skipped',
+  type: HookType,
   change: PlannedChange,
+  action: Action,
   seconds: number,
   extra: Readonly<Record<string, unknown>> = {},
 ): string {
-  return line(type, `${change.address}: ${type.replace('apply_', '')}`, {
-    hook: { resource: resourceJson(change), action: ACTION[change.action], elapsed_seconds: seconds, ...extra },
-  });
+  const message = `${change.address}: ${MESSAGES[type](action, seconds)}`;
+  const hook = {
+    resource: resourceJson(change),
+    action: action === 'delete' && isRelease(change) ? 'remove' : ACTION[action],
+    ...(type === 'apply_complete' && change.facts['pid'] !== undefined && action !== 'create'
+      ? { id_key: 'pid', id_value: change.facts['pid'] }
+      : {}),
+    elapsed_seconds: Math.round(seconds * 1000) / 1000,
+    tsbox: { address: change.address, action: change.action, ...extra },
+  };
+  return line(type, message, { hook }, type === 'apply_errored' ? 'error' : 'info');
+}
+
+const MESSAGES: Readonly<Record<HookType, (action: Action, seconds: number) => string>> = {
+  apply_start: (action) => `${DOING[action]}...`,
+  apply_progress: (action, seconds) => `Still ${DOING[action].toLowerCase()}... [${Math.round(seconds)}s elapsed]`,
+  apply_complete: (action, seconds) => `${DOING[action]} complete after ${seconds.toFixed(2)}s`,
+  apply_errored: (action, seconds) => `${DOING[action]} errored after ${seconds.toFixed(2)}s`,
+  apply_skipped: () => 'not started',
+};
+
+const DOING: Readonly<Record<Action, string>> = {
+  create: 'Creation',
+  update: 'Modification',
+  restart: 'Restart',
+  replace: 'Replacement',
+  delete: 'Destruction',
+  'no-op': 'Recording',
+};
+
+export interface DiagnosticPlace {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly length: number;
+  readonly sourceLine?: string | undefined;
 }
 
 export function diagnosticJson(
@@ -133,14 +229,65 @@ export function diagnosticJson(
   summary: string,
   detail: string,
   address: string | undefined,
+  at?: DiagnosticPlace,
+  own?: Readonly<Record<string, unknown>>,
 ): string {
-  return line('diagnostic', summary, {
-    diagnostic: { severity, summary, detail, ...(address === undefined ? {} : { address }) },
-  });
+  const level = severity === 'error' ? 'error' : 'warn';
+  const message = `${severity === 'error' ? 'Error' : 'Warning'}: ${summary}`;
+  const diagnostic = {
+    severity,
+    summary,
+    detail,
+    ...(address === undefined ? {} : { address: terraformName(address).address }),
+    ...(at === undefined ? {} : placeJson(at)),
+    ...(own === undefined && address === undefined ? {} : { tsbox: { address, ...own } }),
+  };
+  return line('diagnostic', message, { diagnostic }, level);
 }
 
-export function summaryJson(operation: 'apply' | 'destroy', add: number, change: number, remove: number): string {
-  return line('change_summary', `${operation}: ${add} added, ${change} changed, ${remove} destroyed`, {
-    changes: { add, change, import: 0, remove, forget: 0, operation },
+/** Place and excerpt. Terraform counts bytes of the file besides, which nobody here keeps: there they are of the line. */
+function placeJson(at: DiagnosticPlace): Record<string, unknown> {
+  return {
+    range: {
+      filename: at.file,
+      start: { line: at.line, column: at.column, byte: at.column - 1 },
+      end: { line: at.line, column: at.column + at.length, byte: at.column - 1 + at.length },
+    },
+    ...(at.sourceLine === undefined
+      ? {}
+      : {
+          snippet: {
+            context: null,
+            code: at.sourceLine,
+            start_line: at.line,
+            highlight_start_offset: at.column - 1,
+            highlight_end_offset: at.column - 1 + at.length,
+            values: [],
+          },
+        }),
+  };
+}
+
+export function summaryJson(
+  operation: 'apply' | 'destroy',
+  counts: { readonly add: number; readonly change: number; readonly remove: number; readonly forget: number },
+  complete: boolean,
+): string {
+  const { add, change, remove } = counts;
+  const sentence =
+    operation === 'destroy'
+      ? `Destroy ${complete ? 'complete' : 'incomplete'}! Resources: ${remove} destroyed.`
+      : `Apply ${complete ? 'complete' : 'incomplete'}! Resources: ${add} added, ${change} changed, ${remove} destroyed.`;
+  return line('change_summary', sentence, { changes: { ...counts, import: 0, operation } });
+}
+
+/** The values of the outputs after an apply. */
+export function outputsJson(
+  outputs: ReadonlyArray<{ readonly name: string; readonly value: string; readonly sensitive: boolean }>,
+): string {
+  return line('outputs', `Outputs: ${outputs.length}`, {
+    outputs: Object.fromEntries(
+      outputs.map((o) => [o.name, { sensitive: o.sensitive, type: 'string', value: o.sensitive ? null : o.value }]),
+    ),
   });
 }

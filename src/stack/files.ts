@@ -18,6 +18,8 @@ export interface Loaded {
   readonly files: readonly string[];
   /** Directory of the first file. */
   readonly directory: string;
+  /** Texts by name. */
+  readonly sources: ReadonlyMap<string, string>;
   /** A file could not be used at all, so what refers to it would be told wrongly as missing. */
   readonly partial: boolean;
 }
@@ -27,6 +29,7 @@ interface Loading {
   readonly texts: ReadonlyMap<string, string>;
   readonly problems: TsboxError[];
   readonly files: string[];
+  readonly sources: Map<string, string>;
   /** Real paths that were read; a file is merged once, where it is first named. */
   readonly seen: Set<string>;
   /** Real directory of the root file: includes stay inside it. */
@@ -53,6 +56,7 @@ export function loadFiles(
     texts,
     problems,
     files: [],
+    sources: new Map(),
     seen: new Set(),
     boundary: '',
     tree: undefined,
@@ -69,6 +73,7 @@ export function loadFiles(
     tree: loading.tree,
     files: loading.files,
     directory: dirname(resolve(names[0] ?? '.')),
+    sources: loading.sources,
     partial: loading.partial,
   };
 }
@@ -120,6 +125,7 @@ function loadOne(loading: Loading, link: Link): void {
 function readSource(loading: Loading, link: Link): SourceFile | undefined {
   try {
     const text = loading.texts.get(link.name) ?? decode(readBytes(link.path, link.name), link.name);
+    loading.sources.set(link.name, text);
     const directory = dirname(link.includedAt === undefined ? resolve(link.name) : link.path);
     return sourceFile(link.name, link.path, directory, text);
   } catch (error) {
@@ -157,7 +163,9 @@ function include(loading: Loading, from: Link, item: { readonly text: string; re
     return;
   }
   const name = join(dirname(from.name), item.text);
-  const path = realPath(join(dirname(from.path), item.text), name, loading, item.place);
+  const path = loading.texts.has(name)
+    ? resolve(name)
+    : realPath(join(dirname(from.path), item.text), name, loading, item.place);
   if (path === undefined) {
     return;
   }

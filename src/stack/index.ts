@@ -3,7 +3,7 @@ import { TsboxError, TsboxErrors } from '../errors.ts';
 import { buildItems } from './build.ts';
 import type { Items } from './build.ts';
 import { checkItems } from './check.ts';
-import { loadFiles } from './files.ts';
+import { loadFiles, type Loaded } from './files.ts';
 import { interpolate, interpolation } from './interpolate.ts';
 import { placeOf } from './positions.ts';
 import { expandDependencies, expandReplicas } from './replicas.ts';
@@ -93,7 +93,7 @@ function stackOf(
   root: MapTree,
   items: Items,
   variables: ReadonlyMap<string, Variable>,
-  loaded: { readonly files: readonly string[]; readonly directory: string },
+  loaded: Pick<Loaded, 'files' | 'directory' | 'sources'>,
   warnings: readonly Warning[],
 ): Stack {
   const { paths, replicas, ...rest } = items;
@@ -105,6 +105,7 @@ function stackOf(
     containers: expandDependencies(items.containers, replicas),
     files: loaded.files,
     directory: loaded.directory,
+    sources: loaded.sources,
     variables: Object.fromEntries(values),
     warnings,
     locate: (address, path) => {

@@ -3,10 +3,8 @@ import * as z from 'zod';
 import { cgroupFieldsShape } from '../resources/cgroup/schema.ts';
 import { containerSchema } from '../resources/container/schema.ts';
 import { deviceRulesSchema, deviceUseSchema } from '../resources/devices/schema.ts';
-import { driftSettingsSchema } from '../resources/drift-settings.ts';
 import { namespaceSchema } from '../resources/namespace/schema.ts';
 import { fileSchema } from '../resources/files.ts';
-import { commonShape } from '../resources/lifecycle.ts';
 import { volumeSchema } from '../resources/volume/schema.ts';
 import { nameSchema } from '../resources/units.ts';
 import { show, valueSchema, ValueError } from '../resources/values.ts';
@@ -51,7 +49,6 @@ const adoptedPathSchema = valueSchema(
 /** A cgroup without its children, which are read one by one. */
 export const cgroupSchema = z.strictObject({
   ...cgroupFieldsShape(),
-  ...commonShape,
   devices: deviceUseSchema.optional(),
   optional: z.boolean().optional(),
   adopt: adoptedPathSchema.optional(),
@@ -99,7 +96,6 @@ export const topShape = {
   tsbox: languageSchema,
   name: nameSchema,
   include: z.union([z.string(), z.array(z.string())]).optional(),
-  drift: driftSettingsSchema.optional(),
 };
 
 /** Keys of the top level; x- keys are free besides. */

@@ -6,10 +6,6 @@ import type { FileSpec } from '../resources/files.ts';
 import type { VolumeSpec } from '../resources/volume/schema.ts';
 import type { NamespaceSpec } from '../resources/namespace/schema.ts';
 import type { DeviceRule } from '../resources/devices/schema.ts';
-import type { DriftSettings } from '../resources/drift-settings.ts';
-import type { Meta } from './meta.ts';
-
-export type { Meta } from './meta.ts';
 
 export interface Warning {
   readonly message: string;
@@ -23,6 +19,8 @@ export interface Stack {
   readonly files: readonly string[];
   /** Directory of the first file: relative paths in the stack are resolved against the directory of the file they stand in. */
   readonly directory: string;
+  /** Texts of all files that were read, by the names they were given or included with. */
+  readonly sources?: ReadonlyMap<string, string>;
   readonly variables: Readonly<
     Record<string, { readonly value: string | number | boolean; readonly sensitive: boolean }>
   >;
@@ -38,10 +36,6 @@ export interface Stack {
   readonly configs: ReadonlyMap<string, FileSpec>;
   /** Unresolved references such as ${container.db.pid} stay as text; the CLI fills them after apply. */
   readonly outputs: ReadonlyMap<string, { readonly value: string; readonly sensitive: boolean }>;
-  /** Lifecycles and the like, by address. */
-  readonly meta: ReadonlyMap<string, Meta>;
-  /** What of drift raises no alarm, and how bad the rest is; plans do not know it. */
-  readonly drift?: DriftSettings | undefined;
   readonly warnings: readonly Warning[];
   /** The place of a value by its address and path, e.g. locate('container/db', ['memory', 'max']); nearest parent if absent. */
   locate(address: string, path: ReadonlyArray<string | number>): SourceSpan | undefined;

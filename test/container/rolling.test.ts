@@ -80,7 +80,7 @@ test('one at a time by default: each is up before the next is ended', async () =
       .flatMap((e) => (e.type === 'planned_change' ? [e.change?.resource] : []));
     assert.equal(
       addresses.map((r) => [r?.addr, r?.resource_key]),
-      [0, 1, 2, 3].map((i) => [`container/web[${i}]`, i]),
+      [0, 1, 2, 3].map((i) => [`tsbox_container.web[${i}]`, i]),
     );
     assert.is((await box.tsbox('apply', '--auto-approve', '--var', 'version=two')).code, 0);
     const lines = lastApply(box);

@@ -67,7 +67,10 @@ async function prune(args: Arguments): Promise<number> {
     }
     return EXIT.ok;
   }
-  if (args.flags['auto-approve'] !== true && !(await confirm('images prune', 'Do you want to remove them?'))) {
+  if (
+    args.flags['auto-approve'] !== true &&
+    !(await confirm('images prune', undefined, 'Do you want to remove them?'))
+  ) {
     err('Not approved: nothing was removed.\n');
     return EXIT.error;
   }

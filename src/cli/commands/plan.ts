@@ -1,51 +1,92 @@
 import type { Command } from '../main.ts';
+import { TsboxError } from '../../errors.ts';
+import type { Planned } from '../../planner/index.ts';
+import type { Arguments } from '../args.ts';
 import { EXIT } from '../exit.ts';
-import { out, paletteFor } from '../output.ts';
-import { loadStackFor, printWarnings, stackNameFor } from '../session.ts';
-import { VERSION } from '../version.ts';
+import { err, out, paletteFor } from '../output.ts';
+import { loadStackFor, printWarnings, requirePrivileges, stackNameFor } from '../session.ts';
+
+const FORMATS = ['text', 'json', 'stream'] as const;
+type Format = (typeof FORMATS)[number];
 
 export const command: Command = {
-  options: ['file', 'stack', 'var', 'target', 'json', 'detailed-exitcode', 'destroy'],
-  usage: 'tsbox plan [-f FILE]… [--target ADDRESS]… [--destroy] [--detailed-exitcode] [--json]',
+  streams: true,
+  options: ['file', 'stack', 'var', 'target', 'json', 'format', 'output', 'detailed-exitcode', 'destroy'],
+  usage:
+    'tsbox plan [-f FILE]… [--target ADDRESS]… [--destroy] [--detailed-exitcode] [--format text|json|stream] [-o FILE]',
   help: [
     'Compares the stack with the live kernel and shows what apply would change. Writes nothing.',
     '',
     '  --target ADDRESS      only this resource (cgroup/x takes what is below it) and what it needs',
     '  --destroy             plan the removal of everything the stack owns',
     '  --detailed-exitcode   exit 2 when there are changes, 0 when there are none',
-    '  --json                a line-delimited event stream',
+    '  -o, --output FILE     save the plan: apply FILE does exactly this, or refuses when anything it rests on has moved',
+    "  --format json         one document in the shape of Terraform's plans (docs/json.md)",
+    "  --json                a line-delimited event stream in the shape of Terraform's (--format stream)",
   ].join('\n'),
   async run(args) {
+    const format = formatOf(args);
     const { name, stack } = args.flags.destroy === true ? await stackNameFor(args) : await named(args);
     const { openReader } = await import('../../kernel/reader.ts');
     const { makePlan } = await import('../../planner/index.ts');
     const { isEmpty } = await import('../../planner/plan.ts');
     const reader = openReader(process.env);
-    const { plan } = await makePlan(reader, name, stack, {
-      targets: args.targets,
-      destroy: args.flags.destroy === true,
-    });
-    printWarnings(plan.warnings, args);
-    if (args.flags.json === true) {
-      const { renderPlanJson } = await import('../../report/plan-json.ts');
-      out(renderPlanJson(plan, VERSION));
-    } else {
-      const { renderPlan } = await import('../../report/plan-text.ts');
-      out(renderPlan(plan, await paletteFor(args)));
+    const destroy = args.flags.destroy === true;
+    const options = { targets: args.targets, destroy };
+    if (args.values.output !== undefined) {
+      requirePrivileges(reader, 'plan -o');
     }
-    const { printRefused } = await import('../refused.ts');
-    const refused = await printRefused(plan);
-    return refused !== EXIT.ok
-      ? refused
-      : args.flags['detailed-exitcode'] === true && !isEmpty(plan)
-        ? EXIT.differences
-        : EXIT.ok;
+    const planned = await makePlan(reader, name, stack, options);
+    if (format !== 'stream') {
+      printWarnings(planned.plan.warnings, args);
+    }
+    await print(planned, format, destroy, reader.bootId, args);
+    if (args.values.output !== undefined) {
+      const { savePlan } = await import('../plan-file/save.ts');
+      savePlan(args.values.output, reader, planned, planned.stack ?? stack, options, args);
+      if (format === 'text' && args.flags.quiet !== true) {
+        err(`Saved: tsbox apply ${args.values.output}\n`);
+      }
+    }
+    return args.flags['detailed-exitcode'] === true && !isEmpty(planned.plan) ? EXIT.differences : EXIT.ok;
   },
 };
 
-async function named(
-  args: Parameters<Command['run']>[0],
-): Promise<{ name: string; stack: Awaited<ReturnType<typeof loadStackFor>> }> {
+function formatOf(args: Arguments): Format {
+  const wanted = args.flags.json === true ? 'stream' : (args.values.format ?? 'text');
+  const format = FORMATS.find((f) => f === wanted);
+  if (format === undefined) {
+    throw new TsboxError('TSB2001', `--format takes ${FORMATS.join(', ')}, not '${wanted}'`);
+  }
+  return format;
+}
+
+async function print(
+  planned: Planned,
+  format: Format,
+  destroy: boolean,
+  bootId: string,
+  args: Arguments,
+): Promise<void> {
+  if (format === 'text') {
+    const { renderPlan } = await import('../../report/plan-text.ts');
+    out(renderPlan(planned.plan, await paletteFor(args)));
+    return;
+  }
+  const { documented } = await import('../documented.ts');
+  const source = documented(planned, planned.stack, { destroy, bootId });
+  if (format === 'stream') {
+    const { streamBegun } = await import('../diagnostic-lines.ts');
+    const { renderPlanJson } = await import('../../report/plan-json.ts');
+    streamBegun();
+    out(renderPlanJson(source));
+  } else {
+    const { planDocument } = await import('../../report/terraform/document.ts');
+    out(`${JSON.stringify(planDocument(source), null, 2)}\n`);
+  }
+}
+
+async function named(args: Arguments): Promise<{ name: string; stack: Awaited<ReturnType<typeof loadStackFor>> }> {
   const stack = await loadStackFor(args);
   return { name: stack.name, stack };
 }

@@ -1,16 +1,20 @@
 import type { Command } from '../main.ts';
 import { EXIT } from '../exit.ts';
 import { TsboxError } from '../../errors.ts';
-import { out } from '../output.ts';
+import { masked, out } from '../output.ts';
 import { stackNameFor, requirePrivileges } from '../session.ts';
+import { VERSION } from '../version.ts';
 import type { Observed } from '../../resources/kind.ts';
 import type { EffectiveLimit } from '../../resources/cgroup/effective.ts';
 
 export const command: Command = {
   options: ['file', 'stack', 'var', 'json', 'devices'],
-  usage: 'tsbox show [ADDRESS] [-f FILE | --stack NAME] [--json]\ntsbox show --devices PID|PATH|ADDRESS [--json]',
+  usage:
+    'tsbox show [ADDRESS] [-f FILE | --stack NAME] [--json]\ntsbox show PLANFILE [--json]\ntsbox show --devices PID|PATH|ADDRESS [--json]',
   help: [
     'Shows a resource (or all of the stack) as the kernel has it now, and which cgroup sets each limit in effect.',
+    "--json without an ADDRESS is one document in the shape of Terraform's state (docs/json.md).",
+    'A PLANFILE of plan -o is shown as the plan was, with --json as the document of plan --format json.',
     '--devices explains what the processes of any cgroup may do with devices, whoever set it up: every device program',
     'at every level above it as rules, the v1 devices controller, and what all of them together allow.',
   ].join('\n'),
@@ -18,6 +22,13 @@ export const command: Command = {
     if (args.flags.devices === true) {
       const { showDevices } = await import('../show-devices.ts');
       return showDevices(args);
+    }
+    const [first] = args.positionals;
+    if (first !== undefined) {
+      const { isPlanFile, showPlanFile } = await import('../plan-file/show.ts');
+      if (isPlanFile(first)) {
+        return showPlanFile(first, args);
+      }
     }
     const { name, stack } = await stackNameFor(args);
     const { openReader } = await import('../../kernel/reader.ts');
@@ -57,7 +68,22 @@ export const command: Command = {
         unmanaged: o.extras.map((e) => e.text),
         unreadable: o.unreadable,
       }));
-      out(`${JSON.stringify(wanted === undefined ? json : json[0], null, 2)}\n`);
+      if (wanted !== undefined) {
+        out(`${JSON.stringify(json[0], null, 2)}\n`);
+        return EXIT.ok;
+      }
+      const { stateDocument } = await import('../../report/terraform/state.ts');
+      const { outputStates } = await import('../output-values.ts');
+      const document = stateDocument({
+        stack: name,
+        observed: found,
+        outputs: outputStates(stack, planned, false),
+        version: VERSION,
+        bootId: reader.bootId,
+        details: json,
+        mask: masked,
+      });
+      out(`${JSON.stringify(document, null, 2)}\n`);
       return EXIT.ok;
     }
     for (const o of found) {

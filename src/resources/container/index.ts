@@ -2,7 +2,6 @@
 import { controllersFor, knobSteps, writeSteps } from '../cgroup/writes.ts';
 import { deviceSteps } from '../devices/steps.ts';
 import type { AttributeChange, Declared, ResourceKind, StepContext } from '../kind.ts';
-import { protection } from '../lifecycle.ts';
 import { sysctlSteps } from '../namespace/sysctls.ts';
 import { networkChangeSteps, networkSteps } from '../network/steps.ts';
 import type { LabelDraft, Step } from '../step.ts';
@@ -29,10 +28,9 @@ function specOf(declared: Declared, context: StepContext): ContainerSpec {
   return spec;
 }
 
-function labelFor(declared: Declared, spec: ContainerSpec, done: boolean, context: StepContext): LabelDraft {
+function labelFor(declared: Declared, spec: ContainerSpec, done: boolean): LabelDraft {
   return {
     address: declared.address,
-    ...protection(declared.lifecycle, context.observed.get(declared.address)?.isProtected),
     applied: done ? declared.desired : null,
     needs: declared.needs,
     stop: {
@@ -82,7 +80,7 @@ export const containerKind: ResourceKind = {
       {
         op: 'cgroup-make',
         path,
-        label: labelFor(declared, spec, false, context),
+        label: labelFor(declared, spec, false),
         controllers: controllersFor(context.reader, declared.desired),
       },
       ...deviceSteps(path, declared.address, context),
@@ -92,7 +90,7 @@ export const containerKind: ResourceKind = {
       ...startSteps(declared),
       // A process that is born frozen never gets as far as its exec.
       ...writes.filter((step) => step.op === 'freeze'),
-      { op: 'label', path, label: labelFor(declared, spec, true, context) },
+      { op: 'label', path, label: labelFor(declared, spec, true) },
     ];
   },
 
@@ -105,10 +103,7 @@ export const containerKind: ResourceKind = {
       steps.push({
         op: 'cgroup-make',
         path,
-        label: {
-          ...labelFor(declared, spec, true, context),
-          applied: context.observed.get(declared.address)?.applied ?? null,
-        },
+        label: { ...labelFor(declared, spec, true), applied: context.observed.get(declared.address)?.applied ?? null },
         controllers: controllersFor(context.reader, declared.desired),
       });
     }
@@ -151,7 +146,7 @@ export const containerKind: ResourceKind = {
         steps.push({ op: 'adopt', container: spec.name });
       }
     }
-    steps.push({ op: 'label', path, label: labelFor(declared, spec, true, context) });
+    steps.push({ op: 'label', path, label: labelFor(declared, spec, true) });
     return steps;
   },
 

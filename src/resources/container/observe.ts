@@ -270,7 +270,6 @@ async function observeSubjects(
       exists: true,
       live,
       applied: s.label.applied,
-      ...(s.label.protect === true ? { isProtected: true } : {}),
       extras,
       unreadable,
       facts,

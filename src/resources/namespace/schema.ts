@@ -2,7 +2,6 @@
 import * as z from 'zod';
 import { NAMESPACE_TYPES } from '../../kernel/init-spec.ts';
 import type { NamespaceType } from '../../kernel/init-spec.ts';
-import { commonShape } from '../lifecycle.ts';
 import type { TimeOffset } from '../units.ts';
 import { checkUser, userShape } from './id-maps.ts';
 import type { IdAllocation, IdMap, UserInput } from './id-maps.ts';
@@ -109,7 +108,7 @@ export function defaultUse(type: NamespaceType): NamespaceUse {
 
 /** An item of `namespaces:` without its name. */
 export const namespaceSchema = z
-  .strictObject({ type: z.enum(NAMESPACE_TYPES), ...settingsShape, ...commonShape })
+  .strictObject({ type: z.enum(NAMESPACE_TYPES), ...settingsShape })
   .superRefine((value, context) => {
     for (const key of Object.keys(settingsShape) as SettingKey[]) {
       if (value[key] !== undefined && !SETTINGS_OF[value.type].includes(key)) {

@@ -1,0 +1,95 @@
+/** `plan -o FILE`. */
+import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
+import type { KernelReader } from '../../kernel/reader.ts';
+import type { Planned, PlanOptions } from '../../planner/index.ts';
+import { basisOf } from '../../planner/saved/basis.ts';
+import { canonicalJson } from '../../planner/saved/canonical.ts';
+import { planDocument } from '../../report/terraform/document.ts';
+import type { Stack } from '../../stack/types.ts';
+import type { Arguments } from '../args.ts';
+import { documented } from '../documented.ts';
+import { masked } from '../output.ts';
+import { VERSION } from '../version.ts';
+import { PLAN_FORMAT, PLAN_FORMAT_VERSION, sha256, signed, writePlanFile, type SavedVariable } from './document.ts';
+import { planKey, type PlanKey } from './key.ts';
+
+/** What identifies the machine, whatever it is called; '' where there is no such file (a chroot). */
+export function machineId(reader: KernelReader): string {
+  const text = reader.readFiles(['/etc/machine-id'])[0];
+  return typeof text === 'string' ? text.trim() : '';
+}
+
+/** Every string of a value without secrets. */
+export function withoutSecrets<T>(value: T): T {
+  if (typeof value === 'string') {
+    return masked(value) as T;
+  }
+  if (Array.isArray(value)) {
+    return value.map((item: unknown) => withoutSecrets(item)) as T;
+  }
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(
+      Object.entries(value).flatMap(([key, item]) =>
+        item === undefined ? [] : [[masked(key), withoutSecrets(item as unknown)]],
+      ),
+    ) as T;
+  }
+  return value;
+}
+
+/** The keyed digest of what a plan rests on, secrets included. */
+export function basisDigest(planned: Planned, key: PlanKey): string {
+  return key.mark('basis', canonicalJson(basisOf(planned)));
+}
+
+export function variableDigest(name: string, value: string, key: PlanKey): string {
+  return key.mark(`variable ${name}`, value);
+}
+
+/** Saves a plan and returns its id. */
+export function savePlan(
+  path: string,
+  reader: KernelReader,
+  planned: Planned,
+  stack: Stack | undefined,
+  options: PlanOptions,
+  args: Arguments,
+): string {
+  const key = planKey(reader.settings.stateDir, true) as PlanKey;
+  const sources = [...(stack?.sources ?? [])];
+  const variables = Object.entries(stack?.variables ?? {}).map(
+    ([name, { value, sensitive }]): [string, SavedVariable] => [
+      name,
+      sensitive ? { sensitive: true, digest: variableDigest(name, String(value), key) } : { value: String(value) },
+    ],
+  );
+  const source = documented(planned, stack, { destroy: options.destroy, bootId: reader.bootId });
+  const id = randomBytes(16).toString('hex');
+  const plan = signed(
+    {
+      format: PLAN_FORMAT,
+      format_version: PLAN_FORMAT_VERSION,
+      tsbox_version: VERSION,
+      id,
+      created: source.time,
+      machine_id: machineId(reader),
+      boot_id: reader.bootId,
+      cgroup_root: reader.settings.cgroupRoot,
+      stack: planned.plan.stack,
+      directory: process.cwd(),
+      files: stack === undefined ? [] : args.files,
+      sources: sources.map(([name, text]) => ({ name, sha256: sha256(text) })),
+      variables: Object.fromEntries(variables),
+      options,
+      plan: withoutSecrets(planned.plan),
+      basis: withoutSecrets(basisOf(planned)),
+      basis_digest: basisDigest(planned, key),
+      document: withoutSecrets(planDocument(source)),
+      configuration: key.seal(JSON.stringify(sources)),
+    },
+    key,
+  );
+  writePlanFile(resolve(path), plan);
+  return id;
+}

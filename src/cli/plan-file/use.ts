@@ -1,0 +1,57 @@
+/** A plan is used once: its id is kept until the machine starts anew, when every plan of before is stale anyway. */
+import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { TsboxError } from '../../errors.ts';
+import { AGAIN } from './document.ts';
+
+function directory(stateDir: string): string {
+  return join(stateDir, 'plans-used');
+}
+
+/** When it was applied; undefined when it was not. */
+export function usedAt(stateDir: string, id: string): string | undefined {
+  try {
+    return readFileSync(join(directory(stateDir), id), 'utf8')
+      .trim()
+      .split(' ')[1];
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+export function alreadyUsed(path: string, when: string | undefined): TsboxError {
+  return new TsboxError(
+    'TSB3006',
+    `${path} was applied already${when === undefined ? '' : ` (${when})`}: a plan is applied once`,
+    {
+      hint: AGAIN,
+    },
+  );
+}
+
+/** Takes a plan for this apply; of two at once one gets it. */
+export function takePlan(path: string, stateDir: string, id: string, bootId: string): void {
+  const where = directory(stateDir);
+  mkdirSync(where, { recursive: true, mode: 0o700 });
+  let fd: number;
+  try {
+    fd = openSync(join(where, id), 'wx', 0o600);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
+      throw alreadyUsed(path, usedAt(stateDir, id));
+    }
+    throw error;
+  }
+  writeSync(fd, `${bootId} ${new Date().toISOString()}\n`);
+  fsyncSync(fd);
+  closeSync(fd);
+  for (const name of readdirSync(where).filter((n) => n !== id)) {
+    const path = join(where, name);
+    if (!readFileSync(path, 'utf8').startsWith(bootId)) {
+      rmSync(path, { force: true });
+    }
+  }
+}

@@ -1,0 +1,265 @@
+/**
+ * The plan as one document in Terraform's published shape (format_version 1.2). What is tsbox's own stands under `tsbox`
+ * at the top and in each change: readers of Terraform's plans find what they know, and nothing else in between.
+ */
+import { driftCount, isEmpty, isRelease, summarise, type Plan, type PlannedChange } from '../../planner/plan.ts';
+import type { Address, Declared, Observed } from '../../resources/kind.ts';
+import { kindOf } from '../../resources/registry.ts';
+import { configurationJson } from './configuration.ts';
+import { byTerraformAddress, resourceHead, SENSITIVE } from './names.ts';
+import { outputChanges, outputValues, type OutputState } from './outputs.ts';
+import { appliedValues, changedValues, KNOWN_AFTER, liveValues, shown, type Mask, type Values } from './values.ts';
+
+/** The version of Terraform's format, and the version of Terraform whose documents look like these. */
+export const FORMAT_VERSION = '1.2';
+export const STATE_FORMAT_VERSION = '1.0';
+export const TERRAFORM_VERSION = '1.9.0';
+
+const SCHEMA_VERSION = 1;
+
+export interface Documented {
+  readonly plan: Plan;
+  readonly observed: ReadonlyMap<Address, Observed>;
+  readonly declared: ReadonlyMap<Address, Declared>;
+  readonly variables: Readonly<
+    Record<string, { readonly value: string | number | boolean; readonly sensitive: boolean }>
+  >;
+  readonly outputs: readonly OutputState[];
+  /** Results of checks, in Terraform's shape. */
+  readonly checks?: readonly unknown[];
+  /** The removal of everything was asked for. */
+  readonly destroy: boolean;
+  readonly version: string;
+  readonly bootId: string;
+  /** RFC 3339. */
+  readonly time: string;
+  readonly mask: Mask;
+}
+
+/** The whole document. */
+export function planDocument(source: Documented): Record<string, unknown> {
+  const { plan, observed, mask } = source;
+  const changes = [...plan.changes].sort(byTerraformAddress);
+  const known = new Map(changes.map((c) => [c.address, sidesOf(c, source)]));
+  return {
+    format_version: FORMAT_VERSION,
+    terraform_version: TERRAFORM_VERSION,
+    variables: Object.fromEntries(
+      Object.entries(source.variables).map(([name, v]) => [name, { value: v.sensitive ? SENSITIVE : v.value }]),
+    ),
+    planned_values: {
+      outputs: outputValues(source.outputs, 'after'),
+      root_module: {
+        resources: changes.flatMap((c) => {
+          const after = known.get(c.address)?.after;
+          return after === undefined ? [] : [resourceValues(c.address, after, mask)];
+        }),
+      },
+    },
+    resource_drift: changes.flatMap((c) => driftEntry(c, source)),
+    resource_changes: changes.map((c) => changeEntry(c, source)),
+    output_changes: outputChanges(source.outputs),
+    prior_state: {
+      format_version: STATE_FORMAT_VERSION,
+      terraform_version: TERRAFORM_VERSION,
+      values: {
+        outputs: outputValues(source.outputs, 'before'),
+        root_module: {
+          resources: [...observed.values()]
+            .filter((o) => o.exists)
+            .sort(byTerraformAddress)
+            .map((o) => resourceValues(o.address, liveValues(o), mask)),
+        },
+      },
+    },
+    configuration: configurationJson(source),
+    relevant_attributes: [],
+    checks: source.checks ?? [],
+    timestamp: source.time,
+    applyable: !isEmpty(plan),
+    complete: plan.complete,
+    errored: false,
+    tsbox: {
+      version: source.version,
+      stack: plan.stack,
+      boot_id: source.bootId,
+      destroy: source.destroy,
+      summary: summaryJson(plan),
+      warnings: plan.warnings.map(mask),
+      unreadable: plan.unreadable,
+    },
+  };
+}
+
+function summaryJson(plan: Plan): Record<string, number> {
+  const s = summarise(plan);
+  return {
+    add: s.add,
+    change: s.change,
+    destroy: s.destroy,
+    forget: s.forget,
+    in_place: s.inPlace,
+    restarted: s.restarted,
+    replaced: s.replaced,
+    disruptive: s.disruptive,
+    drift: s.drift,
+    drift_resources: s.driftResources,
+  };
+}
+
+export function resourceValues(address: Address, values: Values, mask: Mask): Record<string, unknown> {
+  const clean = shown(values, mask);
+  return {
+    ...resourceHead(address),
+    schema_version: SCHEMA_VERSION,
+    values: clean.values,
+    sensitive_values: clean.sensitive,
+  };
+}
+
+interface Sides {
+  readonly before: Values | undefined;
+  readonly after: Values | undefined;
+  /** Facts that are not known before it is done. */
+  readonly unknown: readonly string[];
+}
+
+/** Values before and after a change, from what was read and what is declared. */
+export function sidesOf(change: PlannedChange, source: Pick<Documented, 'observed' | 'declared'>): Sides {
+  const live = source.observed.get(change.address);
+  const before = live?.exists === true ? liveValues(live) : undefined;
+  const desired = source.declared.get(change.address)?.desired ?? {};
+  const table = kindOf(change.address).attributes;
+  switch (change.action) {
+    case 'create':
+    case 'replace': {
+      const unknown = KNOWN_AFTER[change.kind] ?? [];
+      return { before: change.action === 'create' ? undefined : before, after: desired, unknown };
+    }
+    case 'delete':
+      return { before: before ?? {}, after: undefined, unknown: [] };
+    case 'restart': {
+      const unknown = KNOWN_AFTER[change.kind] ?? [];
+      const after = changedValues(before ?? {}, change.attributes, table);
+      return { before, after: without(after, unknown), unknown };
+    }
+    case 'update':
+      return { before, after: changedValues(before ?? {}, change.attributes, table), unknown: [] };
+    case 'no-op':
+      return { before: before ?? {}, after: before ?? {}, unknown: [] };
+  }
+}
+
+function without(values: Values, names: readonly string[]): Values {
+  return Object.fromEntries(Object.entries(values).filter(([name]) => !names.includes(name)));
+}
+
+const ACTIONS: Readonly<Record<PlannedChange['action'], readonly string[]>> = {
+  create: ['create'],
+  update: ['update'],
+  restart: ['update'],
+  replace: ['delete', 'create'],
+  delete: ['delete'],
+  'no-op': ['no-op'],
+};
+
+/** Terraform's word for why something is replaced or removed; undefined where it has none. */
+export function reasonOf(change: PlannedChange, destroy: boolean): string | undefined {
+  if (change.action === 'delete') {
+    return destroy || isRelease(change) ? undefined : 'delete_because_no_resource_config';
+  }
+  if (change.action !== 'replace') {
+    return undefined;
+  }
+  return change.attributes.some((a) => a.mode === 'replace') ? 'replace_because_cannot_update' : 'replace_by_triggers';
+}
+
+function changeEntry(change: PlannedChange, source: Documented): Record<string, unknown> {
+  const { before, after, unknown } = sidesOf(change, source);
+  const reason = reasonOf(change, source.destroy);
+  const replaces = change.action === 'replace' ? change.attributes.filter((a) => a.mode === 'replace') : [];
+  return {
+    ...resourceHead(change.address),
+    ...(reason === undefined ? {} : { action_reason: reason }),
+    change: {
+      actions: isRelease(change) ? ['forget'] : ACTIONS[change.action],
+      ...sidesJson(before, after, unknown, source.mask),
+      ...(replaces.length === 0 ? {} : { replace_paths: replaces.map((a) => [a.name]) }),
+      tsbox: ownJson(change, source.mask),
+    },
+  };
+}
+
+/** Both sides as Terraform writes them: null where there is nothing, with its words for what is sensitive there. */
+export function sidesJson(
+  before: Values | undefined,
+  after: Values | undefined,
+  unknown: readonly string[],
+  mask: Mask,
+): Record<string, unknown> {
+  const old = before === undefined ? undefined : shown(before, mask);
+  const fresh = after === undefined ? undefined : shown(after, mask);
+  return {
+    before: old?.values ?? null,
+    after: fresh?.values ?? null,
+    after_unknown: Object.fromEntries(unknown.map((name) => [name, true])),
+    before_sensitive: old?.sensitive ?? false,
+    after_sensitive: fresh?.sensitive ?? false,
+  };
+}
+
+/** What Terraform has no word for. */
+function ownJson(change: PlannedChange, mask: Mask): Record<string, unknown> {
+  return {
+    address: change.address,
+    action: change.action,
+    missing: change.missing,
+    drift: driftCount(change),
+    reasons: change.reasons.map(mask),
+    causes: Object.fromEntries(change.attributes.map((a) => [a.name, a.cause])),
+    modes: Object.fromEntries(change.attributes.map((a) => [a.name, a.mode])),
+    risks: Object.fromEntries(change.attributes.flatMap((a) => (a.risk === undefined ? [] : [[a.name, a.risk]]))),
+    replace_reasons: Object.fromEntries(
+      change.attributes.flatMap((a) => (a.mode !== 'replace' || a.reason === undefined ? [] : [[a.name, a.reason]])),
+    ),
+    unmanaged: change.extras.map((e) => ({ what: e.what, text: mask(e.text) })),
+    unreadable: change.unreadable,
+    steps: [...change.steps, ...change.lateSteps].map((s) => s.op),
+    after: [...change.after].sort(),
+    ...(change.rollout === undefined
+      ? {}
+      : { rolling: { at_once: change.rollout.atOnce, on_failure: change.rollout.onFailure } }),
+    at: change.at ?? null,
+  };
+}
+
+/** Drift: before is what the last apply left, after is what is there. */
+function driftEntry(change: PlannedChange, source: Documented): Array<Record<string, unknown>> {
+  if (driftCount(change) === 0) {
+    return [];
+  }
+  const sides = driftSides(change, source);
+  return [
+    {
+      ...resourceHead(change.address),
+      change: {
+        actions: sides.after === undefined ? ['delete'] : ['update'],
+        ...sidesJson(sides.before, sides.after, [], source.mask),
+        tsbox: { address: change.address, missing: change.missing, items: driftCount(change) },
+      },
+    },
+  ];
+}
+
+export function driftSides(
+  change: PlannedChange,
+  source: Pick<Documented, 'observed' | 'declared'>,
+): { before: Values; after: Values | undefined } {
+  const live = source.observed.get(change.address);
+  if (change.missing || live === undefined || !live.exists) {
+    // The record went with the object: what is declared is what is known of it.
+    return { before: live?.applied ?? source.declared.get(change.address)?.desired ?? {}, after: undefined };
+  }
+  const values = liveValues(live);
+  return { before: appliedValues(values, change.attributes), after: values };
+}

@@ -1,0 +1,37 @@
+/** What lives now, in the shape of Terraform's state. */
+import type { Observed } from '../../resources/kind.ts';
+import { resourceValues, STATE_FORMAT_VERSION, TERRAFORM_VERSION } from './document.ts';
+import { byTerraformAddress } from './names.ts';
+import { outputValues, type OutputState } from './outputs.ts';
+import { liveValues, type Mask } from './values.ts';
+
+export function stateDocument(source: {
+  readonly stack: string;
+  readonly observed: readonly Observed[];
+  readonly outputs: readonly OutputState[];
+  readonly version: string;
+  readonly bootId: string;
+  /** What tsbox tells of each resource besides. */
+  readonly details: readonly unknown[];
+  readonly mask: Mask;
+}): Record<string, unknown> {
+  return {
+    format_version: STATE_FORMAT_VERSION,
+    terraform_version: TERRAFORM_VERSION,
+    values: {
+      outputs: outputValues(source.outputs, 'before'),
+      root_module: {
+        resources: source.observed
+          .filter((o) => o.exists)
+          .sort(byTerraformAddress)
+          .map((o) => resourceValues(o.address, liveValues(o), source.mask)),
+      },
+    },
+    tsbox: {
+      version: source.version,
+      stack: source.stack,
+      boot_id: source.bootId,
+      resources: source.details,
+    },
+  };
+}
