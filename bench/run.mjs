@@ -1,7 +1,7 @@
 // What starting containers costs, against peers and against the kernel's own floor, in interleaved runs: many at once,
 // a single one, and one more in a stack that is running already.
 //
-//   node bench/run.mjs [--n 100] [--runs 5] [--json]
+//   node bench/run.mjs [--n 100] [--runs 5] [--without podman,…] [--json]
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { cpus, release, tmpdir } from 'node:os';
@@ -11,6 +11,9 @@ import { bundle, cli, compile, median, option, timed } from './tools.mjs';
 
 const N = option('--n', 100);
 const RUNS = option('--runs', 5);
+const at = process.argv.indexOf('--without');
+/** Peers left out: a hundred containers of podman alone take minutes. */
+const WITHOUT = new Set(at < 0 ? [] : process.argv[at + 1].split(','));
 const work = mkdtempSync(join(tmpdir(), 'tsbox-bench-'));
 chmodSync(work, 0o755); // a runtime in a user namespace of its own has to reach the bundle
 const id = `tsbox-bench-${process.pid}`;
@@ -72,7 +75,7 @@ process.on('SIGINT', () => {
 try {
   const floor = compile('container');
   const native = await bundle('native');
-  const others = peers(work, id);
+  const others = peers(work, id).filter(({ name }) => !WITHOUT.has(name.split(' ')[0]));
   const many = stack('many', N);
   const more = stack('many', N + 1);
   const one = stack('one', 1);
