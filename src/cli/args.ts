@@ -70,6 +70,20 @@ export type OptionName = keyof typeof OPTIONS;
 /** Options that every command takes. */
 const COMMON: readonly OptionName[] = ['help', 'no-color', 'quiet'];
 
+export interface Option {
+  readonly name: OptionName;
+  readonly short: string | undefined;
+  readonly multiple: boolean;
+}
+
+/** What a command takes, in the order it says, the common ones last. */
+export function optionsOf(allowed: readonly OptionName[]): Option[] {
+  return [...new Set([...allowed, ...COMMON])].map((name) => {
+    const row: { readonly type: string; readonly short?: string; readonly multiple?: boolean } = OPTIONS[name];
+    return { name, short: row.short, multiple: row.multiple === true };
+  });
+}
+
 export interface Arguments {
   readonly files: readonly string[];
   readonly stack: string | undefined;

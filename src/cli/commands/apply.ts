@@ -12,14 +12,6 @@ export const command: Command = {
     'Shows the plan, asks, and makes the kernel match the stack: in place wherever the kernel allows.',
     'With the FILE of plan -o it does what that plan says and asks nothing, or refuses when anything that it rests on has',
     'moved since. It carries its own copy of the stack files; sensitive variables must be given again.',
-    '',
-    '  --auto-approve          do not ask',
-    '  --allow-empty           remove everything where the file declares nothing any more',
-    '  --target ADDRESS        only this resource and what it needs',
-    '  --parallelism N         changes in flight at once (default 8)',
-    '  --lock-timeout SECONDS  wait for another apply of the stack (default 0)',
-    '',
-    'Exit codes: 0 done, 1 error, 3 the saved plan is stale or was refused, 4 applied in part, 6 locked, 130 interrupted.',
   ].join('\n'),
   async run(args) {
     const parallelism = numberOption(args, 'parallelism', 8, 1, 256);

@@ -39,11 +39,6 @@ export const command: Command = {
   help: [
     'Writes a running container into files with CRIU: memory, open files, namespaces, and what it wrote into the private',
     'layer of its root. It then ends, unless --leave-running; tsbox restore goes on from there.',
-    '',
-    '  --dir DIR          where to (default: checkpoints/STACK/NAME in the state directory); only root can read it',
-    '  --leave-running    the container goes on',
-    '  --tcp-established, --file-locks, --ext-unix-sk, --shell-job',
-    "                     criu's own: established connections, locks, sockets whose other end is outside, a terminal",
   ].join('\n'),
   async run(args) {
     const { dumpContainer, requireCriu } = await import('../../executor/checkpoint/dump.ts');

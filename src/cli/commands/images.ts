@@ -14,9 +14,6 @@ export const command: Command = {
     '`prune` removes the images that no container has, and layers and packed blobs that belong to no other image. What',
     'is in use is told by the labels of all cgroups and the mounts of all processes, whoever made them; a stopped',
     'container has its image still. It asks first, and does nothing while an apply is at work with the store.',
-    '',
-    '  --dry-run               only shows what would go',
-    '  --auto-approve, -y      does not ask',
   ].join('\n'),
   async run(args) {
     const [verb, ...rest] = args.positionals;

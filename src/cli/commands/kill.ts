@@ -11,9 +11,6 @@ export const command: Command = {
   help: [
     'Ends every process of a container, or of a cgroup and all below it, in one act that no fork outruns: cgroup.kill, and',
     'on v1 freezing first. Containers ended so are not started again by their restart policy; the next apply starts them.',
-    '',
-    "  --signal, -s SIGNAL   sends this signal to a container's main process instead (to every process of a cgroup), as",
-    '                        `tsbox signal` does; what happens then is up to it and to its restart policy',
   ].join('\n'),
   async run(args) {
     const addresses = someAddresses(args, USAGE);

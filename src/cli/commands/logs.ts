@@ -13,13 +13,6 @@ export const command: Command = {
   help: [
     'Shows what containers wrote to standard output and error, in the order of time, rotated files included. Without',
     'names: all of the stack. A name stands for all replicas of a container.',
-    '',
-    '  --follow, -F         goes on, through rotation, restarts and added replicas, until the last of them has ended',
-    '  --tail, -n N         only the last N lines of each container',
-    '  --since, --until     from and to a point in time: 10m (ago), 2026-01-31T12:00:00Z, or seconds since 1970',
-    '  --stream             only what went to standard output (stdout) or error (stderr)',
-    '  --timestamps, -t     the time of each line before it',
-    '  --json               one object a line: time, stack, container, stream, text',
   ].join('\n'),
   async run(args) {
     const { openReader } = await import('../../kernel/reader.ts');

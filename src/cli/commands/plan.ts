@@ -14,16 +14,7 @@ export const command: Command = {
   options: ['file', 'stack', 'var', 'target', 'json', 'format', 'output', 'detailed-exitcode', 'destroy'],
   usage:
     'tsbox plan [-f FILE]… [--target ADDRESS]… [--destroy] [--detailed-exitcode] [--format text|json|stream] [-o FILE]',
-  help: [
-    'Compares the stack with the live kernel and shows what apply would change. Writes nothing.',
-    '',
-    '  --target ADDRESS      only this resource (cgroup/x takes what is below it) and what it needs',
-    '  --destroy             plan the removal of everything the stack owns',
-    '  --detailed-exitcode   exit 2 when there are changes, 0 when there are none',
-    '  -o, --output FILE     save the plan: apply FILE does exactly this, or refuses when anything it rests on has moved',
-    "  --format json         one document in the shape of Terraform's plans (docs/json.md)",
-    "  --json                a line-delimited event stream in the shape of Terraform's (--format stream)",
-  ].join('\n'),
+  help: ['Compares the stack with the live kernel and shows what apply would change. Writes nothing.'].join('\n'),
   async run(args) {
     const format = formatOf(args);
     const { name, stack } = args.flags.destroy === true ? await stackNameFor(args) : await named(args);

@@ -12,8 +12,6 @@ export const command: Command = {
     'cgroup and limits, a new process, whatever the restart policy says. The stack file is not needed. Without names:',
     'all of the stack. Those that others depend on come first; the others are not touched for it.',
     'A container that is not running is started by `tsbox start`.',
-    '',
-    '  --timeout, -t SECONDS   this grace instead of the one the stack gives; 0 kills at once',
   ].join('\n'),
   async run(args) {
     const { restartNow, startOrder } = await import('../../executor/lifecycle.ts');

@@ -41,16 +41,6 @@ export const command: Command = {
   help: [
     'Runs a command as a container of its own, with our own stdin, stdout and stderr, passes signals on, exits with its',
     'code, and removes everything it made. 125: tsbox failed; 126 and 127: the command cannot be run, or is not there.',
-    '',
-    "  --namespaces LIST       only these are new (net,pid), the others the host's; net=USE takes one from elsewhere.",
-    '                          Without it: all new but user and time',
-    '  --share CONTAINER[:net,ipc,…]  those of a running container; without a list net, ipc and uts',
-    '  --rootfs host|DIR       what it sees as / (host, read-only); writes to DIR stay in memory',
-    '  --user UID[:GID], --workdir DIR, --env KEY=VALUE, --capabilities A,B, --seccomp default|unconfined',
-    '  --memory 64MiB, --cpus 0.5, --pids 100, --hostname NAME, --network host|none, --sysctl KEY=VALUE',
-    '  --tty                   a terminal of its own (the default when tsbox has one)',
-    '  --detach                leave it running, and print the name of its stack: see ps, logs, destroy --stack',
-    '  --name NAME             of its stack (run-…)',
   ].join('\n'),
   async run(args) {
     try {

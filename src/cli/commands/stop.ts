@@ -11,8 +11,6 @@ export const command: Command = {
     'Stops containers: their stop signal, their grace, then the end of everything in their cgroups. Without names: all',
     'of the stack. Whoever depends on another is stopped before it; a name stands for all replicas of a container.',
     'They stay stopped whatever their restart policy says, until `tsbox start` or the next apply; plan shows it as drift.',
-    '',
-    '  --timeout, -t SECONDS   this grace instead of the one the stack gives; 0 kills at once',
   ].join('\n'),
   async run(args) {
     const { stopNow, stopOrder } = await import('../../executor/lifecycle.ts');

@@ -16,12 +16,6 @@ export const command: Command = {
   help: [
     'Shows who holds the lock of a stack. The kernel drops the lock with the process that has it, so none can be left',
     'behind: while there is one, somebody is at work, and there is nothing to unlock.',
-    '',
-    '  --kill        end the holder: SIGTERM, upon which an apply finishes what is running, then SIGKILL. What it had begun is',
-    '                found by the next plan.',
-    '  -t SECONDS    how long it may take (default 30)',
-    '',
-    'Exit codes: 0 not locked (any more), 6 locked.',
   ].join('\n'),
   async run(args) {
     const { name } = await stackNameFor(args);

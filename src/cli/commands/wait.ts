@@ -14,9 +14,6 @@ export const command: Command = {
     'Waits until the process of each container ends, and prints its exit code, a line for each in the order given: 128',
     "and the signal for one that a signal ended, '?' where nobody knows. A container that is not running has ended",
     'already; one that its supervisor starts again has ended, too. Nothing is polled: the kernel tells.',
-    '',
-    '  --timeout, -t SECONDS   give up after this long: exit code 1',
-    '  --json                  one object: address, exit, signal',
   ].join('\n'),
   async run(args) {
     const wanted = someAddresses(args, USAGE);

@@ -1,0 +1,157 @@
+/** What help adds to each command: what options mean there, exit codes of its own, and examples. */
+import type { OptionText } from './option-text.ts';
+
+export interface HelpRow {
+  /** Where an option says something else than usual. */
+  readonly options?: Readonly<Record<string, OptionText>>;
+  /** Besides 0 for success and 1 for an error. */
+  readonly exits?: Readonly<Record<string, string>>;
+  /** Command lines, each with what it does. */
+  readonly examples: readonly (readonly [line: string, does: string])[];
+  /** Words that stand first among its arguments. */
+  readonly words?: readonly string[];
+}
+
+const GRACE: OptionText = { value: 'SECONDS', text: 'this grace instead of the one the stack gives; 0 kills at once' };
+const LOCKED = { 6: 'locked by another command' };
+const APPLIED = {
+  3: 'refused: the plan is stale',
+  4: 'applied in part: what was done, what failed and what was not started is listed',
+  ...LOCKED,
+  130: 'interrupted: what ran has finished, the rest was not started',
+};
+const ITS_OWN = { N: "the command's own code" };
+
+export const HELP: Readonly<Record<string, HelpRow>> = {
+  validate: {
+    examples: [['tsbox validate -f web.yaml', 'every error of the file with its place']],
+  },
+  plan: {
+    options: {
+      json: { text: "a line-delimited event stream in the shape of Terraform's (--format stream)" },
+      format: { value: 'text|json|stream', text: "json is one document in the shape of Terraform's plans" },
+      output: {
+        value: 'FILE',
+        text: 'save the plan: apply FILE does exactly this, or refuses when what it rests on has moved',
+      },
+    },
+    exits: { 2: 'with --detailed-exitcode: there are changes' },
+    examples: [
+      ['tsbox plan -f web.yaml', 'what apply would change'],
+      ['tsbox plan -f web.yaml --target container/db --detailed-exitcode', 'only that one; exit 2 when it changes'],
+    ],
+  },
+  apply: {
+    options: { json: { text: 'a line-delimited event stream' } },
+    exits: APPLIED,
+    examples: [
+      ['tsbox apply -f web.yaml', 'shows the plan, asks, and does it'],
+      ['tsbox apply -f web.yaml -y --var workers=3', 'without asking'],
+    ],
+  },
+  drift: {
+    exits: { 2: 'there is drift' },
+    examples: [['tsbox drift -f web.yaml', 'what somebody changed since the last apply']],
+  },
+  destroy: {
+    options: { json: { text: 'a line-delimited event stream' } },
+    exits: APPLIED,
+    examples: [['tsbox destroy --stack web -y', 'without its file, without asking']],
+  },
+  ps: {
+    options: { all: { text: 'of every stack' }, json: { text: 'one object for each container' } },
+    examples: [['tsbox ps --all', 'the containers of every stack']],
+  },
+  show: {
+    examples: [
+      ['tsbox show container/web -f web.yaml', 'its values and the limits in effect'],
+      ['tsbox show --devices 4711', 'what process 4711 may do with devices'],
+    ],
+  },
+  import: {
+    words: ['cgroup'],
+    examples: [['tsbox import cgroup /system.slice/db.service > db.yaml', 'a stack that adopts it']],
+  },
+  logs: {
+    options: {
+      json: { text: 'one object a line: time, stack, container, stream, text' },
+      timestamps: { text: 'the time of each line before it (-t)' },
+    },
+    examples: [['tsbox logs web --stack shop -n 20 -F', 'the last 20 lines, and what follows']],
+  },
+  stats: {
+    options: {
+      format: { value: 'text|json|prometheus', text: 'the form of the output' },
+      interval: { value: 'SECONDS', text: 'rates are over this time (default 0.5)' },
+    },
+    examples: [['tsbox stats --stack shop', 'what its cgroups use']],
+  },
+  top: { examples: [['tsbox top --sort memory', 'the largest first, live']] },
+  events: {
+    options: { json: { text: 'one object a line' } },
+    examples: [['tsbox events --stack shop', 'as it happens']],
+  },
+  cp: { examples: [['tsbox cp web:/var/log/app.log .', 'a file out of a container']] },
+  exec: {
+    exits: ITS_OWN,
+    examples: [['tsbox exec web -- ps ax', 'a command inside, with its privileges']],
+  },
+  run: {
+    options: { name: { value: 'NAME', text: 'of its stack (run-…)' } },
+    exits: { 125: 'tsbox failed', 126: 'the command cannot be run', 127: 'there is no such command', ...ITS_OWN },
+    examples: [
+      ['tsbox run --memory 64MiB --network none -- ./job', 'in namespaces and limits of its own'],
+      ['tsbox run --share db:net -- ss -tln', 'in the network of a container'],
+    ],
+  },
+  attach: { exits: ITS_OWN, examples: [['tsbox attach web', 'its terminal; ctrl-p ctrl-q leaves it']] },
+  start: { exits: LOCKED, examples: [['tsbox start web -f web.yaml', 'one that was stopped']] },
+  stop: {
+    options: { timeout: GRACE },
+    exits: LOCKED,
+    examples: [['tsbox stop web --stack shop -t 5', 'killed after 5 s']],
+  },
+  restart: {
+    options: { timeout: GRACE },
+    exits: LOCKED,
+    examples: [['tsbox restart web --stack shop', 'a new process']],
+  },
+  wait: {
+    options: {
+      timeout: { value: 'SECONDS', text: 'give up after this long: exit code 1' },
+      json: { text: 'one object: address, exit, signal' },
+    },
+    examples: [['tsbox wait job --stack shop', 'until it ends; prints its exit code']],
+  },
+  pause: { exits: LOCKED, examples: [['tsbox pause web --stack shop', 'and waits until it is frozen']] },
+  unpause: { exits: LOCKED, examples: [['tsbox unpause web --stack shop', 'lets it run again']] },
+  freeze: { exits: LOCKED, examples: [['tsbox freeze cgroup/tenants --stack shop', 'a whole subtree']] },
+  thaw: { exits: LOCKED, examples: [['tsbox thaw cgroup/tenants --stack shop', 'lets it run again']] },
+  signal: {
+    options: { all: { text: 'to each of its processes' } },
+    exits: LOCKED,
+    examples: [['tsbox signal web HUP --stack shop', 'to its main process']],
+  },
+  kill: {
+    options: { signal: { value: 'SIGNAL', text: 'only this signal, as tsbox signal does' } },
+    exits: LOCKED,
+    examples: [['tsbox kill cgroup/tenants --stack shop', 'everything in it at once']],
+  },
+  unlock: {
+    options: { timeout: { value: 'SECONDS', text: 'how long the end of the holder may take (default 30)' } },
+    exits: { 6: 'it is locked' },
+    examples: [['tsbox unlock --stack web', 'who holds the lock']],
+  },
+  images: { words: ['prune'], examples: [['tsbox images', 'what the store holds']] },
+  convert: {
+    words: ['bundle'],
+    examples: [['tsbox convert bundle ./bundle > web.yaml', 'a stack from an OCI bundle']],
+  },
+  checkpoint: {
+    exits: LOCKED,
+    examples: [['tsbox checkpoint web --stack shop --leave-running', 'into files, by CRIU']],
+  },
+  restore: { exits: APPLIED, examples: [['tsbox restore web -f web.yaml', 'goes on from its checkpoint']] },
+  doctor: { examples: [['tsbox doctor', 'what is missing on this machine, and why']] },
+  version: { examples: [['tsbox version', 'of tsbox, Node and the kernel']] },
+};
