@@ -33,6 +33,7 @@ static const char *const op_names[OP_KINDS] = {
     [OP_RECONFIGURE] = "reconfigure",
     [OP_EXPECT] = "expect",
     [OP_CHROOT] = "chroot",
+    [OP_OVERLAY] = "overlay",
 };
 
 /* A gap in the numbers has no name. */
@@ -127,7 +128,7 @@ int root_prepare(const struct spec *spec, int userns, struct root_sources *sourc
     if (sources->n >= ROOT_OPS_MAX) err = fail_with(E2BIG, "root", "too many operations");
     else if (op.flags & (OPF_IDMAP | OPF_IDMAP_RECURSIVE)) err = (map = idmap_of(spec, sources->n, sources)) < 0 ? -1 : 0;
     if (err < 0) fd = -1;
-    else if (op.kind == OP_ROOT_OVERLAY) err = (fd = overlay_prepare(&op, map)) < 0 ? -1 : 0;
+    else if (op.kind == OP_ROOT_OVERLAY || op.kind == OP_OVERLAY) err = (fd = overlay_prepare(&op, map)) < 0 ? -1 : 0;
     else if (op.kind == OP_ROOT_BIND || op.kind == OP_BIND || op.kind == OP_BIND_DEVICE)
       err = (fd = copy_source(&op, map)) < 0 ? -1 : 0;
     if (err < 0) {
@@ -415,6 +416,7 @@ int root_enter(const struct root_sources *sources, int root) {
 static int run(int root, const struct root_op *op, int source, int *empty) {
   switch (op->kind) {
     case OP_BIND:
+    case OP_OVERLAY:
     case OP_BIND_DEVICE: return attach_at(source, root, op);
     case OP_FILE: return attach_at(source, root, op);
     case OP_MOUNT: return op_mount(root, op, source);

@@ -93,6 +93,7 @@ enum root_op_kind {
   OP_RECONFIGURE,
   OP_EXPECT,
   OP_CHROOT,
+  OP_OVERLAY = 40,
   OP_KINDS
 };
 
@@ -126,7 +127,7 @@ struct root_op {
   uint32_t kind, flags, mode, type, major, minor;
   /* source: of a bind; upper of an overlay; link text. extra: filesystem type; work of an overlay; path within a bind's source. */
   const char *source, *target, *extra;
-  /* mount options, lower directories: read with cursor_str. */
+  /* Mount options, lower directories: read with cursor_str. */
   uint32_t nlist;
   struct cursor list;
 };

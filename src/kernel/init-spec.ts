@@ -571,6 +571,8 @@ function rootFields(op: RootOp, blobs: number): RootFields {
         list: op.options,
         flags: flagBits(op) | (op.swap ? SWAP : 0) | CREATE[op.create],
       };
+    case 'overlay':
+      return { target: op.target, list: op.lower, flags: flagBits(op) | (op.swap ? SWAP : 0) | CREATE[op.create] };
     case 'file':
       return {
         target: op.target,

@@ -56,6 +56,14 @@ export type MountOp =
   | { readonly op: 'reconfigure'; readonly target: string; readonly options: readonly string[] }
   /** ESTALE unless the topmost mount on the target has this id. */
   | { readonly op: 'expect'; readonly target: string; readonly id: number }
+  /** Directories stacked on each other, the topmost first and two at least, nothing of them writable. */
+  | ({
+      readonly op: 'overlay';
+      readonly lower: readonly string[];
+      readonly target: string;
+      readonly create: 'none' | 'dir';
+    } & MountFlags &
+      Swap)
   /** The root is entered by chroot and not by pivot_root: the old one stays beneath. */
   | { readonly op: 'chroot' };
 
@@ -73,7 +81,15 @@ export interface MountsSpec {
 
 /** Tags and numbers of native/init/spec.h. */
 export const MOUNT_TAGS = { blob: 40, mountsRoot: 41 } as const;
-export const MOUNT_OPS = { file: 20, unmount: 21, remount: 22, reconfigure: 23, expect: 24, chroot: 25 } as const;
+export const MOUNT_OPS = {
+  file: 20,
+  unmount: 21,
+  remount: 22,
+  reconfigure: 23,
+  expect: 24,
+  chroot: 25,
+  overlay: 40,
+} as const;
 
 export const TOP_ONLY = 1024;
 export const SWAP = 2048;

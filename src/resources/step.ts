@@ -88,8 +88,15 @@ export type Step =
       readonly values: Readonly<Record<string, string>>;
       readonly reset: readonly string[];
     }
-  /** Fetch and unpack what a container's root is made of. `digest` is what the plan saw; null when it saw nothing. */
-  | { readonly op: 'image'; readonly container: string; readonly digest: string | null }
+  /**
+   * Fetch and unpack the images of a container. By target, '/' for its root, the digest that the plan saw; null when it
+   * saw nothing.
+   */
+  | {
+      readonly op: 'image';
+      readonly container: string;
+      readonly digests: Readonly<Record<string, string | null>>;
+    }
   /** Start a container's supervisor and process. */
   | { readonly op: 'start'; readonly container: string }
   /** Put a supervisor back on a running container. */

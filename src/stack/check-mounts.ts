@@ -1,7 +1,7 @@
 /** What the mounts, secrets and configs of a container say together: targets in each other's way, and names of nothing. */
 import type { ContainerSpec } from '../resources/container/schema.ts';
 import { FILE_SECTIONS } from '../resources/container/files.ts';
-import { isBelow } from '../resources/container/mounts/schema.ts';
+import { isBelow, type MountSpec } from '../resources/container/mounts/schema.ts';
 import { exists, lineOf, report, reportAt, type Checking } from './check.ts';
 import type { Path } from './build.ts';
 import { child } from './tree.ts';
@@ -12,10 +12,14 @@ interface Target {
   readonly path: Path;
 }
 
+/** The key that says where a mount goes. */
+function targetKey({ kind }: MountSpec): string {
+  return kind === 'bind' || kind === 'volume' || kind === 'image' ? 'target' : kind;
+}
+
 function targetsOf(container: ContainerSpec): Target[] {
   const mounts = container.mounts.map((m, i): Target => {
-    const key = m.kind === 'bind' || m.kind === 'volume' ? 'target' : m.kind;
-    return { target: m.target, path: ['mounts', i, key] };
+    return { target: m.target, path: ['mounts', i, targetKey(m)] };
   });
   const files = FILE_SECTIONS.flatMap((s) => container[s].map((f, i): Target => ({ target: f.target, path: [s, i] })));
   return [...mounts, ...files];
@@ -40,7 +44,7 @@ export function checkMounts(checking: Checking, container: ContainerSpec): void 
     seen.set(at.target, at);
   }
   container.mounts.forEach((m, i) => {
-    const key = m.kind === 'bind' || m.kind === 'volume' ? 'target' : m.kind;
+    const key = targetKey(m);
     if (isBelow(m.target, '/proc') && !m.overProc) {
       report(
         checking,

@@ -116,7 +116,7 @@ function supervisorCgroup(context: ExecutionContext): string {
 export async function startContainer(context: ExecutionContext, step: Of<'start'>): Promise<void> {
   const { kernel } = context;
   if (!context.cache.specs.has(step.container)) {
-    await prepareImage(context, { container: step.container, digest: null });
+    await prepareImage(context, { container: step.container, digests: {} });
   }
   const { spec } = specOf(context, step.container);
   const path = leafPath(spec);

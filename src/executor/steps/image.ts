@@ -2,8 +2,8 @@
 import { TsboxError } from '../../errors.ts';
 import { fileSignature } from '../../kernel/image-files.ts';
 import { declareContainer } from '../../resources/container/declare.ts';
-import { packedRoot, withImage } from '../../resources/container/image.ts';
-import { sourceText, type ImageUse } from '../../resources/container/rootfs.ts';
+import { packedParts, packedText, withImage, type Packed } from '../../resources/container/image.ts';
+import type { ImageUse } from '../../resources/container/rootfs.ts';
 import type { ContainerSpec } from '../../resources/container/schema.ts';
 import { findImage, storedName } from '../../resources/image/find.ts';
 import type { Label } from '../../resources/label.ts';
@@ -12,34 +12,55 @@ import type { LabelDraft, Step } from '../../resources/step.ts';
 import type { ExecutionContext } from '../context.ts';
 
 /**
- * Makes everything ready for a container to start from its image.
- * @throws TsboxError TSB3006 when the reference leads elsewhere than when the plan was made
+ * Makes everything ready for a container to start from its image, and for images to be mounted in it.
+ * @throws TsboxError TSB3006 when a reference leads elsewhere than when the plan was made
  */
 export async function prepareImage(
   context: ExecutionContext,
-  step: Pick<Extract<Step, { op: 'image' }>, 'container' | 'digest'>,
+  step: Pick<Extract<Step, { op: 'image' }>, 'container' | 'digests'>,
 ): Promise<void> {
   const { kernel, stack, cache } = context;
   const raw = stack?.containers.get(step.container);
-  const rootfs = raw === undefined ? undefined : packedRoot(raw);
-  if (stack === undefined || raw === undefined || rootfs === undefined) {
+  const parts = raw === undefined ? [] : packedParts(raw);
+  if (stack === undefined || raw === undefined || parts.length === 0) {
     return;
   }
   await kernel.images.use();
-  const always = rootfs.kind === 'image' && rootfs.use.pull === 'always';
-  if (rootfs.kind === 'image') {
-    await fetchIfNeeded(context, rootfs.use);
+  for (const { packed } of parts) {
+    if (packed.kind === 'image') {
+      await fetchIfNeeded(context, packed.use);
+    }
   }
-  const planned = withImage(raw, kernel);
-  const found = packedRoot(planned)?.found ?? null;
-  if (found === null) {
-    throw new TsboxError('TSB1010', `${sourceText(rootfs)} is not there`);
-  }
-  if (step.digest !== null && found.digest !== step.digest && !always) {
-    throw new TsboxError(
-      'TSB3006',
-      `${sourceText(rootfs)} was ${step.digest} when the plan was made, and is ${found.digest}`,
+  const told: string[] = [];
+  for (const { target, packed } of packedParts(withImage(raw, kernel))) {
+    const found = await unpackFound(context, packed, step.digests[target] ?? null);
+    const { unpacked, count } = found;
+    const where = target === '/' ? '' : ` on ${target}`;
+    told.push(
+      `image ${found.digest.slice(7, 19)}${where}: ${unpacked} of ${count} layers unpacked, ${count - unpacked} there already`,
     );
+  }
+  const spec = withImage(raw, kernel);
+  cache.specs.set(step.container, spec);
+  const resolved = { ...stack, containers: new Map(stack.containers).set(step.container, spec) };
+  const { desired } = declareContainer(spec, resolved, kernel, () => undefined);
+  cache.resolved.set(`container/${step.container}`, desired);
+  cache.note?.(step.container, told.join('; '));
+}
+
+/** Unpacks what is not yet, and enters it in the store's index. */
+async function unpackFound(
+  { kernel }: ExecutionContext,
+  packed: Packed,
+  planned: string | null,
+): Promise<{ readonly digest: string; readonly unpacked: number; readonly count: number }> {
+  const { found } = packed;
+  if (found === null) {
+    throw new TsboxError('TSB1010', `${packedText(packed)} is not there`);
+  }
+  const always = packed.kind === 'image' && packed.use.pull === 'always';
+  if (planned !== null && found.digest !== planned && !always) {
+    throw new TsboxError('TSB3006', `${packedText(packed)} was ${planned} when the plan was made`);
   }
   let unpacked = 0;
   const lowers: string[] = [];
@@ -49,39 +70,24 @@ export async function prepareImage(
     }
     lowers.unshift(kernel.images.directory(layer.key));
   }
-  if (rootfs.kind === 'tar') {
-    const file = fileSignature(rootfs.path);
+  if (packed.kind === 'tar') {
+    const file = fileSignature(packed.path);
     const mediaType = 'application/vnd.oci.image.layer.v1.tar';
-    await kernel.images.record(
-      `tar:${rootfs.path}`,
-      { mediaType, digest: found.digest, size: found.size },
-      found.documents,
-    );
+    const { digest, size } = found;
+    await kernel.images.record(`tar:${packed.path}`, { mediaType, digest, size }, found.documents);
     if (file !== undefined) {
-      kernel.images.remember(rootfs.path, file.signature, found.digest);
+      kernel.images.remember(packed.path, file.signature, digest);
     }
-  } else if (rootfs.use.reference.transport !== 'docker') {
-    const { reference, platform } = rootfs.use;
+  } else if (packed.use.reference.transport !== 'docker') {
+    const { reference, platform } = packed.use;
     const saved = reference.transport === 'docker-archive';
     const mediaType = `application/vnd.oci.image.${saved ? 'config' : 'manifest'}.v1+json`;
     // The line of a saved image leads to its configuration, which says nothing of sizes: all of it is told here.
     const size = saved ? found.size : (found.documents.get(found.digest)?.length ?? 0);
-    await kernel.images.record(
-      storedName(reference, platform),
-      { mediaType, digest: found.digest, size },
-      found.documents,
-    );
+    const line = { mediaType, digest: found.digest, size };
+    await kernel.images.record(storedName(reference, platform), line, found.documents);
   }
-  const spec = withImage(raw, kernel);
-  cache.specs.set(step.container, spec);
-  const resolved = { ...stack, containers: new Map(stack.containers).set(step.container, spec) };
-  const { desired } = declareContainer(spec, resolved, kernel, () => undefined);
-  cache.resolved.set(`container/${step.container}`, desired);
-  const count = found.layers.length;
-  cache.note?.(
-    step.container,
-    `image ${found.digest.slice(7, 19)}: ${unpacked} of ${count} layers unpacked, ${count - unpacked} there already`,
-  );
+  return { digest: found.digest, unpacked, count: found.layers.length };
 }
 
 async function fetchIfNeeded(context: ExecutionContext, use: ImageUse): Promise<void> {

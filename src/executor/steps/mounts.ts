@@ -23,7 +23,7 @@ const TIMEOUT = 30_000;
 const JOINED: readonly NamespaceType[] = ['user', 'ipc', 'uts', 'net', 'cgroup', 'mnt', 'pid'];
 
 /** Operations that can take the place of a mount by themselves. */
-const SWAPPABLE: readonly RootOp['op'][] = ['bind', 'mount', 'file'];
+const SWAPPABLE: readonly RootOp['op'][] = ['bind', 'mount', 'overlay', 'file'];
 
 /** An edit as operations of native/init; `root`: what the container's root is made of. */
 function operations(edit: MountEdit, root: readonly RootOp[]): RootOp[] {

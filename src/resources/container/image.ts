@@ -1,5 +1,5 @@
 /** What an image says of the container that runs it, under what the stack says, as Compose puts them together. */
-import { TsboxError } from '../../errors.ts';
+import { TsboxError, type SourceSpan } from '../../errors.ts';
 import { fileDigest, fileSignature } from '../../kernel/image-files.ts';
 import { knownDigest } from '../../kernel/image-store.ts';
 import type { KernelReader } from '../../kernel/reader.ts';
@@ -10,20 +10,37 @@ import type { Problem } from '../kind.ts';
 import { parseSignal } from '../signals.ts';
 import { ValueError } from '../values.ts';
 import { mergedArgv } from './command.ts';
-import type { FoundRoot, RootfsSpec } from './rootfs.ts';
+import { imageText, type FoundRoot, type RootfsSpec } from './rootfs.ts';
 import type { ContainerSpec } from './schema.ts';
 import { userSchema } from './user.ts';
 
-/** What an attribute shows that only the apply will know. */
-export const UNKNOWN = '(known after apply)';
-
-type Packed = Extract<RootfsSpec, { kind: 'tar' | 'image' }>;
+/** What has to be fetched or unpacked before it can be mounted. */
+export type Packed =
+  | Pick<Extract<RootfsSpec, { kind: 'tar' }>, 'kind' | 'path' | 'found'>
+  | Pick<Extract<RootfsSpec, { kind: 'image' }>, 'kind' | 'use' | 'found'>;
 
 /** The root of a container that has to be fetched or unpacked; undefined for the others. */
-export function packedRoot(spec: ContainerSpec): Packed | undefined {
+export function packedRoot(spec: ContainerSpec): Extract<RootfsSpec, { kind: 'tar' | 'image' }> | undefined {
   const { rootfs } = spec;
   const packed = rootfs.kind === 'tar' || rootfs.kind === 'image';
   return packed && spec.namespaces.mnt.kind === 'new' ? rootfs : undefined;
+}
+
+/** Everything of a container that is packed, by the target it is mounted on. */
+export function packedParts(spec: ContainerSpec): Array<{ readonly target: string; readonly packed: Packed }> {
+  const root = packedRoot(spec);
+  const mounts = spec.namespaces.mnt.kind === 'new' ? spec.mounts : [];
+  return [
+    ...(root === undefined ? [] : [{ target: '/', packed: root }]),
+    ...mounts.flatMap((m) => (m.kind === 'image' ? [{ target: m.target, packed: m }] : [])),
+  ];
+}
+
+export function packedText(packed: Packed): string {
+  const { found } = packed;
+  return packed.kind === 'image'
+    ? imageText(packed.use, found)
+    : `tar:${packed.path}${found === null ? '' : `@${found.digest}`}`;
 }
 
 /** A plain archive is an image of one layer without a word about itself. */
@@ -53,12 +70,37 @@ function find(reader: KernelReader, rootfs: Packed): FoundRoot | null {
 }
 
 /**
- * The spec with its image looked up and merged. What is not known before it is fetched or unpacked is named in
- * `unknown`.
+ * The spec with its images looked up, and that of its root merged. What is not known before it is fetched or unpacked
+ * is named in `unknown`.
+ * @param locate the place of something of the container in its file
  * @throws TsboxError TSB1010
  */
-export function withImage(given: ContainerSpec, reader: KernelReader): ContainerSpec {
-  const spec = given.plain ?? given;
+export function withImage(
+  given: ContainerSpec,
+  reader: KernelReader,
+  locate: (path: readonly (string | number)[]) => SourceSpan | undefined = () => undefined,
+): ContainerSpec {
+  const plain = given.plain ?? given;
+  const spec = withRootImage(plain, reader);
+  if (plain.namespaces.mnt.kind !== 'new' || !plain.mounts.some((m) => m.kind === 'image')) {
+    return spec;
+  }
+  const mounts = spec.mounts.map((m, i) => {
+    try {
+      return m.kind === 'image' ? { ...m, found: find(reader, m) } : m;
+    } catch (error) {
+      throw error instanceof TsboxError
+        ? new TsboxError(error.code, `${m.target}: ${error.message}`, {
+            ...error.info,
+            at: locate(['mounts', i, 'image']),
+          })
+        : error;
+    }
+  });
+  return { ...spec, plain, mounts };
+}
+
+function withRootImage(spec: ContainerSpec, reader: KernelReader): ContainerSpec {
   const rootfs = packedRoot(spec);
   if (rootfs === undefined) {
     return spec;
@@ -140,19 +182,19 @@ function signalOf(text: string): number {
 
 /** The stack with every image looked up; what cannot be used is reported and left as it is. */
 export function withImages(stack: Stack, reader: KernelReader, report: (problem: Problem) => void): Stack {
-  if (![...stack.containers.values()].some((c) => packedRoot(c) !== undefined)) {
+  if (![...stack.containers.values()].some((c) => packedParts(c).length > 0)) {
     return stack;
   }
   const containers = new Map(
     [...stack.containers].map(([name, spec]) => {
+      const address = `container/${name}`;
       try {
-        return [name, withImage(spec, reader)] as const;
+        return [name, withImage(spec, reader, (path) => stack.locate(address, path))] as const;
       } catch (error) {
         if (!(error instanceof TsboxError)) {
           throw error;
         }
-        const address = `container/${name}`;
-        const at = stack.locate(address, ['image']) ?? stack.locate(address, ['rootfs']);
+        const at = error.info.at ?? stack.locate(address, ['image']) ?? stack.locate(address, ['rootfs']);
         report({
           severity: 'error',
           error: new TsboxError(error.code, `${address}: ${error.message}`, { ...error.info, at, address }),
@@ -166,14 +208,13 @@ export function withImages(stack: Stack, reader: KernelReader, report: (problem:
 
 /** What starting it takes besides, for the plan. */
 export function imageNotes(spec: ContainerSpec): string[] {
-  const rootfs = packedRoot(spec);
-  if (rootfs === undefined) {
-    return [];
-  }
-  if (rootfs.found === null) {
-    return rootfs.kind === 'image' ? [`fetches ${referenceText(rootfs.use.reference)}`] : [];
-  }
-  const { missing, layers } = rootfs.found;
-  const again = rootfs.kind === 'image' && rootfs.use.pull === 'always' ? ['fetches the image again'] : [];
-  return [...again, ...(missing === 0 ? [] : [`unpacks ${missing} of ${layers.length} layers`])];
+  return packedParts(spec).flatMap(({ target, packed }) => {
+    const where = target === '/' ? '' : ` for ${target}`;
+    if (packed.found === null) {
+      return packed.kind === 'image' ? [`fetches ${referenceText(packed.use.reference)}${where}`] : [];
+    }
+    const { missing, layers } = packed.found;
+    const again = packed.kind === 'image' && packed.use.pull === 'always' ? [`fetches the image again${where}`] : [];
+    return [...again, ...(missing === 0 ? [] : [`unpacks ${missing} of ${layers.length} layers${where}`])];
+  });
 }

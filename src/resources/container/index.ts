@@ -9,7 +9,7 @@ import { CONTAINER_ATTRIBUTES } from './attributes.ts';
 import { declareContainer, leafPath, PREFIX, restartPolicy } from './declare.ts';
 import { hooksTimeout } from './hooks.ts';
 import { healthSteps } from './health.ts';
-import { packedRoot } from './image.ts';
+import { packedParts } from './image.ts';
 import { defaultTargets, mountSteps } from './mounts/index.ts';
 import { observeContainers } from './observe.ts';
 import { leafName } from './replica-names.ts';
@@ -42,8 +42,9 @@ function labelFor(declared: Declared, spec: ContainerSpec, done: boolean): Label
 
 /** What has to be there before anything is ended. */
 function imageSteps(spec: ContainerSpec): Step[] {
-  const rootfs = packedRoot(spec);
-  return rootfs === undefined ? [] : [{ op: 'image', container: spec.name, digest: rootfs.found?.digest ?? null }];
+  const parts = packedParts(spec);
+  const digests = Object.fromEntries(parts.map(({ target, packed }) => [target, packed.found?.digest ?? null]));
+  return parts.length === 0 ? [] : [{ op: 'image', container: spec.name, digests }];
 }
 
 /** Steps that start the process in an existing leaf, after what it waits for. */
@@ -141,7 +142,8 @@ export const containerKind: ResourceKind = {
         const pid = Number(context.observed.get(declared.address)?.facts['pid'] ?? 0);
         steps.push({ op: 'enter', path, pids: pid === 0 ? [] : [pid] });
       }
-      steps.push(...editSteps(declared, spec, changes, context));
+      const edits = editSteps(declared, spec, changes, context);
+      steps.push(...(changed.has('mounts') && edits.length > 0 ? imageSteps(spec) : []), ...edits);
       if (changed.has('supervisor')) {
         steps.push({ op: 'adopt', container: spec.name });
       }

@@ -81,15 +81,33 @@ const MAX_LAYERS = 500;
 
 const layersSchema = z.array(pathSchema).min(1).max(MAX_LAYERS);
 
+/** What can be said beside the name of an image. */
+export const imageShape = {
+  platform: valueSchema(parsePlatform, { type: 'string' }).optional(),
+  pull: z.enum(['missing', 'always', 'never']).optional(),
+  tls_verify: z.boolean().optional(),
+};
+
+type ImageInput = z.output<z.ZodObject<typeof imageShape>> & { readonly image: ImageReference };
+
+export function imageUse(input: ImageInput, resolvePath: (path: string) => string): ImageUse {
+  const { image } = input;
+  const name = image.transport === 'docker' ? image.name : resolvePath(image.name);
+  return {
+    reference: { ...image, name },
+    platform: input.platform ?? null,
+    pull: input.pull ?? 'missing',
+    tlsVerify: input.tls_verify ?? true,
+  };
+}
+
 const mapSchema = z
   .strictObject({
     dir: pathSchema.optional(),
     overlay: z.union([z.boolean(), layersSchema]).optional(),
     tar: pathSchema.optional(),
     image: imageSchema.optional(),
-    platform: valueSchema(parsePlatform, { type: 'string' }).optional(),
-    pull: z.enum(['missing', 'always', 'never']).optional(),
-    tls_verify: z.boolean().optional(),
+    ...imageShape,
     upper: pathSchema.optional(),
     readonly: z.boolean().optional(),
     idmap: z.boolean().optional(),
@@ -144,14 +162,7 @@ export function rootfsSpec(
     return { kind: 'tar', path: resolvePath(input.tar, 'tar'), found: null, ...layered };
   }
   if (input.image !== undefined) {
-    const { image } = input;
-    const name = image.transport === 'docker' ? image.name : resolvePath(image.name, 'image');
-    const use: ImageUse = {
-      reference: { ...image, name },
-      platform: input.platform ?? null,
-      pull: input.pull ?? 'missing',
-      tlsVerify: input.tls_verify ?? true,
-    };
+    const use = imageUse({ ...input, image: input.image }, (path) => resolvePath(path, 'image'));
     return { kind: 'image', use, found: null, ...layered };
   }
   const dir = input.dir ?? '.';
@@ -201,8 +212,13 @@ export function sourceText(rootfs: Exclude<RootfsSpec, { kind: 'host' }>): strin
     case 'tar':
       return `tar:${rootfs.path}${rootfs.found === null ? '' : `@${rootfs.found.digest}`}`;
     case 'image':
-      return referenceText(rootfs.use.reference) + (rootfs.found === null ? '' : `@${rootfs.found.digest}`);
+      return imageText(rootfs.use, rootfs.found);
   }
+}
+
+/** An image by name, with its digest where that is known. */
+export function imageText(use: ImageUse, found: FoundRoot | null): string {
+  return referenceText(use.reference) + (found === null ? '' : `@${found.digest}`);
 }
 
 const OWN_IDS: Idmap = { maps: 'container', recursive: false };

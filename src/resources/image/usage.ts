@@ -3,7 +3,6 @@
  * process, whoever made them. There is no file of uses.
  */
 import { TsboxError } from '../../errors.ts';
-import { directoryFiles } from '../../kernel/image-files.ts';
 import { storedImages, type StoredImage } from '../../kernel/image-store.ts';
 import { parseRunState } from '../../kernel/init-spec.ts';
 import { parseMountInfo } from '../../kernel/proc.ts';
@@ -12,8 +11,8 @@ import { storeContents } from '../../kernel/store-contents.ts';
 import type { Value } from '../attribute.ts';
 import { isAlive, readStats } from '../processes.ts';
 import { decodeLabel, LABEL_XATTR, RUN_XATTR, type Label } from '../label.ts';
-import { blobName, imageParts } from './documents.ts';
-import { chainKeys, imagesDirectory, REF_NAME } from './find.ts';
+import { REF_NAME } from './find.ts';
+import { partsOf, type Parts } from './stored.ts';
 
 export interface ImageUser {
   readonly stack: string;
@@ -135,26 +134,6 @@ function mountedLayers(reader: KernelReader): { mounted: Set<string>; unnamed: S
     }
   });
   return { mounted, unnamed };
-}
-
-interface Parts {
-  readonly size: number | null;
-  readonly layers: readonly string[];
-  readonly blobs: readonly string[];
-}
-
-/** What an image of the store consists of, by its documents; a plain archive has none and is its one layer. */
-function partsOf(stateDir: string, digest: string, size: number | undefined): Parts {
-  const files = directoryFiles(imagesDirectory(stateDir));
-  if (files.file(blobName(digest)) === undefined) {
-    return { size: size ?? null, layers: [digest.slice('sha256:'.length)], blobs: [] };
-  }
-  const parts = imageParts(files, digest);
-  return {
-    size: parts.size ?? size ?? null,
-    layers: chainKeys(parts.diffIds),
-    blobs: [digest, ...parts.blobs],
-  };
 }
 
 /** Name of an image's line, by which it is found again. */

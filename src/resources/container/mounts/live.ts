@@ -1,8 +1,10 @@
 /** The mounts of a running container, read from its mountinfo. */
+import { layerDirectory } from '../../../kernel/layer-store.ts';
 import { parseMountInfo } from '../../../kernel/proc.ts';
 import type { KernelReader } from '../../../kernel/reader.ts';
 import type { Value } from '../../attribute.ts';
 import type { Extra } from '../../kind.ts';
+import { storedLayers } from '../../image/stored.ts';
 import { volumePath } from '../../volume/paths.ts';
 import type { VolumeSpec } from '../../volume/schema.ts';
 import { foreignEdits, partsOf } from './edits.ts';
@@ -76,6 +78,10 @@ export function observeMounts(reading: MountsReading, s: MountsSubject): LiveMou
           : [volumePath(reading.stateDir, reading.stack, volume, reading.volumes.get(volume)), ...within].join('/');
       return sourceAt(reading.table, path);
     },
+    layers: (digest) =>
+      storedLayers(reading.stateDir, digest)
+        .map((key) => ({ key, at: sourceAt(reading.table, layerDirectory(reading.stateDir, key)) }))
+        .reverse(),
   };
   const desired = entriesOf(s.desired?.['mounts']);
   const applied = entriesOf(s.applied?.['mounts']);

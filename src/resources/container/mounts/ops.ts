@@ -1,11 +1,14 @@
 /** Declared mounts as operations of native/init, in the order in which the kernel can do them. */
+import { TsboxError } from '../../../errors.ts';
 import type { MountFlags, RootOp } from '../../../kernel/init-spec.ts';
+import { imageText } from '../rootfs.ts';
 import { idmapField } from './idmap.ts';
 import { sourceAt, sourcePath, wholePath, type HostMounts, type Places } from './host.ts';
 import {
   hidepidNumber,
   isBelow,
   type BindSpec,
+  type ImageMountSpec,
   type MountSpec,
   type TmpfsSpec,
   type VolumeMountSpec,
@@ -76,8 +79,24 @@ export function tmpfsOptions(spec: TmpfsSpec): string[] {
   ];
 }
 
+/** One layer is mounted itself: the kernel stacks two at least. */
+function imageOp(spec: ImageMountSpec): RootOp {
+  const { target, found } = spec;
+  const [only, ...more] = found?.directories ?? [];
+  if (found === null || only === undefined) {
+    throw new TsboxError('TSB1010', `${imageText(spec.use, found)} is not there, or has no layers`);
+  }
+  const common = { target, create: 'dir', ro: true, ...flagFields(flagsOf(spec)) } as const;
+  return more.length === 0
+    ? { op: 'bind', source: only, recursive: false, clear: flagFields(clearedFlags(spec)), ...common }
+    : { op: 'overlay', lower: found.directories, ...common };
+}
+
 /** The operations of one declared mount. */
 export function opsOf(spec: MountSpec, facts: MountFacts): RootOp[] {
+  if (spec.kind === 'image') {
+    return [imageOp(spec)];
+  }
   if (spec.kind === 'bind' || spec.kind === 'volume') {
     return bindOps(spec, facts);
   }

@@ -5,6 +5,7 @@ import { modeSchema } from '../../mode.ts';
 import { bytesSchema, idSchema, NAME_PATTERN } from '../../units.ts';
 import { meant, show, valueSchema, ValueError } from '../../values.ts';
 import { boundedCount, parseAbsolutePath } from '../fields.ts';
+import { imageSchema, imageShape, imageUse, type FoundRoot, type ImageUse } from '../rootfs.ts';
 import { idmapShape, mountIds, type MountIds } from './idmap.ts';
 
 /** Flags as written: undefined where the stack says nothing. */
@@ -54,6 +55,14 @@ export interface TmpfsSpec extends Common {
   readonly gid: number;
 }
 
+/** What is in an image, read-only. */
+export interface ImageMountSpec extends Common {
+  readonly kind: 'image';
+  readonly use: ImageUse;
+  /** null: not looked for, or not there yet. */
+  readonly found: FoundRoot | null;
+}
+
 export type HidePid = 'off' | 'noaccess' | 'invisible' | 'ptraceable';
 
 /** A view of the kernel. */
@@ -64,7 +73,7 @@ export interface ViewSpec extends Common {
   readonly subset: 'pid' | null;
 }
 
-export type MountSpec = BindSpec | VolumeMountSpec | TmpfsSpec | ViewSpec;
+export type MountSpec = BindSpec | VolumeMountSpec | ImageMountSpec | TmpfsSpec | ViewSpec;
 
 /** shm_size when the stack says nothing. */
 export const DEFAULT_SHM = 64 * 1024 * 1024;
@@ -175,6 +184,7 @@ const volume = z.strictObject({
   ...flags,
   ...over,
 });
+const image = z.strictObject({ image: imageSchema, target, ...imageShape, ...flags, ...over });
 const tmpfs = z.strictObject({
   tmpfs: target,
   size: bytesSchema.optional(),
@@ -198,7 +208,7 @@ const mqueue = z.strictObject({ mqueue: target, ...viewFlags });
 const devpts = z.strictObject({ devpts: target });
 const cgroup = z.strictObject({ cgroup: target, ...viewFlags });
 
-const mountSchema = z.union([bind, volume, tmpfs, proc, sysfs, mqueue, devpts, cgroup]);
+const mountSchema = z.union([bind, volume, image, tmpfs, proc, sysfs, mqueue, devpts, cgroup]);
 type MountInput = z.output<typeof mountSchema>;
 
 export const mountsShape = {
@@ -248,6 +258,17 @@ function mountSpec(input: MountInput, resolvePath: (path: string) => string): Mo
       overProc,
     };
   }
+  if ('image' in input) {
+    return {
+      kind: 'image',
+      use: imageUse(input, resolvePath),
+      found: null,
+      target: input.target,
+      readonly: true,
+      flags: written,
+      overProc,
+    };
+  }
   if ('tmpfs' in input) {
     return {
       kind: 'tmpfs',
@@ -281,7 +302,9 @@ export function mountsPart(
   resolvePath: (path: string, ...at: readonly (string | number)[]) => string,
 ): MountsPart {
   return {
-    mounts: (input.mounts ?? []).map((m, i) => mountSpec(m, (path) => resolvePath(path, 'mounts', i, 'bind'))),
+    mounts: (input.mounts ?? []).map((m, i) =>
+      mountSpec(m, (path) => resolvePath(path, 'mounts', i, 'image' in m ? 'image' : 'bind')),
+    ),
     shmSize: input.shm_size ?? DEFAULT_SHM,
   };
 }

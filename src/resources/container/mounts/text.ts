@@ -4,6 +4,7 @@
  */
 import type { MountInfo } from '../../../kernel/proc.ts';
 import { nearestSource, sourceAt, sourcePath, wholePath, type HostMounts, type Places, type Source } from './host.ts';
+import { imageText } from '../rootfs.ts';
 import { idmapWord, liveIdmap } from './idmap.ts';
 import { hidepidNumber, isBelow, type HidePid, type MountSpec } from './schema.ts';
 
@@ -14,6 +15,7 @@ const FLAGS: readonly FlagName[] = ['nosuid', 'nodev', 'noexec'];
 const DEFAULTS: Readonly<Record<MountSpec['kind'], readonly FlagName[]>> = {
   bind: ['nosuid', 'nodev'],
   volume: ['nosuid', 'nodev'],
+  image: ['nosuid', 'nodev'],
   tmpfs: ['nosuid', 'nodev'],
   proc: FLAGS,
   sysfs: FLAGS,
@@ -31,6 +33,9 @@ export function flagsOf(spec: MountSpec): FlagName[] {
 export function clearedFlags(spec: MountSpec): FlagName[] {
   return FLAGS.filter((f) => spec.flags[f] === false);
 }
+
+/** What a text shows that only the apply will know. */
+export const UNKNOWN = '(known after apply)';
 
 const PAGE = 4096;
 
@@ -63,6 +68,9 @@ export function declaredText(spec: MountSpec, table: HostMounts, places: Places)
     return `${spec.kind} ${[readonly, ...flags, ...propagation, ...recursion, ...ids].join(',')} ${source}`;
   }
   const options = [spec.readonly === false ? 'rw' : 'ro', ...flagsOf(spec)];
+  if (spec.kind === 'image') {
+    return `image ${options.join(',')} ${imageText(spec.use, spec.found)}${spec.found === null ? ` ${UNKNOWN}` : ''}`;
+  }
   if (spec.kind === 'tmpfs') {
     options.push(...tmpfsWords({ ...spec, size: spec.size === null ? null : tmpfsBytes(spec.size) }));
   } else if (spec.kind === 'proc') {
@@ -154,6 +162,8 @@ export interface LiveContext {
   readonly own: ReadonlySet<string>;
   /** The source that a declared or applied text names, by that text's last part. */
   readonly source: (kind: 'bind' | 'volume', name: string) => Source | undefined;
+  /** Unpacked layers of an image by its digest, the topmost first, as they are on the host. */
+  readonly layers: (digest: string) => ReadonlyArray<{ readonly key: string; readonly at: Source | undefined }>;
 }
 
 /**
@@ -174,11 +184,13 @@ export function liveText(context: LiveContext, target: string, expected: readonl
     const found =
       kind === 'bind' || kind === 'volume'
         ? liveBind(context, top, kind, options.split(','), name)
-        : FSTYPE[kind as MountSpec['kind']] === top.fstype && top.root === '/'
-          ? `${kind} ${liveOptions(context, top, kind).join(',')}`
-          : kind === 'cgroup' && top.fstype === 'cgroup2'
+        : kind === 'image'
+          ? liveImage(context, top, name)
+          : FSTYPE[kind as MountSpec['kind']] === top.fstype && top.root === '/'
             ? `${kind} ${liveOptions(context, top, kind).join(',')}`
-            : undefined;
+            : kind === 'cgroup' && top.fstype === 'cgroup2'
+              ? `${kind} ${liveOptions(context, top, kind).join(',')}`
+              : undefined;
     if (found !== undefined) {
       return found + beneath;
     }
@@ -223,6 +235,37 @@ function liveOptions(context: LiveContext, mount: MountInfo, kind: string): stri
   return [...options, ...propagationOf(mount)];
 }
 
+/** The mount of an image, told by its layers; undefined when it is none of this one. */
+function liveImage(context: LiveContext, mount: MountInfo, name: string): string | undefined {
+  const layers = context.layers(/@(sha256:[0-9a-f]{64})$/.exec(name)?.[1] ?? '');
+  const [only] = layers;
+  const here =
+    layers.length === 1
+      ? isAt(mount, only?.at)
+      : stacks(
+          mount,
+          layers.map((l) => l.key),
+        );
+  const words = [readonlyWord(mount), ...flagWords(mount), ...propagationOf(mount)];
+  return here ? `image ${words.join(',')} ${name}` : undefined;
+}
+
+function isAt(mount: MountInfo, source: Source | undefined): boolean {
+  return source !== undefined && source.device === mount.device && source.root === mount.root;
+}
+
+/** Whether an overlay is made of these layers; by their number alone where their names were too long for the kernel. */
+function stacks(mount: MountInfo, keys: readonly string[]): boolean {
+  if (mount.fstype !== 'overlay' || mount.root !== '/' || mount.superOptions.some((o) => o.startsWith('upperdir'))) {
+    return false;
+  }
+  const lowers = mount.superOptions.flatMap((o) => /^lowerdir\+?=(.*)$/.exec(o)?.[1]?.split(':') ?? []);
+  return (
+    lowers.length === keys.length &&
+    lowers.every((lower, i) => /^(\/proc\/)?\d+$/.test(lower) || lower.endsWith(`/layers/sha256/${keys[i]}`))
+  );
+}
+
 function liveBind(
   context: LiveContext,
   mount: MountInfo,
@@ -231,7 +274,7 @@ function liveBind(
   name: string,
 ): string | undefined {
   const source = context.source(kind, name);
-  if (source === undefined || source.device !== mount.device || source.root !== mount.root) {
+  if (!isAt(mount, source)) {
     return undefined;
   }
   const others = [...context.own].filter((t) => t !== mount.target && isBelow(t, mount.target));
