@@ -8,6 +8,7 @@ import { printAbandoned, printFailure } from './apply-failures.ts';
 import type { Arguments } from './args.ts';
 import { EXIT } from './exit.ts';
 import { out, err, printError } from './output.ts';
+import { printRefused } from './refused.ts';
 import type { ApplySettings } from './run-apply.ts';
 
 export interface Outcome {
@@ -121,7 +122,9 @@ async function verify({ args, planned, settings, again, stack }: Outcome): Promi
       `Verified: read back ${length} ${length === 1 ? 'resource' : 'resources'}, ${attributes} changed attributes as declared.\n`,
     );
   }
-  return settings.destroy ? EXIT.ok : printOutputs(args, stack, after, false);
+  const refused = await printRefused(planned.plan);
+  const code = settings.destroy ? EXIT.ok : await printOutputs(args, stack, after, false);
+  return refused === EXIT.ok ? code : refused;
 }
 
 /** Outputs, with references to live values answered. */

@@ -5,7 +5,7 @@ import { TsboxError } from '../errors.ts';
 /** Two options with one short form never belong to one command. */
 const OPTIONS = {
   file: { type: 'string', short: 'f', multiple: true },
-  stack: { type: 'string' },
+  stack: { type: 'string', multiple: true },
   var: { type: 'string', multiple: true },
   target: { type: 'string', multiple: true },
   json: { type: 'boolean' },
@@ -22,6 +22,9 @@ const OPTIONS = {
   kill: { type: 'boolean' },
   volumes: { type: 'boolean' },
   heal: { type: 'boolean' },
+  /** What follows `--heal=`. */
+  'heal-only': { type: 'string' },
+  record: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   tail: { type: 'string', short: 'n' },
   timestamps: { type: 'boolean', short: 't' },
@@ -106,7 +109,12 @@ export function parseArguments(argv: readonly string[], allowed: readonly Option
   const options = Object.fromEntries(Object.entries(OPTIONS).filter(([name]) => names.has(name as OptionName)));
   let parsed: { values: Record<string, unknown>; positionals: string[] };
   try {
-    parsed = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true }) as typeof parsed;
+    parsed = parseArgs({
+      args: argv.flatMap(withOptionalValue),
+      options,
+      allowPositionals: true,
+      strict: true,
+    }) as typeof parsed;
   } catch (error) {
     const message = (error as Error).message.split('.')[0] ?? 'wrong arguments';
     throw new TsboxError('TSB2001', message.charAt(0).toLowerCase() + message.slice(1), {
@@ -127,7 +135,7 @@ export function parseArguments(argv: readonly string[], allowed: readonly Option
   }
   return {
     files: lists.file ?? ['tsbox.yaml'],
-    stack: values.stack,
+    stack: lists.stack?.at(-1),
     variables: parseVariables(lists.var ?? []),
     targets: lists.target ?? [],
     positionals: parsed.positionals,
@@ -136,6 +144,11 @@ export function parseArguments(argv: readonly string[], allowed: readonly Option
     lists,
     noColor: flags['no-color'] === true,
   };
+}
+
+/** node's parser knows no option with a value that may be left out: --heal=X is --heal --heal-only=X. */
+function withOptionalValue(arg: string): string[] {
+  return arg.startsWith('--heal=') ? ['--heal', `--heal-only=${arg.slice('--heal='.length)}`] : [arg];
 }
 
 function parseVariables(items: readonly string[]): Record<string, string> {

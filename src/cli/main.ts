@@ -9,7 +9,8 @@ export type { Command } from './command-table.ts';
 const EXITS: Readonly<Record<string, number>> = {
   TSB3004: EXIT.locked,
   TSB3006: EXIT.stale,
-  TSB3012: EXIT.stale,
+  TSB3012: EXIT.refused,
+  TSB3013: EXIT.stale,
 };
 
 async function main(argv: readonly string[]): Promise<number> {

@@ -1,4 +1,5 @@
 /** The only place that writes: data on stdout, progress and diagnostics on stderr. */
+import { writeFileSync } from 'node:fs';
 import { PLAIN, colours, type Palette } from '../report/palette.ts';
 import { TsboxError, TsboxErrors } from '../errors.ts';
 import type { Stack } from '../stack/types.ts';
@@ -27,6 +28,24 @@ export function masked(text: string): string {
 
 export function out(text: string): void {
   process.stdout.write(masked(text));
+}
+
+/** Writes a report to a file; what never leaves the program does not leave it there either. */
+export function outTo(path: string, text: string): void {
+  writeFileSync(path, masked(text));
+}
+
+/** A copy of data in which no text holds a secret, for formats that write text in their own way. */
+export function withoutSecrets<T>(data: T): T {
+  if (typeof data === 'string') {
+    return masked(data) as T;
+  }
+  if (Array.isArray(data)) {
+    return data.map((item: unknown) => withoutSecrets(item)) as T;
+  }
+  return typeof data === 'object' && data !== null
+    ? (Object.fromEntries(Object.entries(data).map(([k, v]) => [k, withoutSecrets(v)])) as T)
+    : data;
 }
 
 export function err(text: string): void {

@@ -4,6 +4,7 @@ import type { ApplyEvent, ApplyResult } from '../executor/index.ts';
 import type { Restore } from '../executor/checkpoint/meta.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Planned, PlanOptions } from '../planner/index.ts';
+import type { HealChoice } from '../planner/heal.ts';
 import type { Stack } from '../stack/types.ts';
 import { printOutputs, report } from './apply-report.ts';
 import { watchSignals } from './apply-signals.ts';
@@ -13,6 +14,7 @@ import { confirm } from './confirm.ts';
 import { EXIT } from './exit.ts';
 import { out, err, paletteFor } from './output.ts';
 import { startProgress } from './progress.ts';
+import { printRefused } from './refused.ts';
 import { printWarnings, requirePrivileges } from './session.ts';
 
 export interface ApplySettings {
@@ -22,6 +24,8 @@ export interface ApplySettings {
   readonly parallelism: number;
   /** A checkpoint to start its container from. */
   readonly restore?: Restore;
+  /** End this drift and nothing else. */
+  readonly heal?: HealChoice;
 }
 
 /** What an apply needs besides its plan. */
@@ -47,7 +51,8 @@ export async function runApply(
 ): Promise<number> {
   const { openKernel } = await import('../kernel/kernel.ts');
   const kernel = openKernel(process.env);
-  const options = { targets: args.targets, destroy: settings.destroy, volumes: settings.volumes ?? false };
+  const { destroy, volumes = false, heal } = settings;
+  const options = { targets: args.targets, destroy, volumes, heal };
   return runCourse({ args, kernel, name, stack, settings, options });
 }
 
@@ -102,7 +107,7 @@ async function applyLocked(
   again: () => Promise<Planned>,
 ): Promise<number> {
   const { args, kernel, name, settings } = course;
-  const { isEmpty } = await import('../planner/plan.ts');
+  const { hasWork, isEmpty } = await import('../planner/plan.ts');
   const { applyPlan } = await import('../executor/index.ts');
   const { executionContext } = await import('../executor/context.ts');
   const { plan } = planned;
@@ -134,6 +139,9 @@ async function applyLocked(
   if (!json && !quiet) {
     const { renderPlan } = await import('../report/plan-text.ts');
     out(renderPlan(plan, await paletteFor(args)));
+  }
+  if (!hasWork(plan)) {
+    return printRefused(plan);
   }
   const what = settings.destroy ? 'destroy' : 'apply';
   if (!approved && args.flags['auto-approve'] !== true && !(await confirm(what, plan))) {

@@ -156,7 +156,8 @@ export async function applyPlan(context: ExecutionContext, plan: Plan, options: 
   const notStarted = [...new Set(nodes.map((n) => n.change))].filter((c) => !done.has(c) && !failedChanges.has(c));
   journal.write({ event: 'done' });
   journal.close();
-  await finish(context, plan, failedChanges.size === 0 && notStarted.length === 0);
+  const isBlocked = plan.changes.some((c) => c.blocked !== undefined);
+  await finish(context, plan, failedChanges.size === 0 && notStarted.length === 0 && !isBlocked);
   return { done: [...done].filter((c) => !failedChanges.has(c)), failed, abandoned, notStarted };
 }
 
@@ -267,7 +268,8 @@ async function finish(context: ExecutionContext, plan: Plan, complete: boolean):
     return;
   }
   handProtectionOn(context);
-  releaseIds(context.kernel, context.stackName, plan.declared);
+  const staying = plan.changes.filter((c) => c.blocked !== undefined).map((c) => c.address);
+  releaseIds(context.kernel, context.stackName, [...plan.declared, ...staying]);
   if (complete && plan.complete) {
     context.kernel.setXattr(primaryDirectory(context, ''), STACK_XATTR, plan.declared.join('\n'));
   }

@@ -23,6 +23,15 @@ export function writeLabel(
   }
   const existing = readLabel(context, path);
   const kept = existing?.ino === stat.ino && existing.address === draft.address ? existing : undefined;
-  const label: Label = { applied: null, ...kept, ...draft, v: LABEL_VERSION, stack: context.stackName, ino: stat.ino };
+  const at = draft.at ?? ('applied' in draft ? Date.now() : kept?.at);
+  const label: Label = {
+    applied: null,
+    ...kept,
+    ...draft,
+    ...(at === undefined ? {} : { at }),
+    v: LABEL_VERSION,
+    stack: context.stackName,
+    ino: stat.ino,
+  };
   context.kernel.setXattr(dir, LABEL_XATTR, encodeLabel(label));
 }

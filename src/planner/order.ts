@@ -53,7 +53,7 @@ function withoutRemovalCircles(changes: readonly PlannedChange[]): PlannedChange
 }
 
 /** A cgroup goes after everything whose directory is below it; a namespace or container after those living in it. */
-function removalOrder(address: Address, drafts: ReadonlyMap<Address, Split>, scope: StackScope): Address[] {
+export function removalOrder(address: Address, drafts: ReadonlyMap<Address, unknown>, scope: StackScope): Address[] {
   const own = scope.byAddress.get(address);
   const after: Address[] = [];
   for (const [other, entry] of scope.byAddress) {

@@ -17,6 +17,28 @@ export interface Rollout {
   readonly after: readonly Address[];
 }
 
+/** Why a change is planned, in the words of Terraform's JSON. */
+export type ActionReason =
+  | 'replace_because_cannot_update'
+  | 'replace_by_request'
+  | 'replace_by_triggers'
+  | 'delete_because_no_resource_config'
+  | 'delete_because_count_index'
+  | 'delete_because_each_key'
+  | 'delete_because_no_module';
+
+/** Why a change is left out by apply, which ends with exit code 5. */
+export interface Blocked {
+  /** dependency: what it needs, or what rests on it, is blocked. */
+  readonly by: 'protection' | 'precondition' | 'dependency';
+  readonly message: string;
+  readonly hint?: string;
+  readonly at?: SourceSpan | undefined;
+  readonly sourceLine?: string | undefined;
+  /** dependency: the resource that is in the way. */
+  readonly because?: Address;
+}
+
 export interface PlannedChange {
   readonly address: Address;
   readonly kind: string;
@@ -38,6 +60,17 @@ export interface PlannedChange {
   /** Changes that must be finished before the late steps. */
   readonly lateAfter: readonly Address[];
   readonly rollout?: Rollout;
+  readonly actionReason?: ActionReason;
+  /** Differences that lifecycle.ignore_changes leaves as they are: before is live, after is declared. */
+  readonly ignored?: readonly AttributeChange[];
+  /** It is not done; the summary does not count it. */
+  readonly blocked?: Blocked;
+  /** Its address at the last apply, where `moved` says so. */
+  readonly movedFrom?: Address;
+  /** An existing object that becomes this resource. */
+  readonly importing?: { readonly id: string };
+  /** A removal that takes the labels off and leaves the object. */
+  readonly forget?: boolean;
   readonly at: SourceSpan | undefined;
 }
 
@@ -54,6 +87,7 @@ export interface Plan {
 }
 
 export interface Summary {
+  readonly import?: number;
   readonly add: number;
   readonly change: number;
   readonly destroy: number;
@@ -76,10 +110,13 @@ export function driftCount(change: PlannedChange): number {
 }
 
 export function summarise(plan: Plan): Summary {
-  const count = (...actions: Action[]): number => plan.changes.filter((c) => actions.includes(c.action)).length;
-  const forget = plan.changes.filter(isRelease).length;
+  const changes = plan.changes.filter((c) => c.blocked === undefined);
+  const count = (...actions: Action[]): number => changes.filter((c) => actions.includes(c.action)).length;
+  const forget = changes.filter(isRelease).length;
+  const imported = changes.filter((c) => c.importing !== undefined).length;
   const drifted = plan.changes.map(driftCount).filter((n) => n > 0);
   return {
+    ...(imported === 0 ? {} : { import: imported }),
     add: count('create', 'replace'),
     change: count('update', 'restart'),
     destroy: count('delete', 'replace') - forget,
@@ -87,15 +124,15 @@ export function summarise(plan: Plan): Summary {
     inPlace: count('update'),
     restarted: count('restart'),
     replaced: count('replace'),
-    disruptive: plan.changes.flatMap((c) => c.attributes).filter((a) => a.risk !== undefined).length,
+    disruptive: changes.flatMap((c) => c.attributes).filter((a) => a.risk !== undefined).length,
     drift: drifted.reduce((a, b) => a + b, 0),
     driftResources: drifted.length,
   };
 }
 
-/** Whether a removal only gives back what was adopted. */
+/** Whether a removal leaves the object: it is given back, or forgotten. */
 export function isRelease(change: PlannedChange): boolean {
-  return change.action === 'delete' && change.facts['adopted'] !== undefined;
+  return change.action === 'delete' && (change.forget === true || change.facts['adopted'] !== undefined);
 }
 
 /** Attributes that a container changes by itself after its start: an apply starts it and does not vouch for its course. */
@@ -115,7 +152,12 @@ export function hasEnded(change: PlannedChange): boolean {
 
 /** True when nothing differs but what containers have come to by themselves since. */
 export function isConverged(plan: Plan): boolean {
-  return plan.changes.every((c) => c.action === 'no-op' || hasEnded(c));
+  return plan.changes.every((c) => c.action === 'no-op' || c.blocked !== undefined || hasEnded(c));
+}
+
+/** True when there is something that apply does. */
+export function hasWork(plan: Plan): boolean {
+  return plan.changes.some((c) => c.action !== 'no-op' && c.blocked === undefined);
 }
 
 /** True when applying would change nothing in the kernel. */

@@ -43,7 +43,11 @@ function groups(drafts: ReadonlyMap<Address, Draft>): Map<string, Group> {
   for (const draft of drafts.values()) {
     const container = replicaOf(draft.address);
     const ends = draft.action === 'replace' || draft.action === 'restart';
-    if (container === undefined || !(ends || (draft.action === 'create' && draft.missing))) {
+    if (
+      container === undefined ||
+      draft.blocked !== undefined ||
+      !(ends || (draft.action === 'create' && draft.missing))
+    ) {
       continue;
     }
     const group = found.get(container) ?? { rolled: [], down: [] };

@@ -3,6 +3,8 @@
  * its values and their cause besides, and what is tsbox's own stands under `tsbox`.
  */
 import { driftCount, isRelease, summarise, type Action, type Plan, type PlannedChange } from '../planner/plan.ts';
+import type { AttributeChange } from '../resources/kind.ts';
+import { summaryLine } from './plan-text.ts';
 import { driftSides, reasonOf, sidesJson, sidesOf, type Documented } from './terraform/document.ts';
 import { terraformName } from './terraform/names.ts';
 import { outputChanges } from './terraform/outputs.ts';
@@ -96,20 +98,35 @@ function ownJson(change: PlannedChange): Record<string, unknown> {
       ? {}
       : { rolling: { at_once: change.rollout.atOnce, on_failure: change.rollout.onFailure } }),
     reasons: change.reasons,
+    ...lifecycleJson(change),
     facts: change.facts,
-    attributes: change.attributes.map((a) => ({
-      name: a.name,
-      before: a.before ?? null,
-      after: a.after ?? null,
-      last_applied: a.applied ?? null,
-      cause: a.cause,
-      mode: a.mode,
-      reason: a.reason ?? null,
-      risk: a.risk ?? null,
-    })),
+    attributes: change.attributes.map(attributeJson),
     unmanaged: change.extras.map((e) => ({ what: e.what, text: e.text })),
     unreadable: change.unreadable,
     at: change.at ?? null,
+  };
+}
+
+/** What a lifecycle does to a change. */
+export function lifecycleJson({ blocked, ignored, movedFrom, importing }: PlannedChange): Record<string, unknown> {
+  return {
+    ...(blocked === undefined ? {} : { blocked: { by: blocked.by, message: blocked.message } }),
+    ...(ignored === undefined ? {} : { ignored: ignored.map(attributeJson) }),
+    ...(movedFrom === undefined ? {} : { moved_from: movedFrom }),
+    ...(importing === undefined ? {} : { importing }),
+  };
+}
+
+function attributeJson(a: AttributeChange): Record<string, unknown> {
+  return {
+    name: a.name,
+    before: a.before ?? null,
+    after: a.after ?? null,
+    last_applied: a.applied ?? null,
+    cause: a.cause,
+    mode: a.mode,
+    reason: a.reason ?? null,
+    risk: a.risk ?? null,
   };
 }
 
@@ -134,16 +151,22 @@ export function renderPlanJson(source: Streamed): string {
   for (const change of plan.changes.filter((c) => driftCount(c) > 0)) {
     lines.push(line('resource_drift', `${change.address}: Drift detected`, { change: driftEventJson(change, source) }));
   }
-  for (const change of plan.changes.filter((c) => c.action !== 'no-op')) {
+  for (const change of plan.changes.filter((c) => c.action !== 'no-op' || c.ignored !== undefined)) {
     lines.push(
       line('planned_change', `${change.address}: Plan to ${change.action}`, { change: changeJson(change, source) }),
     );
   }
   const s = summarise(plan);
-  const forget = s.forget === 0 ? '' : `, ${s.forget} to forget`;
   lines.push(
-    line('change_summary', `Plan: ${s.add} to add, ${s.change} to change, ${s.destroy} to destroy${forget}.`, {
-      changes: { add: s.add, change: s.change, import: 0, remove: s.destroy, forget: s.forget, operation: 'plan' },
+    line('change_summary', summaryLine(plan), {
+      changes: {
+        add: s.add,
+        change: s.change,
+        import: s.import ?? 0,
+        remove: s.destroy,
+        forget: s.forget,
+        operation: 'plan',
+      },
       tsbox: {
         in_place: s.inPlace,
         restarted: s.restarted,

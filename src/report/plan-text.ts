@@ -5,7 +5,7 @@ import type { AttributeChange } from '../resources/kind.ts';
 import { kindOf } from '../resources/registry.ts';
 import { containerOf, parseReplica } from '../resources/container/replica-names.ts';
 import { folded, foldOf, foldText, indexRanges, type Fold } from './alike.ts';
-import type { Palette } from './palette.ts';
+import { PLAIN, type Palette } from './palette.ts';
 import { escapeControls, humanValue, showValue } from './values.ts';
 
 const SYMBOL: Readonly<Record<Action, string>> = {
@@ -65,7 +65,7 @@ function paintOf(action: Action, palette: Palette): (text: string) => string {
 /** Renders a whole plan. */
 export function renderPlan(plan: Plan, palette: Palette): string {
   const lines = renderChanges(
-    plan.changes.filter((c) => c.action !== 'no-op'),
+    plan.changes.filter((c) => c.action !== 'no-op' || c.ignored !== undefined),
     palette,
   );
   if (plan.unreadable.length > 0) {
@@ -85,7 +85,8 @@ export function renderPlan(plan: Plan, palette: Palette): string {
 /** Terraform's own sentence. */
 export function summaryLine(plan: Plan): string {
   const s = summarise(plan);
-  return `Plan: ${s.add} to add, ${s.change} to change, ${s.destroy} to destroy${s.forget === 0 ? '' : `, ${s.forget} to forget`}.`;
+  const imports = s.import === undefined ? '' : `${s.import} to import, `;
+  return `Plan: ${imports}${s.add} to add, ${s.change} to change, ${s.destroy} to destroy${s.forget === 0 ? '' : `, ${s.forget} to forget`}.`;
 }
 
 /** What that sentence does not tell. */
@@ -96,7 +97,9 @@ export function detailLine(plan: Plan): string {
       ? 'none'
       : `${s.drift} ${s.drift === 1 ? 'item' : 'items'} in ${s.driftResources} ${s.driftResources === 1 ? 'resource' : 'resources'}`;
   const hurts = s.disruptive === 0 ? '' : ` (! ${s.disruptive} disruptive)`;
-  return `In place: ${s.inPlace}${hurts}. Restarted: ${s.restarted}. Replaced: ${s.replaced}. Drift: ${drift}.`;
+  const blocked = plan.changes.filter((c) => c.blocked !== undefined).length;
+  const refused = blocked === 0 ? '' : ` Blocked: ${blocked}.`;
+  return `In place: ${s.inPlace}${hurts}. Restarted: ${s.restarted}. Replaced: ${s.replaced}. Drift: ${drift}.${refused}`;
 }
 
 function notRead(plan: Plan): string[] {
@@ -148,11 +151,12 @@ function foldFrom(changes: readonly PlannedChange[], at: number, palette: Palett
 }
 
 export function renderChange(change: PlannedChange, palette: Palette, label = change.address): string[] {
-  const paint = paintOf(change.action, palette);
+  const paint = change.blocked === undefined ? paintOf(change.action, palette) : palette.remove;
   const pid = change.facts['pid'];
-  const head = `${SYMBOL[change.action]} ${label.padEnd(ADDRESS_WIDTH - 4)} ${isRelease(change) ? 'given back' : WORD[change.action]}`;
+  const head = `${symbolOf(change)} ${label.padEnd(ADDRESS_WIDTH - 4)} ${wordOf(change)}`;
   const notes = [
     ...(change.missing ? ['drift: it was there at the last apply'] : []),
+    ...(change.blocked === undefined ? [] : [change.blocked.message]),
     ...change.reasons,
     ...(change.rollout === undefined ? [] : [`rolling, ${change.rollout.atOnce} at a time`]),
     ...(pid !== undefined && change.action !== 'delete' ? [`pid ${pid}`] : []),
@@ -166,10 +170,37 @@ export function renderChange(change: PlannedChange, palette: Palette, label = ch
     }
     lines.push(...renderAttribute(attribute, table.get(attribute.name), palette));
   }
+  for (const attribute of change.ignored ?? []) {
+    lines.push(...renderIgnored(attribute, table.get(attribute.name), palette));
+  }
   for (const extra of change.extras) {
     lines.push(palette.remove(`      - ${escapeControls(extra.text)}`) + palette.dim('   # drift: not made by tsbox'));
   }
   return lines;
+}
+
+function symbolOf(change: PlannedChange): string {
+  if (change.blocked !== undefined) {
+    return '  x';
+  }
+  return change.action === 'no-op' && change.ignored !== undefined ? '  =' : SYMBOL[change.action];
+}
+
+function wordOf(change: PlannedChange): string {
+  if (change.blocked !== undefined) {
+    return `not ${WORD[change.action]}`;
+  }
+  if (change.action === 'no-op' && change.ignored !== undefined) {
+    return 'left as it is';
+  }
+  return change.forget === true ? 'forgotten' : isRelease(change) ? 'given back' : WORD[change.action];
+}
+
+/** Changes that the file asks not to make. */
+function renderIgnored(change: AttributeChange, attribute: Attribute | undefined, palette: Palette): string[] {
+  const [head = '', ...rest] = renderAttribute({ ...change, mode: 'in-place' }, attribute, PLAIN);
+  const text = head.replace('      ~', '      =');
+  return [palette.dim(`${text}${text.includes('   # ') ? ';' : '   #'} ignored`), ...rest.map(palette.dim)];
 }
 
 function isImplied({ name, after }: AttributeChange, attribute: Attribute | undefined): boolean {

@@ -3,6 +3,7 @@ import type { SourceSpan, TsboxError } from '../errors.ts';
 import type { KernelReader } from '../kernel/reader.ts';
 import type { Stack } from '../stack/types.ts';
 import type { AttributeTable, ChangeMode, Value } from './attribute.ts';
+import type { Lifecycle } from './lifecycle.ts';
 import type { StackScope } from './scope.ts';
 import type { Step } from './step.ts';
 
@@ -20,6 +21,7 @@ export interface Declared {
   /** depends_on: what must be true of another container first. */
   readonly waits: ReadonlyArray<{ readonly address: Address; readonly condition: 'started' | 'healthy' | 'completed' }>;
   readonly at: SourceSpan | undefined;
+  readonly lifecycle?: Lifecycle | undefined;
   /** What making or restarting it takes besides, for the plan. */
   readonly notes?: readonly string[];
 }
@@ -52,6 +54,8 @@ export interface Observed {
   readonly unreadable: readonly string[];
   /** Facts worth showing: pid, path. */
   readonly facts: Readonly<Record<string, string>>;
+  /** Its removal is to be refused: lifecycle.prevent_destroy of the last apply. */
+  readonly isProtected?: boolean;
   /** It holds data: it is removed only when that is asked for by name. */
   readonly kept?: boolean;
 }

@@ -40,8 +40,12 @@ export interface Label {
   readonly address: string;
   /** Inode of the directory (or of the namespace) that the label stands on. */
   readonly ino: number;
+  /** When that was, ms since the epoch. */
+  readonly at?: number;
   /** Last applied values by attribute; null while the object is being made. */
   readonly applied: Readonly<Record<string, Value>> | null;
+  /** Its removal is to be refused until an apply lifts it. */
+  readonly protect?: boolean | undefined;
   /** Containers: inode of each of its namespaces when it was started, by type. */
   readonly namespaces?: Readonly<Record<string, string>>;
   /** Containers: start time of each process that a `pid:` use named, by type, so that another with its number is told. */

@@ -69,11 +69,17 @@ export type Step =
       readonly name: string;
       readonly type: NamespaceType;
       readonly applied: Readonly<Record<string, Value>>;
+      readonly protect?: boolean | undefined;
       readonly settings: NamespaceSettings;
     }
   | { readonly op: 'namespace-repin'; readonly name: string; readonly type: NamespaceType; readonly from: string }
   | { readonly op: 'namespace-remove'; readonly name: string }
-  | { readonly op: 'namespace-label'; readonly name: string; readonly applied: Readonly<Record<string, Value>> }
+  | {
+      readonly op: 'namespace-label';
+      readonly name: string;
+      readonly applied: Readonly<Record<string, Value>>;
+      readonly protect?: boolean | undefined;
+    }
   /** Set host and domain name in a live uts namespace. */
   | {
       readonly op: 'uts';

@@ -10,12 +10,14 @@ import type { ContainerSpec } from '../resources/container/schema.ts';
 import { deviceRulesSchema } from '../resources/devices/schema.ts';
 import { collectNetwork } from '../resources/network/schema.ts';
 import type { DeviceRule, DeviceUse } from '../resources/devices/schema.ts';
+import type { DriftSettings } from '../resources/drift-settings.ts';
 import { namespaceSchema } from '../resources/namespace/schema.ts';
 import type { NamespaceSpec } from '../resources/namespace/schema.ts';
 import { translateIssues, unknownKey } from './issues.ts';
 import type { Fault } from './issues.ts';
 import { fileSchema, fileSpec, type FileSpec } from '../resources/files.ts';
 import { volumeSchema, volumeSpec, type VolumeSpec } from '../resources/volume/schema.ts';
+import { metaOf, type Meta } from './meta.ts';
 import { nameProblem } from './names.ts';
 import type { NameProblem } from './names.ts';
 import { placeOf } from './positions.ts';
@@ -40,6 +42,8 @@ export interface Items {
   readonly secrets: ReadonlyMap<string, FileSpec>;
   readonly configs: ReadonlyMap<string, FileSpec>;
   readonly outputs: ReadonlyMap<string, { readonly value: string; readonly sensitive: boolean }>;
+  readonly meta: ReadonlyMap<string, Meta>;
+  readonly drift: DriftSettings | undefined;
   /** Where each item stands in the tree, by address: 'cgroup/a/b' is at cgroups, a, children, b. */
   readonly paths: ReadonlyMap<string, Path>;
 }
@@ -49,6 +53,7 @@ interface Building {
   readonly partial: boolean;
   readonly problems: TsboxError[];
   readonly paths: Map<string, Path>;
+  readonly meta: Map<string, Meta>;
 }
 
 /** In commands, environments and masks numbers and booleans are passed as written: 0644 is not 644. */
@@ -73,8 +78,8 @@ export function buildItems(
   replicas: ReadonlyMap<string, number>,
   env: NodeJS.ProcessEnv = {},
 ): Items {
-  const building: Building = { root, partial, problems, paths: new Map() };
-  const name = topLevel(building);
+  const building: Building = { root, partial, problems, paths: new Map(), meta: new Map() };
+  const { name, drift } = topLevel(building);
   const cgroups = new Map<string, CgroupSpec>();
   cgroupsBelow(building, ['cgroups'], '', cgroups);
   const containers = section(building, 'containers', 'container', (id, tree, path) =>
@@ -85,10 +90,12 @@ export function buildItems(
     if (count === 0) {
       containers.delete(replicaName(base, 0));
       building.paths.delete(`container/${replicaName(base, 0)}`);
+      building.meta.delete(`container/${replicaName(base, 0)}`);
     }
   }
   return {
     name,
+    drift,
     cgroups,
     namespaces: section(building, 'namespaces', 'namespace', (id, tree, path) => {
       const spec = parsed(building, namespaceSchema, tree, path);
@@ -112,6 +119,7 @@ export function buildItems(
         ? undefined
         : { ...output, sensitive: output.sensitive || (value.kind === 'scalar' && value.sensitive) };
     }),
+    meta: building.meta,
     paths: building.paths,
   };
 }
@@ -177,8 +185,8 @@ function withoutFaults(data: Record<string, unknown>, faults: readonly Fault[]):
   return rest;
 }
 
-/** Version, name and unknown keys; returns the stack's name, '' when it has none. */
-function topLevel(building: Building): string {
+/** Version, name and unknown keys; the stack's name is '' when it has none. */
+function topLevel(building: Building): { name: string; drift: DriftSettings | undefined } {
   const { root, problems } = building;
   for (const key of root.entries.keys()) {
     if (!TOP_KEYS.includes(key) && !key.startsWith('x-')) {
@@ -188,6 +196,7 @@ function topLevel(building: Building): string {
     }
   }
   let name = '';
+  let drift: DriftSettings | undefined;
   for (const [key, schema] of Object.entries(topShape)) {
     const tree = root.entries.get(key)?.tree;
     if (tree === undefined) {
@@ -203,6 +212,9 @@ function topLevel(building: Building): string {
       continue;
     }
     const value = parsed(building, schema as z.ZodType, tree, [key]);
+    if (key === 'drift') {
+      drift = value as DriftSettings | undefined;
+    }
     if (key === 'name' && typeof value === 'string') {
       name = value;
       const wrong = nameProblem('stack', name);
@@ -211,7 +223,7 @@ function topLevel(building: Building): string {
       }
     }
   }
-  return name;
+  return { name, drift };
 }
 
 /** The map of a section; anything else is an error. */
@@ -227,6 +239,15 @@ function sectionMap(building: Building, path: Path, what: string): MapTree | und
   return undefined;
 }
 
+/** Where an item stands, and what it says besides its own keys. */
+function note(building: Building, address: string, tree: Tree, path: Path): void {
+  building.paths.set(address, path);
+  const meta = metaOf(tree);
+  if (meta !== undefined) {
+    building.meta.set(address, meta);
+  }
+}
+
 type Kind = 'namespace' | 'device set' | 'container' | 'volume' | 'secret' | 'config' | 'output';
 
 function section<T>(
@@ -239,7 +260,7 @@ function section<T>(
   const faulty = new Set<string>();
   for (const [name, { tree }] of sectionMap(building, [key], `${kind}s`)?.entries ?? []) {
     const path = [key, name];
-    building.paths.set(`${kind === 'device set' ? 'devices' : kind}/${name}`, path);
+    note(building, `${kind === 'device set' ? 'devices' : kind}/${name}`, tree, path);
     const wrong = nameProblem(kind, kind === 'container' ? containerOf(name) : name);
     if (wrong !== undefined) {
       report(building, path, 'key', wrong);
@@ -268,7 +289,7 @@ function cgroupsBelow(
   for (const [name, { tree }] of sectionMap(building, path, 'cgroups')?.entries ?? []) {
     const here = [...path, name];
     const address = parent === '' ? name : `${parent}/${name}`;
-    building.paths.set(`cgroup/${address}`, here);
+    note(building, `cgroup/${address}`, tree, here);
     const wrong = nameProblem('cgroup', name);
     if (wrong !== undefined) {
       report(building, here, 'key', wrong);

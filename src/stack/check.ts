@@ -11,6 +11,7 @@ import { meant } from '../resources/values.ts';
 import { placeOf } from './positions.ts';
 import type { Items, Path } from './build.ts';
 import { checkCircles } from './check-circles.ts';
+import { checkLifecycles } from './check-lifecycle.ts';
 import { checkLimits } from './check-limits.ts';
 import { checkSysctls } from './check-sysctls.ts';
 import { checkOwners } from './check-owners.ts';
@@ -55,6 +56,7 @@ export function checkItems(checking: Checking): void {
   collisions(checking);
   adoptions(checking);
   outputReferences(checking);
+  checkLifecycles(checking);
   checkCircles(checking);
   checkLimits(checking);
 }

@@ -3,8 +3,10 @@ import * as z from 'zod';
 import { cgroupFieldsShape } from '../resources/cgroup/schema.ts';
 import { containerSchema } from '../resources/container/schema.ts';
 import { deviceRulesSchema, deviceUseSchema } from '../resources/devices/schema.ts';
+import { driftSettingsSchema } from '../resources/drift-settings.ts';
 import { namespaceSchema } from '../resources/namespace/schema.ts';
 import { fileSchema } from '../resources/files.ts';
+import { commonShape } from '../resources/lifecycle.ts';
 import { volumeSchema } from '../resources/volume/schema.ts';
 import { nameSchema } from '../resources/units.ts';
 import { show, valueSchema, ValueError } from '../resources/values.ts';
@@ -49,6 +51,7 @@ const adoptedPathSchema = valueSchema(
 /** A cgroup without its children, which are read one by one. */
 export const cgroupSchema = z.strictObject({
   ...cgroupFieldsShape(),
+  ...commonShape,
   devices: deviceUseSchema.optional(),
   optional: z.boolean().optional(),
   adopt: adoptedPathSchema.optional(),
@@ -96,6 +99,7 @@ export const topShape = {
   tsbox: languageSchema,
   name: nameSchema,
   include: z.union([z.string(), z.array(z.string())]).optional(),
+  drift: driftSettingsSchema.optional(),
 };
 
 /** Keys of the top level; x- keys are free besides. */

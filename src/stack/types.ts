@@ -6,6 +6,10 @@ import type { FileSpec } from '../resources/files.ts';
 import type { VolumeSpec } from '../resources/volume/schema.ts';
 import type { NamespaceSpec } from '../resources/namespace/schema.ts';
 import type { DeviceRule } from '../resources/devices/schema.ts';
+import type { DriftSettings } from '../resources/drift-settings.ts';
+import type { Meta } from './meta.ts';
+
+export type { Meta } from './meta.ts';
 
 export interface Warning {
   readonly message: string;
@@ -36,6 +40,10 @@ export interface Stack {
   readonly configs: ReadonlyMap<string, FileSpec>;
   /** Unresolved references such as ${container.db.pid} stay as text; the CLI fills them after apply. */
   readonly outputs: ReadonlyMap<string, { readonly value: string; readonly sensitive: boolean }>;
+  /** Lifecycles and the like, by address. */
+  readonly meta: ReadonlyMap<string, Meta>;
+  /** What of drift raises no alarm, and how bad the rest is; plans do not know it. */
+  readonly drift?: DriftSettings | undefined;
   readonly warnings: readonly Warning[];
   /** The place of a value by its address and path, e.g. locate('container/db', ['memory', 'max']); nearest parent if absent. */
   locate(address: string, path: ReadonlyArray<string | number>): SourceSpan | undefined;

@@ -39,6 +39,11 @@ export const command: Command = {
         err(`Saved: tsbox apply ${args.values.output}\n`);
       }
     }
+    const { printRefused } = await import('../refused.ts');
+    const refused = await printRefused(planned.plan);
+    if (refused !== EXIT.ok) {
+      return refused;
+    }
     return args.flags['detailed-exitcode'] === true && !isEmpty(planned.plan) ? EXIT.differences : EXIT.ok;
   },
 };

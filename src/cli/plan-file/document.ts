@@ -78,11 +78,11 @@ const same = (a: string, b: string): boolean =>
 /**
  * Reads a saved plan and looks whether it is whole.
  * @param key of this machine: with it the plan must bear its mark
- * @throws TsboxError TSB3012
+ * @throws TsboxError TSB3013
  */
 export function readPlanFile(path: string, key: PlanKey | undefined): PlanFile {
   const refuse = (message: string, hint?: string): never => {
-    throw new TsboxError('TSB3012', `${path}: ${message}`, { subject: path, hint });
+    throw new TsboxError('TSB3013', `${path}: ${message}`, { subject: path, hint });
   };
   let text: string;
   try {

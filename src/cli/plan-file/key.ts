@@ -93,7 +93,7 @@ export function planKey(stateDir: string, make: boolean): PlanKey | undefined {
 
 function checked(key: Buffer, path: string): Buffer {
   if (key.length !== LENGTH) {
-    throw new TsboxError('TSB3012', `${path} has ${key.length} bytes instead of ${LENGTH}`, {
+    throw new TsboxError('TSB3013', `${path} has ${key.length} bytes instead of ${LENGTH}`, {
       hint: 'remove it: plans saved before are refused then, and the next plan -o makes a new one',
     });
   }

@@ -30,7 +30,7 @@ export function openPlan(given: string, reader: KernelReader): Loaded {
   const key = planKey(reader.settings.stateDir, false);
   const file = readPlanFile(path, key);
   if (key === undefined) {
-    throw new TsboxError('TSB3012', `${path}: this machine has no key for saved plans, so it was saved elsewhere`, {
+    throw new TsboxError('TSB3013', `${path}: this machine has no key for saved plans, so it was saved elsewhere`, {
       hint: AGAIN,
     });
   }

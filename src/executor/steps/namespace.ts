@@ -66,6 +66,7 @@ export async function makeNamespace(context: ExecutionContext, step: Of<'namespa
     address: `namespace/${step.name}`,
     ino: typeof stat === 'object' ? stat.ino : 0,
     applied: step.applied,
+    protect: step.protect,
     namespace: {
       type: step.type,
       id: typeof id === 'string' ? id : '',
@@ -108,7 +109,7 @@ export async function removeNamespace(context: ExecutionContext, step: Of<'names
 export function labelNamespace(context: ExecutionContext, step: Of<'namespace-label'>): void {
   const label = readNamespaceLabel(context, step.name);
   if (label !== undefined) {
-    setNamespaceLabel(context, step.name, { ...label, applied: step.applied });
+    setNamespaceLabel(context, step.name, { ...label, applied: step.applied, protect: step.protect });
   }
 }
 

@@ -23,6 +23,8 @@ export interface BasisChange {
   readonly after: readonly Address[];
   readonly lateAfter: readonly Address[];
   readonly rollout: PlannedChange['rollout'] | null;
+  /** It is left out: by what. */
+  readonly blocked: string | null;
 }
 
 export interface Basis {
@@ -61,6 +63,7 @@ export function basisOf(planned: {
       after: c.after,
       lateAfter: c.lateAfter,
       rollout: c.rollout ?? null,
+      blocked: c.blocked?.by ?? null,
     })),
   };
 }

@@ -6,7 +6,7 @@ import { driftCount, isEmpty, isRelease, summarise, type Plan, type PlannedChang
 import type { Address, Declared, Observed } from '../../resources/kind.ts';
 import { kindOf } from '../../resources/registry.ts';
 import { configurationJson } from './configuration.ts';
-import { byTerraformAddress, resourceHead, SENSITIVE } from './names.ts';
+import { byTerraformAddress, resourceHead, SENSITIVE, terraformName } from './names.ts';
 import { outputChanges, outputValues, type OutputState } from './outputs.ts';
 import { appliedValues, changedValues, KNOWN_AFTER, liveValues, shown, type Mask, type Values } from './values.ts';
 
@@ -165,6 +165,9 @@ const ACTIONS: Readonly<Record<PlannedChange['action'], readonly string[]>> = {
 
 /** Terraform's word for why something is replaced or removed; undefined where it has none. */
 export function reasonOf(change: PlannedChange, destroy: boolean): string | undefined {
+  if (change.actionReason !== undefined) {
+    return change.actionReason;
+  }
   if (change.action === 'delete') {
     return destroy || isRelease(change) ? undefined : 'delete_because_no_resource_config';
   }
@@ -180,10 +183,12 @@ function changeEntry(change: PlannedChange, source: Documented): Record<string, 
   const replaces = change.action === 'replace' ? change.attributes.filter((a) => a.mode === 'replace') : [];
   return {
     ...resourceHead(change.address),
+    ...(change.movedFrom === undefined ? {} : { previous_address: terraformName(change.movedFrom).address }),
     ...(reason === undefined ? {} : { action_reason: reason }),
     change: {
       actions: isRelease(change) ? ['forget'] : ACTIONS[change.action],
       ...sidesJson(before, after, unknown, source.mask),
+      ...(change.importing === undefined ? {} : { importing: change.importing }),
       ...(replaces.length === 0 ? {} : { replace_paths: replaces.map((a) => [a.name]) }),
       tsbox: ownJson(change, source.mask),
     },
@@ -224,6 +229,10 @@ function ownJson(change: PlannedChange, mask: Mask): Record<string, unknown> {
     ),
     unmanaged: change.extras.map((e) => ({ what: e.what, text: mask(e.text) })),
     unreadable: change.unreadable,
+    ...(change.blocked === undefined
+      ? {}
+      : { blocked: { by: change.blocked.by, message: mask(change.blocked.message) } }),
+    ...(change.ignored === undefined ? {} : { ignored: change.ignored.map((a) => a.name) }),
     steps: [...change.steps, ...change.lateSteps].map((s) => s.op),
     after: [...change.after].sort(),
     ...(change.rollout === undefined

@@ -11,6 +11,7 @@ import type { StackScope } from '../scope.ts';
 import type { Step } from '../step.ts';
 import type { Stack } from '../../stack/types.ts';
 import { TsboxError } from '../../errors.ts';
+import { protection } from '../lifecycle.ts';
 import { describeProcesses } from '../processes.ts';
 import { ADOPTED_ATTRIBUTE, DEVICES_ATTRIBUTE, HIERARCHIES_ATTRIBUTE, KNOB_ATTRIBUTES } from './attributes.ts';
 import { observeHierarchies, observeKnobs, observeMembers } from './observe.ts';
@@ -133,6 +134,7 @@ export const cgroupKind: ResourceKind = {
         exists: labelled || elsewhere || scope.blind,
         live,
         applied: labelled ? (applied[i] ?? null) : null,
+        ...(labelled && entry?.label?.protect === true ? { isProtected: true } : {}),
         ...(before === undefined ? {} : { defaults: before }),
         // Whoever lives in an adopted cgroup belongs there, and so do the programs of its owner.
         extras: elsewhere
@@ -154,17 +156,19 @@ export const cgroupKind: ResourceKind = {
 
   create(declared, context) {
     const path = pathOf(declared.address, context.stack, context.scope);
+    const was = context.observed.get(declared.address)?.isProtected;
+    const label = { address: declared.address, applied: declared.desired, ...protection(declared.lifecycle, was) };
     return [
       {
         op: 'cgroup-make',
         path,
-        label: { address: declared.address, applied: null },
+        label: { ...label, applied: null },
         controllers: controllersFor(context.reader, declared.desired),
       },
       ...deviceSteps(path, declared.address, context),
       ...networkSteps(path, declared.desired),
       ...writeSteps(context.reader, path, declared.desired, declared.desired),
-      { op: 'label', path, label: { address: declared.address, applied: declared.desired } },
+      { op: 'label', path, label },
     ];
   },
 
@@ -176,6 +180,7 @@ export const cgroupKind: ResourceKind = {
     const label = {
       address: declared.address,
       applied: declared.desired,
+      ...protection(declared.lifecycle, observed?.isProtected),
       ...(theirs ? { adopted: { before: foundBefore(declared, observed) } } : {}),
     };
     const steps: Step[] = [];

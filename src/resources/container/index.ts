@@ -2,6 +2,7 @@
 import { controllersFor, knobSteps, writeSteps } from '../cgroup/writes.ts';
 import { deviceSteps } from '../devices/steps.ts';
 import type { AttributeChange, Declared, ResourceKind, StepContext } from '../kind.ts';
+import { protection } from '../lifecycle.ts';
 import { sysctlSteps } from '../namespace/sysctls.ts';
 import { networkChangeSteps, networkSteps } from '../network/steps.ts';
 import type { LabelDraft, Step } from '../step.ts';
@@ -28,9 +29,10 @@ function specOf(declared: Declared, context: StepContext): ContainerSpec {
   return spec;
 }
 
-function labelFor(declared: Declared, spec: ContainerSpec, done: boolean): LabelDraft {
+function labelFor(declared: Declared, spec: ContainerSpec, done: boolean, context: StepContext): LabelDraft {
   return {
     address: declared.address,
+    ...protection(declared.lifecycle, context.observed.get(declared.address)?.isProtected),
     applied: done ? declared.desired : null,
     needs: declared.needs,
     stop: {
@@ -81,7 +83,7 @@ export const containerKind: ResourceKind = {
       {
         op: 'cgroup-make',
         path,
-        label: labelFor(declared, spec, false),
+        label: labelFor(declared, spec, false, context),
         controllers: controllersFor(context.reader, declared.desired),
       },
       ...deviceSteps(path, declared.address, context),
@@ -91,7 +93,7 @@ export const containerKind: ResourceKind = {
       ...startSteps(declared),
       // A process that is born frozen never gets as far as its exec.
       ...writes.filter((step) => step.op === 'freeze'),
-      { op: 'label', path, label: labelFor(declared, spec, true) },
+      { op: 'label', path, label: labelFor(declared, spec, true, context) },
     ];
   },
 
@@ -104,7 +106,10 @@ export const containerKind: ResourceKind = {
       steps.push({
         op: 'cgroup-make',
         path,
-        label: { ...labelFor(declared, spec, true), applied: context.observed.get(declared.address)?.applied ?? null },
+        label: {
+          ...labelFor(declared, spec, true, context),
+          applied: context.observed.get(declared.address)?.applied ?? null,
+        },
         controllers: controllersFor(context.reader, declared.desired),
       });
     }
@@ -148,7 +153,7 @@ export const containerKind: ResourceKind = {
         steps.push({ op: 'adopt', container: spec.name });
       }
     }
-    steps.push({ op: 'label', path, label: labelFor(declared, spec, true) });
+    steps.push({ op: 'label', path, label: labelFor(declared, spec, true, context) });
     return steps;
   },
 

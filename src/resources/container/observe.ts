@@ -270,6 +270,7 @@ async function observeSubjects(
       exists: true,
       live,
       applied: s.label.applied,
+      ...(s.label.protect === true ? { isProtected: true } : {}),
       extras,
       unreadable,
       facts,

@@ -10,6 +10,7 @@ import { defaultUse, namespaceUsesSchema } from '../namespace/schema.ts';
 import type { NamespaceUse } from '../namespace/schema.ts';
 import { sysctlsSchema, type Sysctls } from '../namespace/sysctls.ts';
 import { collectNetwork, type NetworkValues } from '../network/schema.ts';
+import { commonShape } from '../lifecycle.ts';
 import { signalSchema } from '../signals.ts';
 import { durationSchema, NAME_PATTERN } from '../units.ts';
 import { show, valueSchema, ValueError } from '../values.ts';
@@ -137,6 +138,7 @@ const pathsSchema = z.union([
 ]);
 
 const ownShape = {
+  ...commonShape,
   ...replicasShape,
   rootfs: rootfsSchema.optional(),
   ...mountsShape,

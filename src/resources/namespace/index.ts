@@ -2,8 +2,9 @@
 import type { NamespaceType } from '../../kernel/init-spec.ts';
 import type { KernelReader } from '../../kernel/reader.ts';
 import { attributeTable, type Value } from '../attribute.ts';
-import type { Declared, Observed, ResourceKind } from '../kind.ts';
+import type { Declared, Observed, ResourceKind, StepContext } from '../kind.ts';
 import type { Label } from '../label.ts';
+import { isKept } from '../lifecycle.ts';
 import { isAlive, readStats } from '../processes.ts';
 import type { StackScope } from '../scope.ts';
 import type { NamespaceSettings as StepSettings } from '../step.ts';
@@ -193,6 +194,7 @@ export const namespaceKind: ResourceKind = {
         exists: true,
         live,
         applied: label.applied,
+        ...(label.protect === true ? { isProtected: true } : {}),
         extras: [],
         unreadable,
         facts: { inode: `${type}:[${label.ino}]`, path: where.path },
@@ -207,7 +209,14 @@ export const namespaceKind: ResourceKind = {
       return [];
     }
     return [
-      { op: 'namespace-make', name, type: spec.type, applied: declared.desired, settings: initSettings(spec, null) },
+      {
+        op: 'namespace-make',
+        name,
+        type: spec.type,
+        applied: declared.desired,
+        protect: protectionOf(declared, context),
+        settings: initSettings(spec, null),
+      },
     ];
   },
 
@@ -229,7 +238,7 @@ export const namespaceKind: ResourceKind = {
         ? []
         : [{ op: 'uts', target: { kind: 'namespace', name }, hostname, domainname } as const]),
       ...sysctlSteps({ kind: 'namespace', name }, changes, declared.desired),
-      { op: 'namespace-label', name, applied: declared.desired },
+      { op: 'namespace-label', name, applied: declared.desired, protect: protectionOf(declared, context) },
     ];
   },
 
@@ -237,3 +246,7 @@ export const namespaceKind: ResourceKind = {
     return [{ op: 'namespace-remove', name: observed.address.slice(PREFIX.length) }];
   },
 };
+
+function protectionOf(declared: Declared, context: StepContext): true | undefined {
+  return isKept(declared.lifecycle, context.observed.get(declared.address)?.isProtected) ? true : undefined;
+}

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { NAMESPACE_TYPES } from '../../kernel/init-spec.ts';
 import type { NamespaceType } from '../../kernel/init-spec.ts';
+import { commonShape } from '../lifecycle.ts';
 import type { TimeOffset } from '../units.ts';
 import { checkUser, userShape } from './id-maps.ts';
 import type { IdAllocation, IdMap, UserInput } from './id-maps.ts';
@@ -108,7 +109,7 @@ export function defaultUse(type: NamespaceType): NamespaceUse {
 
 /** An item of `namespaces:` without its name. */
 export const namespaceSchema = z
-  .strictObject({ type: z.enum(NAMESPACE_TYPES), ...settingsShape })
+  .strictObject({ type: z.enum(NAMESPACE_TYPES), ...settingsShape, ...commonShape })
   .superRefine((value, context) => {
     for (const key of Object.keys(settingsShape) as SettingKey[]) {
       if (value[key] !== undefined && !SETTINGS_OF[value.type].includes(key)) {

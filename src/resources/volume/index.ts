@@ -4,6 +4,7 @@ import { locatePath, listNames, type KernelReader } from '../../kernel/reader.ts
 import { attributeTable, type Value } from '../attribute.ts';
 import type { Declared, Observed, ResourceKind, StepContext } from '../kind.ts';
 import { decodeLabel, LABEL_XATTR, type Label } from '../label.ts';
+import { protection } from '../lifecycle.ts';
 import { modeText } from '../mode.ts';
 import type { Step } from '../step.ts';
 import { volumeAddress, volumePath, volumesDirectory, VOLUME_PREFIX } from './paths.ts';
@@ -54,7 +55,11 @@ function makeStep(declared: Declared, context: StepContext): Step[] {
       owned: owned(spec),
       owner: spec.owner,
       mode: spec.mode,
-      label: { address: declared.address, applied: declared.desired },
+      label: {
+        address: declared.address,
+        applied: declared.desired,
+        ...protection(declared.lifecycle, context.observed.get(declared.address)?.isProtected),
+      },
     },
   ];
 }
@@ -128,6 +133,7 @@ export const volumeKind: ResourceKind = {
                 mode: modeText(here.mode & 0o7777),
               },
           // What is not ours carries no record: it is compared with what is declared.
+          ...(label?.protect === true ? { isProtected: true } : {}),
           applied: foreign ? (wanted.get(name)?.desired ?? null) : applied,
           extras: [],
           unreadable: [],

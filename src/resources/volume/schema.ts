@@ -1,5 +1,6 @@
 /** An item of `volumes:`. */
 import * as z from 'zod';
+import { commonShape } from '../lifecycle.ts';
 import { modeSchema } from '../mode.ts';
 import { NAME_PATTERN } from '../units.ts';
 import { show, valueSchema, ValueError } from '../values.ts';
@@ -42,6 +43,7 @@ const fields = z.strictObject({
   external: externalSchema.optional(),
   owner: ownerSchema.optional(),
   mode: modeSchema.optional(),
+  ...commonShape,
 });
 
 /** Empty, or a map: `data:`, `data: {}`, `data: { owner: "1000:1000", mode: 0750 }`, `data: { path: ./data }`. */

@@ -1,0 +1,17 @@
+/** What a plan leaves out because it is protected or a condition refuses it: one error each, and the exit code. */
+import { TsboxError } from '../errors.ts';
+import type { Plan } from '../planner/plan.ts';
+import { EXIT } from './exit.ts';
+import { printError } from './output.ts';
+
+/** Prints the causes, not what follows from them; returns the exit code, ok when nothing is refused. */
+export async function printRefused(plan: Plan): Promise<number> {
+  const blocked = plan.changes.filter((c) => c.blocked !== undefined);
+  for (const { address, at, blocked: why } of blocked) {
+    if (why !== undefined && why.by !== 'dependency') {
+      const { hint, sourceLine } = why;
+      await printError(new TsboxError('TSB3012', why.message, { at: why.at ?? at, sourceLine, address, hint }));
+    }
+  }
+  return blocked.length === 0 ? EXIT.ok : EXIT.refused;
+}

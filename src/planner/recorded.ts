@@ -1,0 +1,79 @@
+/** What drifted in a stack whose file is not at hand: the kernel against the records on its objects. No steps. */
+import type { KernelReader } from '../kernel/reader.ts';
+import { TsboxError } from '../errors.ts';
+import type { Declared, Observed } from '../resources/kind.ts';
+import { KINDS, kindOf } from '../resources/registry.ts';
+import { readScope, type StackScope } from '../resources/scope.ts';
+import { diffAttributes } from './diff.ts';
+import type { Action, Plan, PlannedChange } from './plan.ts';
+
+/** @throws TsboxError TSB2003 when there is no such stack */
+export async function recordedPlan(reader: KernelReader, name: string): Promise<Plan> {
+  const scope = readScope(reader, name);
+  if (!scope.exists) {
+    throw new TsboxError('TSB2003', `there is no stack ${name}`, { hint: 'tsbox ps lists what there is' });
+  }
+  const observed = (await Promise.all(KINDS.map((kind) => kind.observe(reader, scope, [], undefined)))).flat();
+  const found = new Set(observed.map((o) => o.address));
+  const gone = [...scope.known].filter((a) => !found.has(a));
+  // A volume that is not in our directory carries no record: its file alone knows it.
+  const untold = gone.filter((a) => a.startsWith('volume/'));
+  return {
+    stack: name,
+    changes: [
+      ...observed.flatMap((o) => (o.applied === null ? [] : [compared(o, o.applied, scope)])),
+      ...gone.filter((a) => !untold.includes(a)).map((a) => change(a, { action: 'create', missing: true })),
+    ],
+    complete: true,
+    declared: [...scope.known],
+    warnings: [],
+    unreadable: [
+      ...scope.unreadable,
+      ...observed.flatMap((o) => o.unreadable.map((a) => `${o.address}: ${a}`)),
+      ...untold.map((a) => `${a}: whether it is there, without its stack file`),
+    ],
+  };
+}
+
+function compared(o: Observed, applied: NonNullable<Observed['applied']>, scope: StackScope): PlannedChange {
+  if (!o.exists) {
+    return change(o.address, { action: 'create', missing: scope.known.has(o.address) });
+  }
+  const declared: Declared = {
+    address: o.address,
+    kind: kindOf(o.address).kind,
+    desired: applied,
+    needs: [],
+    shares: [],
+    waits: [],
+    at: undefined,
+  };
+  const attributes = diffAttributes(kindOf(o.address).attributes, declared, o);
+  const action: Action = attributes.some((a) => a.mode === 'replace')
+    ? 'replace'
+    : attributes.some((a) => a.mode === 'restart')
+      ? 'restart'
+      : attributes.length + o.extras.length > 0
+        ? 'update'
+        : 'no-op';
+  return change(o.address, { action, attributes, extras: o.extras, unreadable: o.unreadable, facts: o.facts });
+}
+
+function change(address: string, more: Partial<PlannedChange> & Pick<PlannedChange, 'action'>): PlannedChange {
+  return {
+    address,
+    kind: kindOf(address).kind,
+    missing: false,
+    attributes: [],
+    extras: [],
+    reasons: [],
+    unreadable: [],
+    facts: {},
+    steps: [],
+    lateSteps: [],
+    after: [],
+    lateAfter: [],
+    at: undefined,
+    ...more,
+  };
+}

@@ -1,0 +1,52 @@
+/** The report for a terminal. */
+import type { Palette } from '../palette.ts';
+import { escapeControls } from '../values.ts';
+import type { DriftItem, DriftReport } from './model.ts';
+import { byAddress, ignoredText, pastText, sinceText, summarySentence, whomText } from './words.ts';
+
+export function driftText(reports: readonly DriftReport[], palette: Palette): string {
+  return reports.map((r) => stackText(r, palette, reports.length > 1)).join('\n');
+}
+
+function stackText(report: DriftReport, palette: Palette, named: boolean): string {
+  const lines: string[] = named ? [palette.bold(`Stack ${report.stack}`)] : [];
+  for (const [address, items] of byAddress(report.items)) {
+    const heal = items[0]?.heal;
+    lines.push(palette.bold(address) + palette.dim(`   # heal: ${heal?.text ?? ''}`));
+    for (const item of items) {
+      lines.push(...itemLines(item, palette));
+    }
+  }
+  for (const item of report.ignored) {
+    lines.push(
+      palette.dim(`ignored: ${item.address}  ${escapeControls(item.text)}   # ${escapeControls(ignoredText(item))}`),
+    );
+  }
+  if (report.items.length === 0) {
+    const as = report.against === 'file' ? 'is as it was applied' : 'is as its labels say it was applied';
+    const ignored = report.ignored.length === 0 ? '' : ` Ignored: ${report.ignored.length}.`;
+    lines.push(`No drift. Stack ${report.stack} ${as}.${ignored}`);
+  } else {
+    lines.push(summarySentence(report));
+    lines.push(
+      report.heal === null ? 'Healing takes the stack file: tsbox apply -f FILE' : `Heal with: ${report.heal}`,
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function itemLines(item: DriftItem, palette: Palette): string[] {
+  const paint =
+    item.severity === 'security' ? palette.remove : item.severity === 'capacity' ? palette.change : palette.dim;
+  const past = pastText(item);
+  const details = [
+    `${item.severity}: ${item.why}`,
+    `since ${sinceText(item.since)}`,
+    ...(item.whom === null ? [] : [`by ${whomText(item.whom)}`]),
+    ...(past === '' ? [] : [past]),
+  ];
+  return [
+    paint(`  ${item.class.padEnd(11)}  ${escapeControls(item.text)}`),
+    ...details.map((d) => palette.dim(`${' '.repeat(15)}${escapeControls(d)}`)),
+  ];
+}

@@ -1,0 +1,169 @@
+/** `lifecycle:` of a resource: what is protected, what is left alone, and what makes it anew. */
+import * as z from 'zod';
+import type { AttributeTable, Value } from './attribute.ts';
+import { isList } from './attribute.ts';
+import { show, valueSchema, ValueError } from './values.ts';
+
+export interface Lifecycle {
+  /** Kept on the live object; undefined leaves there what is there. */
+  readonly preventDestroy: boolean | undefined;
+  /** Names of attributes and of entries below them, with `*`; see IgnoreRules. */
+  readonly ignoreChanges: readonly string[];
+  readonly createBeforeDestroy: boolean;
+  /** ADDRESS or ADDRESS.ATTRIBUTE. */
+  readonly replaceTriggeredBy: readonly string[];
+}
+
+const PATTERN = /^[A-Za-z0-9_*][A-Za-z0-9_.*/:+-]*$/;
+
+const patternSchema = valueSchema(
+  (input): string => {
+    if (typeof input !== 'string' || !PATTERN.test(input)) {
+      throw new ValueError(
+        `${show(input)} is not the name of an attribute`,
+        'a name as plans show it such as memory.max, one entry such as env.DEBUG, or a pattern such as io.*',
+      );
+    }
+    return input;
+  },
+  { type: 'string', examples: ['memory.max', 'env.DEBUG', 'io.*'] },
+);
+
+const triggerSchema = valueSchema(
+  (input): string => {
+    if (typeof input !== 'string' || !/^[a-z]+\/\S+$/.test(input)) {
+      throw new ValueError(
+        `${show(input)} is not the address of a resource`,
+        'KIND/NAME or KIND/NAME.ATTRIBUTE such as container/db or cgroup/tenants.memory.max',
+      );
+    }
+    return input;
+  },
+  { type: 'string', examples: ['container/db', 'cgroup/tenants.memory.max'] },
+);
+
+const allSchema = valueSchema(
+  (input): string[] => {
+    if (input !== 'all') {
+      throw new ValueError(`${show(input)} is not a list of attributes`, "a list such as [memory.max], or 'all'");
+    }
+    return ['*'];
+  },
+  { const: 'all' },
+);
+
+export const lifecycleSchema = z
+  .strictObject({
+    prevent_destroy: z.boolean().optional(),
+    ignore_changes: z.union([allSchema, z.array(patternSchema)]).optional(),
+    create_before_destroy: z.boolean().optional(),
+    replace_triggered_by: z.array(triggerSchema).optional(),
+  })
+  .transform((input): Lifecycle => ({
+    preventDestroy: input.prevent_destroy,
+    ignoreChanges: input.ignore_changes ?? [],
+    createBeforeDestroy: input.create_before_destroy ?? false,
+    replaceTriggeredBy: input.replace_triggered_by ?? [],
+  }));
+
+/** What every resource may have besides its own keys. */
+export const commonShape = { lifecycle: lifecycleSchema.optional() };
+
+/** Whether it runs, is supervised and is where it belongs is nobody's to ignore. */
+const NEVER: ReadonlySet<string> = new Set([
+  'state',
+  'supervisor',
+  'hierarchies',
+  'placement',
+  'pin',
+  'keeper',
+  'adopted',
+  'health',
+  'cgroup',
+  'type',
+]);
+
+/** Names of attributes that can be ignored. */
+export function ignorable(table: AttributeTable): string[] {
+  return [...table.values()].filter((a) => a.change !== 'read-only' && !NEVER.has(a.name)).map((a) => a.name);
+}
+
+function globbed(pattern: string): RegExp {
+  return new RegExp(`^${pattern.replace(/[.+^${}()|[\]\\/]/g, '\\$&').replaceAll('*', '.*')}$`);
+}
+
+/** What a pattern leaves alone of an attribute: all of it, some entries of its map, or nothing. */
+export function ignoredPart(pattern: string, name: string): true | RegExp | undefined {
+  if (NEVER.has(name)) {
+    return undefined;
+  }
+  // `memory` stands for everything whose name begins with it.
+  if (globbed(pattern).test(name) || name.startsWith(`${pattern}.`)) {
+    return true;
+  }
+  return pattern.startsWith(`${name}.`) ? globbed(pattern.slice(name.length + 1)) : undefined;
+}
+
+/** The value that is left where some of what is declared is ignored: what is live there. */
+export function withoutIgnored(
+  patterns: readonly string[],
+  name: string,
+  declared: Value | undefined,
+  live: Value | undefined,
+): Value | undefined {
+  let result = declared;
+  for (const pattern of patterns) {
+    const part = ignoredPart(pattern, name);
+    if (part === true) {
+      return live ?? declared;
+    }
+    if (part !== undefined && isMap(result) && isMap(live)) {
+      result = merged(result, live, part);
+    }
+  }
+  return result;
+}
+
+type Entries = Readonly<Record<string, string>>;
+
+function isMap(value: Value | undefined): value is Entries {
+  return value !== undefined && typeof value !== 'string' && !isList(value);
+}
+
+function merged(declared: Entries, live: Entries, ignored: RegExp): Entries {
+  const kept = Object.entries(declared).filter(([key]) => !ignored.test(key));
+  return Object.fromEntries([...kept, ...Object.entries(live).filter(([key]) => ignored.test(key))]);
+}
+
+/** The address of a trigger among those known, and the attribute it names. */
+export function triggerOf(
+  trigger: string,
+  known: (address: string) => boolean,
+): { readonly address: string; readonly attribute: string | undefined } | undefined {
+  if (known(trigger)) {
+    return { address: trigger, attribute: undefined };
+  }
+  // Names may have dots: the longest that is one counts.
+  for (let dot = trigger.lastIndexOf('.'); dot > 0; dot = trigger.lastIndexOf('.', dot - 1)) {
+    const address = trigger.slice(0, dot);
+    if (known(address)) {
+      return { address, attribute: trigger.slice(dot + 1) };
+    }
+  }
+  return undefined;
+}
+
+/** What the label says of protection: as declared, and where nothing is declared as it is. */
+export function isKept(lifecycle: Lifecycle | undefined, was: boolean | undefined): boolean {
+  return lifecycle?.preventDestroy ?? was ?? false;
+}
+
+/** The label's part of it; nothing where there is nothing to say. */
+export function protection(
+  lifecycle: Lifecycle | undefined,
+  was: boolean | undefined,
+): { readonly protect?: boolean | undefined } {
+  return lifecycle?.preventDestroy === undefined && was !== true
+    ? {}
+    : { protect: isKept(lifecycle, was) ? true : undefined };
+}
