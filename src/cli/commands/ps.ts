@@ -21,6 +21,8 @@ export const command: Command = {
       (a, b) => (a.stack < b.stack ? -1 : a.stack > b.stack ? 1 : 0) || compareNames(a.name, b.name),
     );
     const cgroups = found.map((c) => `${reader.settings.cgroupRoot}/${c.stack}/${c.entry.path}`);
+    const { sharedAmong, sharedText } = await import('../sharing.ts');
+    const shared = sharedAmong(reader, found);
     const frozen = readFrozen(reader, cgroups);
     const facts = found.map((c, i) => ({
       state: stateText(c),
@@ -42,21 +44,25 @@ export const command: Command = {
       health: c.alive ? (c.entry.run?.health ?? null) : null,
       exit: c.entry.run === undefined || c.entry.run.exit < 0 ? null : c.entry.run.exit,
       frozen: c.alive && frozen[i] === true,
+      namespaces: shared[i] ?? {},
       cgroup: cgroups[i] ?? '',
     }));
     if (args.flags.json === true) {
       out(`${JSON.stringify(rows, null, 2)}\n`);
       return EXIT.ok;
     }
-    const header = ['STACK', 'CONTAINER', 'STATUS', 'PID', 'RESTARTS', 'CGROUP'];
+    const sharing = rows.map((r) => sharedText(r.namespaces, r.stack));
+    const some = sharing.some((text) => text !== '-');
+    const header = ['STACK', 'CONTAINER', 'STATUS', 'PID', 'RESTARTS', ...(some ? ['SHARES'] : []), 'CGROUP'];
     const table = [
       header,
-      ...rows.map((r) => [
+      ...rows.map((r, i) => [
         r.stack,
         r.name,
         r.status,
         r.pid === null ? '-' : String(r.pid),
         String(r.restarts),
+        ...(some ? [sharing[i] ?? '-'] : []),
         r.cgroup,
       ]),
     ];

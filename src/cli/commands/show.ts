@@ -5,6 +5,8 @@ import { masked, out } from '../output.ts';
 import { stackNameFor, requirePrivileges } from '../session.ts';
 import { VERSION } from '../version.ts';
 import type { Observed } from '../../resources/kind.ts';
+import type { NamespaceType } from '../../kernel/init-spec.ts';
+import type { Sharers, Sharing } from '../sharing.ts';
 import type { EffectiveLimit } from '../../resources/cgroup/effective.ts';
 
 export const command: Command = {
@@ -49,6 +51,9 @@ export const command: Command = {
         hint: `there are: ${[...planned.observed.keys()].slice(0, 8).join(', ')}`,
       });
     }
+    const { Sharers, sharingLines } = await import('../sharing.ts');
+    const sharers = new Sharers(reader);
+    const sharing = (o: Observed): Sharing[] => sharingOf(o, name, sharers);
     const root = reader.settings.cgroupRoot;
     const limits = (o: Observed): EffectiveLimit[] => {
       const path = o.exists ? cgroupOf(o, root, name) : undefined;
@@ -62,6 +67,7 @@ export const command: Command = {
         last_applied: o.applied,
         effective: limits(o).map((l) => ({ name: l.name, value: l.value, set_by: l.setBy })),
         facts: o.facts,
+        ...(sharing(o).length === 0 ? {} : { namespaces: sharing(o) }),
         ...(o.exists && o.address.startsWith('container/')
           ? { runs: runsJson(readRuns(reader, cgroupOf(o, root, name) ?? '')) }
           : {}),
@@ -116,6 +122,11 @@ export const command: Command = {
           `    ${limit.name.padEnd(16)}  ${escapeControls(limit.value)}   # ${[human, by].filter((n) => n !== undefined).join('; ')}\n`,
         );
       }
+      const namespaces = sharingLines(sharing(o), sharers);
+      if (namespaces.length > 0) {
+        out('  namespaces, and who else is in them:\n');
+        namespaces.forEach((line) => out(`${line}\n`));
+      }
       if (o.exists && o.address.startsWith('container/')) {
         runLines(readRuns(reader, own ?? '')).forEach((line) => out(`${line}\n`));
       }
@@ -126,6 +137,16 @@ export const command: Command = {
     return EXIT.ok;
   },
 };
+
+/** The namespaces of a running container, or the declared one itself. */
+function sharingOf(o: Observed, stack: string, sharers: Sharers): Sharing[] {
+  const { pid, inode, path } = o.facts;
+  if (o.address.startsWith('container/')) {
+    return pid === undefined ? [] : sharers.ofProcess(Number(pid), `${stack}:${o.address.slice('container/'.length)}`);
+  }
+  const [, type, number] = /^([a-z]+):\[(\d+)\]$/.exec(o.address.startsWith('namespace/') ? (inode ?? '') : '') ?? [];
+  return number === undefined ? [] : [sharers.ofFile(path ?? '', type as NamespaceType, number)];
+}
 
 /** Path of a resource's cgroup from the root of the hierarchies; undefined for what has none. */
 function cgroupOf(o: Observed, root: string, stack: string): string | undefined {
