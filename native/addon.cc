@@ -104,6 +104,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitWaitFile(env, exports);
   InitPrlimit(env, exports);
   InitSched(env, exports);
+  InitFanotify(env, exports);
+  InitPoll(env, exports);
   return exports;
 }
 

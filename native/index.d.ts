@@ -33,6 +33,24 @@ export interface DirEntry {
   readonly ino: number;
 }
 
+/** What pollStart gives; of use to pollStop alone. */
+export interface PollHandle {
+  readonly poll: unique symbol;
+}
+
+export interface FanotifyEvent {
+  /** FAN_MODIFY 2, FAN_ATTRIB 4, FAN_CREATE 0x100, FAN_DELETE 0x200, FAN_Q_OVERFLOW 0x4000, FAN_ONDIR 0x40000000. */
+  readonly mask: number;
+  /** Who did it, in our pid namespace; 0 for a process outside. */
+  readonly pid: number;
+  /** The same process, to be closed by the caller; -1 when it has ended. */
+  readonly pidfd: number;
+  /** Path of the directory; '' when it has been removed. */
+  readonly directory: string;
+  /** What it is about in that directory. */
+  readonly name: string;
+}
+
 export interface SpawnOptions {
   /** The static init binary's path; it is copied into one sealed memfd, once per process, and run from that. */
   readonly init: string;
@@ -183,6 +201,21 @@ export interface Native {
   eventfdWait(fds: readonly number[], timeoutMs: number): Promise<number[]>;
   /** An eventfd that says when something happens to a v1 cgroup's file (memory.oom_control: out of memory), until it is closed. */
   cgroupNotify(directory: string, file: string): number;
+
+  // watching (fanotify, uv_poll)
+  /** fanotify_init(2): handles of directories with names, and pidfds of writers; close-on-exec and non-blocking. */
+  fanotifyInit(): number;
+  /**
+   * Watches the whole cgroup file system that a directory is in: writes, attributes, directories made and removed.
+   * Throws EINVAL for any other file system. @returns a descriptor of the directory, for fanotifyRead and to be closed
+   */
+  fanotifyMark(fd: number, path: string): number;
+  /** What has happened, without waiting: about a hundred events at most, none when there are no more. */
+  fanotifyRead(fd: number, mount: number): FanotifyEvent[];
+  /** Has the event loop call back whenever a descriptor is readable, or has a priority event, with 0 or a negative errno. */
+  pollStart(fd: number, priority: boolean, callback: (status: number) => void): PollHandle;
+  /** Ends it, before the descriptor is closed; only once. */
+  pollStop(poll: PollHandle): void;
 
   // files beneath a directory (openat2)
   /**

@@ -191,5 +191,7 @@ void InitEventFd(Napi::Env env, Napi::Object exports);
 void InitWaitFile(Napi::Env env, Napi::Object exports);
 void InitPrlimit(Napi::Env env, Napi::Object exports);
 void InitSched(Napi::Env env, Napi::Object exports);
+void InitFanotify(Napi::Env env, Napi::Object exports);
+void InitPoll(Napi::Env env, Napi::Object exports);
 
 }  // namespace tsbox
