@@ -5,6 +5,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { PLAIN } from '../../src/report/palette.ts';
 import { directionOf } from '../../src/report/drift/direction.ts';
+import { driftHtml } from '../../src/report/drift/html.ts';
 import { parseRuns, pastOf, runLine } from '../../src/report/drift/history.ts';
 import { driftJson, driftJsonSchema } from '../../src/report/drift/json.ts';
 import { driftJunit } from '../../src/report/drift/junit.ts';
@@ -39,6 +40,7 @@ test('every format as it was looked at', () => {
   golden('report.txt', driftText(reports, PLAIN));
   golden('report.json', driftJson(reports, '0.1.0', 'boot'));
   golden('report.md', driftMarkdown(reports));
+  golden('report.html', driftHtml(reports, '0.1.0'));
   golden('report.junit.xml', driftJunit(reports));
   golden('report.sarif', driftSarif(reports, '0.1.0', '/repo'));
   golden('report.prom', driftPrometheus(reports));
@@ -225,6 +227,8 @@ test('nothing in a report is markup of its own', () => {
   assert.not.match(markdown, '<img');
   assert.not.match(markdown, /[^;]@everyone/);
   assert.not.match(driftJunit(reports), '<img');
+  assert.not.match(driftHtml(reports, '0.1.0'), '<img');
+  assert.not.match(driftHtml(reports, '0.1.0'), /(src|href)=.?(http|\/\/)|@import|url\(/);
   assert.not.match(driftText(reports, PLAIN), '\u001b');
   assert.not.match(driftJunit(reports), '\u001b');
 });

@@ -10,7 +10,7 @@ import { out, outTo, paletteFor, withoutSecrets } from '../output.ts';
 import { loadStackFor, printWarnings, requirePrivileges } from '../session.ts';
 import { VERSION } from '../version.ts';
 
-const FORMATS = ['text', 'json', 'markdown', 'junit', 'sarif', 'prometheus'] as const;
+const FORMATS = ['text', 'json', 'markdown', 'html', 'junit', 'sarif', 'prometheus'] as const;
 type Format = (typeof FORMATS)[number];
 
 export const command: Command = {
@@ -155,6 +155,8 @@ async function render(
       return (await import('../../report/drift/json.ts')).driftJson(reports, VERSION, reader.bootId);
     case 'markdown':
       return (await import('../../report/drift/markdown.ts')).driftMarkdown(reports);
+    case 'html':
+      return (await import('../../report/drift/html.ts')).driftHtml(reports, VERSION);
     case 'junit':
       return (await import('../../report/drift/junit.ts')).driftJunit(reports);
     case 'sarif':
