@@ -60,6 +60,8 @@ export interface Label {
   };
   /** Containers: limits that its process has where none are declared, those its supervisor was started with. */
   readonly inherited?: Readonly<Record<string, string>>;
+  /** Containers: network devices in its own namespace when it was started. */
+  readonly netdevs?: readonly string[];
   /** Containers: mount table when it was started. */
   readonly mounts?: readonly string[];
   /** Containers: addresses whose namespaces or order it rests on, so that destroy knows the order without the file. */

@@ -69,7 +69,7 @@ export const command: Command = {
       outTo(args.values.output, text);
     }
     const left = reports.flatMap((r) => r.items);
-    const chosen = left.filter((i) => healing?.includes(i.severity) === true);
+    const chosen = left.filter((i) => i.heal.action !== 'by-hand' && healing?.includes(i.severity) === true);
     if (healing === undefined || chosen.length === 0) {
       return left.length > 0 ? EXIT.differences : EXIT.ok;
     }

@@ -9,6 +9,7 @@ import { findItems } from '../../report/drift/items.ts';
 import { driftReport, type DriftReport } from '../../report/drift/model.ts';
 import type { Stack } from '../../stack/types.ts';
 import { gatherEvidence } from './evidence.ts';
+import { findOthers } from './others.ts';
 
 /** A stack by its files, or by the records on its objects. */
 export type Subject =
@@ -26,6 +27,7 @@ export async function reportOf(reader: KernelReader, subject: Subject, began: nu
     against: declared ? 'file' : 'record',
     files: declared ? subject.files : [],
     settings: declared ? subject.stack.drift : undefined,
+    locate: declared ? (address, path) => subject.stack.locate(address, path) : undefined,
     heal,
     began,
   });
@@ -35,14 +37,17 @@ export async function reportOf(reader: KernelReader, subject: Subject, began: nu
 export function reportOfPlan(
   reader: KernelReader,
   plan: Plan,
-  about: Pick<Parameters<typeof driftReport>[0], 'against' | 'files' | 'settings' | 'heal'> & {
+  about: Pick<Parameters<typeof driftReport>[0], 'against' | 'files' | 'settings' | 'locate' | 'heal'> & {
     readonly began: number;
   },
 ): DriftReport {
-  const { evidence, lastApply } = gatherEvidence(reader, plan, findItems(plan, about.heal), about.began);
+  const others = findOthers(reader, plan);
+  const findings = [...findItems(plan, about.heal), ...others];
+  const { evidence, lastApply } = gatherEvidence(reader, plan, findings, about.began);
   return driftReport({
     ...about,
     plan,
+    others,
     evidence,
     lastApply,
     history: parseRuns(readRunLines(reader.settings.stateDir, plan.stack)),

@@ -2,6 +2,7 @@
 import { TsboxError } from '../../errors.ts';
 import { NAMESPACE_TYPES, policyText, type SuperviseSpec } from '../../kernel/init-spec.ts';
 import { namespaceInode, parseStat } from '../../kernel/proc.ts';
+import { deviceNames } from '../../resources/container/netdevs.ts';
 import { containerAddress, leafPath, restartPolicy } from '../../resources/container/declare.ts';
 import { hookRecords, hooksTimeout } from '../../resources/container/hooks.ts';
 import { namespaceSetup, processSpec, rootOps } from '../../resources/container/launch.ts';
@@ -142,11 +143,12 @@ export async function startContainer(context: ExecutionContext, step: Of<'start'
       : await startForeground(context, context.foreground, description, supervisorCgroup(context), path);
   const pid = Number(fields.get('pid') ?? 0);
   const links = kernel.readLinks(NAMESPACE_TYPES.map((t) => `/proc/${pid}/ns/${t}`));
-  const [mountinfo, stat, limits, status] = kernel.readFiles([
+  const [mountinfo, stat, limits, status, devices] = kernel.readFiles([
     `/proc/${pid}/mountinfo`,
     `/proc/${pid}/stat`,
     `/proc/${fields.get('supervisor') ?? 0}/limits`,
     `/proc/${pid}/status`,
+    `/proc/${pid}/net/dev`,
   ]);
   // A job may be over before it can be looked at; then there is nothing to compare later either.
   const alive = typeof stat === 'string' && isAlive(parseStat(stat), fields.get('start') ?? '');
@@ -173,6 +175,9 @@ export async function startContainer(context: ExecutionContext, step: Of<'start'
       ...(alive && typeof status === 'string' ? filtersOf(status) : {}),
     },
     ...(typeof limits === 'string' ? { inherited: parseLimits(limits) } : {}),
+    ...(alive && typeof devices === 'string' && spec.namespaces.net.kind === 'new'
+      ? { netdevs: deviceNames(devices) }
+      : {}),
     mounts: alive && typeof mountinfo === 'string' ? mountLines(mountinfo) : [],
   });
 }

@@ -106,6 +106,8 @@ export interface ReportInput {
   readonly against: DriftReport['against'];
   readonly files: readonly string[];
   readonly settings?: DriftSettings | undefined;
+  /** The place of a value in the stack file, the nearest there is. */
+  readonly locate?: ((address: string, path: readonly string[]) => SourceSpan | undefined) | undefined;
   /** What is not part of a plan. */
   readonly others?: readonly Finding[] | undefined;
   /** By id of the item. */
@@ -134,6 +136,7 @@ export function driftReport(input: ReportInput): DriftReport {
       since: narrowed(evidence?.since ?? null, sinceRuns(past, history, now)),
       whom: evidence?.whom ?? null,
       past,
+      at: input.locate?.(finding.address, finding.attribute.split('.')) ?? finding.at,
     };
     const rule = settings.ignore.find((r) => fits(r, item) && !isOver(r.until, now));
     if (rule === undefined) {
