@@ -50,8 +50,25 @@ export const HELP: Readonly<Record<string, HelpRow>> = {
     ],
   },
   drift: {
-    exits: { 2: 'there is drift' },
-    examples: [['tsbox drift -f web.yaml', 'what somebody changed since the last apply']],
+    options: {
+      stack: {
+        value: 'NAME',
+        text: 'of these stacks without their files, by the records on their objects (may be repeated)',
+      },
+      all: { text: 'of every stack on this machine; each -f is a stack of its own, read by its file' },
+      format: { value: 'text|json|markdown|html|junit|sarif|prometheus', text: 'the form of the report' },
+      output: { value: 'FILE', text: 'write the report there' },
+      record: { text: 'remember this run, for "third time this week" and the plot of the HTML report' },
+      heal: {
+        text: 'then end the drift, or with --heal=security,capacity,cosmetic that of some severities; changes of the file stay undone',
+      },
+    },
+    exits: { 2: 'there is drift', ...APPLIED },
+    examples: [
+      ['tsbox drift -f web.yaml', 'what somebody changed since the last apply'],
+      ['tsbox drift --all --record --format html -o drift.html', 'every stack here, as a page'],
+      ['tsbox drift -f web.yaml --heal=security -y', 'ends what is for security, without asking'],
+    ],
   },
   destroy: {
     options: { json: { text: 'a line-delimited event stream' } },

@@ -34,15 +34,7 @@ export const command: Command = {
     'tsbox drift [-f FILE]… [--target ADDRESS]… | --stack NAME… | --all [-f FILE]…  [--format FORMAT] [-o FILE] [--record] [--heal[=SEVERITY,…]]',
   help: [
     'Shows what changed behind our back since the last apply: how bad it is, since when, by whom, and what heals it.',
-    'Exit 0: no drift, 2: drift. Changes of the stack file are not drift; see plan.',
-    '',
-    '  --stack NAME…          of these stacks without their files, by the records on their objects',
-    '  --all                  of every stack on this machine; each -f is a stack that is read by its file',
-    `  --format FORMAT        ${FORMATS.join(', ')} (default text)`,
-    '  -o, --output FILE      write the report there',
-    '  --record               remember this run, for "third time this week" and the plot of the HTML report',
-    '  --heal[=SEVERITY,…]    then end the drift, or that of these severities (security, capacity, cosmetic);',
-    '                         changes of the file stay undone. Asks, unless --auto-approve',
+    'Changes of the stack file are not drift; see plan. Writes nothing, unless --record or --heal asks for it.',
   ].join('\n'),
   async run(args) {
     const began = Date.now();
