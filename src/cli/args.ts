@@ -55,6 +55,8 @@ const OPTIONS = {
   namespaces: { type: 'string' },
   share: { type: 'string' },
   rootfs: { type: 'string' },
+  image: { type: 'string' },
+  mount: { type: 'string', multiple: true },
   capabilities: { type: 'string' },
   memory: { type: 'string' },
   cpus: { type: 'string' },

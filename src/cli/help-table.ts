@@ -86,8 +86,11 @@ export const HELP: Readonly<Record<string, HelpRow>> = {
     ],
   },
   import: {
-    words: ['cgroup'],
-    examples: [['tsbox import cgroup /system.slice/db.service > db.yaml', 'a stack that adopts it']],
+    words: ['cgroup', 'pid'],
+    examples: [
+      ['tsbox import cgroup /system.slice/db.service > db.yaml', 'a stack that adopts it'],
+      ['tsbox import pid 4711 > copy.yaml', 'a stack of a container like that process'],
+    ],
   },
   logs: {
     options: {
@@ -119,6 +122,10 @@ export const HELP: Readonly<Record<string, HelpRow>> = {
     examples: [
       ['tsbox run --memory 64MiB --network none -- ./job', 'in namespaces and limits of its own'],
       ['tsbox run --share db:net -- ss -tln', 'in the network of a container'],
+      [
+        'tsbox run --image oci:./shop --mount bind:./data,target=/data',
+        'the command of an image, with a directory of ours',
+      ],
     ],
   },
   attach: { exits: ITS_OWN, examples: [['tsbox attach web', 'its terminal; ctrl-p ctrl-q leaves it']] },

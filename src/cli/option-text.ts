@@ -63,6 +63,11 @@ export const OPTION_TEXT: Readonly<Record<string, OptionText>> = {
   },
   share: { value: 'CONTAINER[:LIST]', text: 'namespaces of a running container; without a list net, ipc and uts' },
   rootfs: { value: 'host|DIR', text: 'what it sees as / (host, read-only); writes to DIR stay in memory' },
+  image: { value: 'REFERENCE', text: 'an image as what it sees as /, as in a stack: docker://NAME, oci:DIR, …' },
+  mount: {
+    value: 'KIND:WHAT[,KEY=VALUE]…',
+    text: 'an item of mounts: in one word: bind:./data,target=/data,readonly or tmpfs:/work,size=1MiB',
+  },
   capabilities: { value: 'LIST', text: 'capabilities that it keeps, without CAP_' },
   memory: { value: 'SIZE', text: 'memory.max' },
   cpus: { value: 'N', text: 'cpu.max in processors, such as 0.5' },

@@ -13,12 +13,19 @@ const isType = (word: string): word is NamespaceType => NAMESPACE_TYPES.some((t)
  */
 export function runStack(args: Arguments, name: string, findContainer: (wanted: string) => string): string {
   const { values, lists } = args;
-  const container: Record<string, unknown> = { command: args.positionals.map(literal) };
+  const container: Record<string, unknown> = {};
   const put = (key: string, value: unknown): void => {
     if (value !== undefined) {
       container[key] = value;
     }
   };
+  // An image has a command of its own.
+  put('command', args.positionals.length === 0 ? undefined : args.positionals.map(literal));
+  if (values.image !== undefined && values.rootfs !== undefined) {
+    throw new TsboxError('TSB2001', '--image and --rootfs both say what it sees as /', { hint: 'give one of them' });
+  }
+  put('image', values.image === undefined ? undefined : literal(values.image));
+  put('mounts', lists.mount?.map(mount));
   put('rootfs', values.rootfs === undefined ? undefined : rootfs(values.rootfs));
   put('user', values.user === undefined ? undefined : literal(values.user));
   put('working_dir', values.workdir === undefined ? undefined : literal(values.workdir));
@@ -40,6 +47,24 @@ export function runStack(args: Arguments, name: string, findContainer: (wanted: 
 
 function rootfs(text: string): unknown {
   return text === 'host' ? 'host' : { dir: literal(resolve(text)) };
+}
+
+/** `bind:./data,target=/data,readonly` is { bind: ./data, target: /data, readonly: true }: the keys are the language's. */
+function mount(text: string): Record<string, unknown> {
+  const [first = '', ...options] = text.split(',');
+  const [kind = '', what] = first.split(/:(.*)/s);
+  if (kind === '' || what === undefined || what === '') {
+    throw new TsboxError('TSB2001', `--mount '${text}' is not KIND:WHAT[,KEY=VALUE]…`, {
+      hint: 'for example --mount bind:./data,target=/data,readonly, or --mount tmpfs:/work,size=1MiB',
+    });
+  }
+  const item: Record<string, unknown> = { [kind]: literal(kind === 'bind' ? resolve(what) : what) };
+  for (const option of options) {
+    const [key = '', value] = option.split(/=(.*)/s);
+    const flag = value === undefined || value === 'true' || value === 'false';
+    item[key] = flag ? value !== 'false' : numberOr(value);
+  }
+  return item;
 }
 
 function numberOr(text: string): string | number {

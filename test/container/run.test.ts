@@ -1,8 +1,10 @@
 /** `run`: a command in namespaces and limits of its own, with the caller's stdio, signals and exit code; nothing stays. */
 import { spawn } from 'node:child_process';
-import { readlinkSync } from 'node:fs';
+import { mkdirSync, readlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { busyboxLayer, writeImage } from '../support/image.ts';
 import { assertNoLeaks, snapshot } from '../support/leaks.ts';
 import { NAMESPACES, pidsOf } from '../support/namespaces.ts';
 import { CLI, nsInode, sandbox } from '../support/sandbox.ts';
@@ -78,6 +80,32 @@ test('options: limits, user, root, host name, parameters', () =>
       groups.every((g) => g.endsWith(':/')),
       ran.stdout,
     );
+  }));
+
+test('an image, and mounts in one word', () =>
+  withBox(async (box) => {
+    const layout = join(box.dir, 'layout');
+    writeImage(layout, 'v1', [{ tar: busyboxLayer(join(box.dir, 'made')) }], { Cmd: ['/bin/echo', 'its own'] });
+    mkdirSync(join(box.dir, 'data'));
+    writeFileSync(join(box.dir, 'data/a'), 'from outside\n');
+    const image = ['run', '--image', `oci:${layout}:v1`];
+    const own = await box.tsbox(...image);
+    assert.equal([own.code, own.stdout], [0, 'its own\n'], own.stderr);
+    const seen = await box.tsbox(
+      ...image, '--mount', 'bind:./data,target=/data,readonly', '--mount', 'tmpfs:/work,size=64KiB,mode=0700,noexec',
+      '--', '/bin/sh', '-c', 'cat /data/a; touch /data/b || echo refused; grep " /work " /proc/self/mountinfo',
+    ); // prettier-ignore
+    assert.is(seen.code, 0, seen.stderr);
+    assert.match(seen.stdout, /^from outside\nrefused\n.* rw,nosuid,nodev,noexec.* - tmpfs .*size=64k,mode=700/);
+    for (const [wanted, ...args] of [
+      ['is not KIND:WHAT', '--mount', 'data'],
+      ["'targt'", '--mount', 'bind:./data,targt=/data'],
+      ['both say what it sees', '--image', 'oci:x', '--rootfs', 'host'],
+    ]) {
+      const refused = await box.tsbox('run', ...args, '--', 'true');
+      assert.is(refused.code, 125);
+      assert.match(refused.stderr, wanted ?? '');
+    }
   }));
 
 test('signals are passed on; what fails says so in its code', () =>

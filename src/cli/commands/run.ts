@@ -22,6 +22,8 @@ export const command: Command = {
     'namespaces',
     'share',
     'rootfs',
+    'image',
+    'mount',
     'user',
     'workdir',
     'env',
@@ -61,7 +63,7 @@ function codeOf(error: unknown): number {
 }
 
 async function runContainer(args: Arguments): Promise<number> {
-  if (args.positionals.length === 0) {
+  if (args.positionals.length === 0 && args.values.image === undefined) {
     throw new TsboxError('TSB2001', 'run needs a command', { hint: 'tsbox run --memory 64MiB -- sh -c "echo hello"' });
   }
   const detach = args.flags.detach === true;
