@@ -13,6 +13,7 @@ import type { Items, Path } from './build.ts';
 import { checkCircles } from './check-circles.ts';
 import { checkLifecycles } from './check-lifecycle.ts';
 import { checkLimits } from './check-limits.ts';
+import { checkUppers } from './check-uppers.ts';
 import { checkSysctls } from './check-sysctls.ts';
 import { checkOwners } from './check-owners.ts';
 import { checkMounts, checkVolumes } from './check-mounts.ts';
@@ -53,6 +54,7 @@ export function checkItems(checking: Checking): void {
     deviceReference(checking, `cgroup/${cgroup.path}`, cgroup.devices);
   }
   checkVolumes(checking);
+  checkUppers(checking);
   collisions(checking);
   adoptions(checking);
   outputReferences(checking);

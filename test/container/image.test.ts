@@ -64,6 +64,7 @@ const CONFIG = {
   User: 'web',
   WorkingDir: '/srv',
   StopSignal: 'SIGUSR1',
+  Labels: { 'org.example.note': 'of the \u001b[31mimage' },
 };
 
 /** Two layers: the second hides a file, replaces a directory whole, and changes one file. */
@@ -124,6 +125,16 @@ test('an OCI layout: merged, unpacked once, and a tag that moves is a change', a
     const srv = statSync(`${root}/srv`);
     assert.equal([srv.mode & 0o7777, srv.uid], [0o1755, 1234], 'a directory that a layer only implies is as below');
     assert.is(readFileSync(`/proc/${await pidOf(box, 'c1')}/cmdline`, 'utf8'), '/bin/sleep\x002000\0');
+    const shown = await box.tsbox('show', 'container/c0', '-f', file);
+    assert.match(
+      shown.stdout,
+      new RegExp(`image ${built.digest}:\\n +layers +3, .*\\n +Entrypoint +\\["/bin/sleep"\\]`),
+    );
+    assert.match(shown.stdout, /label +org\.example\.note=of the [^\x1b]*31mimage\n/);
+    const { image } = JSON.parse((await box.tsbox('show', 'container/c0', '-f', file, '--json')).stdout) as {
+      image: { labels: Record<string, string>; config: { User: string } };
+    };
+    assert.equal([image.labels, image.config.User], [CONFIG.Labels, 'web']);
     const first = layers(box);
     assert.is(first.length, 3);
     assert.is((await box.tsbox('destroy', '-f', file, '--auto-approve')).code, 0);

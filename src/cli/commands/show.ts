@@ -38,6 +38,7 @@ export const command: Command = {
     const { showValue, humanValue, escapeControls } = await import('../../report/values.ts');
     const { kindOf } = await import('../../resources/registry.ts');
     const { readRuns, runLines, runsJson } = await import('../show-runs.ts');
+    const { imageJson, imageLines } = await import('../show-image.ts');
     const { effectiveLimits } = await import('../../resources/cgroup/effective.ts');
     const reader = openReader(process.env);
     requirePrivileges(reader, 'show');
@@ -54,7 +55,7 @@ export const command: Command = {
     const { Sharers, sharingLines } = await import('../sharing.ts');
     const sharers = new Sharers(reader);
     const sharing = (o: Observed): Sharing[] => sharingOf(o, name, sharers);
-    const root = reader.settings.cgroupRoot;
+    const { cgroupRoot: root, stateDir } = reader.settings;
     const limits = (o: Observed): EffectiveLimit[] => {
       const path = o.exists ? cgroupOf(o, root, name) : undefined;
       return path === undefined ? [] : effectiveLimits(reader, path).filter((l) => l.setBy !== undefined);
@@ -69,7 +70,7 @@ export const command: Command = {
         facts: o.facts,
         ...(sharing(o).length === 0 ? {} : { namespaces: sharing(o) }),
         ...(o.exists && o.address.startsWith('container/')
-          ? { runs: runsJson(readRuns(reader, cgroupOf(o, root, name) ?? '')) }
+          ? { runs: runsJson(readRuns(reader, cgroupOf(o, root, name) ?? '')), ...imageJson(stateDir, o) }
           : {}),
         unmanaged: o.extras.map((e) => e.text),
         unreadable: o.unreadable,
@@ -128,6 +129,7 @@ export const command: Command = {
         namespaces.forEach((line) => out(`${line}\n`));
       }
       if (o.exists && o.address.startsWith('container/')) {
+        imageLines(stateDir, o).forEach((line) => out(`${line}\n`));
         runLines(readRuns(reader, own ?? '')).forEach((line) => out(`${line}\n`));
       }
       for (const extra of o.extras) {

@@ -110,6 +110,7 @@ export interface ImageParts {
   /** Bytes of all of it as packed; null where only the configuration is known. */
   readonly size: number | null;
   readonly diffIds: readonly string[];
+  readonly config: ImageConfig;
   /** Digests of what it leads to. */
   readonly blobs: readonly string[];
 }
@@ -119,12 +120,15 @@ export function imageParts(files: ImageFiles, digest: string): ImageParts {
   const what = `${files.where}: ${digest}`;
   const { rootfs } = parsed(z.object({ rootfs: z.unknown().optional() }), bytes, what);
   if (rootfs !== undefined) {
-    return { size: null, diffIds: readConfig(bytes, what).rootfs.diff_ids, blobs: [] };
+    const config = readConfig(bytes, what);
+    return { size: null, diffIds: config.rootfs.diff_ids, config, blobs: [] };
   }
-  const { config, layers } = parsed(manifestSchema, bytes, what);
+  const { config: descriptor, layers } = parsed(manifestSchema, bytes, what);
+  const config = readConfig(verifiedBlob(files, descriptor), what);
   return {
-    size: [config, ...layers].reduce((sum, part) => sum + part.size, bytes.length),
-    diffIds: readConfig(verifiedBlob(files, config), what).rootfs.diff_ids,
-    blobs: [config, ...layers].map((part) => part.digest),
+    size: [descriptor, ...layers].reduce((sum, part) => sum + part.size, bytes.length),
+    diffIds: config.rootfs.diff_ids,
+    config,
+    blobs: [descriptor, ...layers].map((part) => part.digest),
   };
 }

@@ -1,7 +1,7 @@
 /** What an image of the store consists of, by the documents that are kept beside its layers. */
 import { TsboxError } from '../../errors.ts';
 import { directoryFiles } from '../../kernel/image-files.ts';
-import { blobName, imageParts } from './documents.ts';
+import { blobName, imageParts, type ImageConfig } from './documents.ts';
 import { chainKeys, imagesDirectory } from './find.ts';
 
 export interface Parts {
@@ -34,6 +34,19 @@ export function storedLayers(stateDir: string, digest: string): readonly string[
   } catch (error) {
     if (error instanceof TsboxError && error.code === 'TSB1010') {
       return [];
+    }
+    throw error;
+  }
+}
+
+/** The configuration of an image, as it says of itself; undefined when it is not there or not sound. */
+export function storedConfig(stateDir: string, digest: string): ImageConfig | undefined {
+  const files = directoryFiles(imagesDirectory(stateDir));
+  try {
+    return files.file(blobName(digest)) === undefined ? undefined : imageParts(files, digest).config;
+  } catch (error) {
+    if (error instanceof TsboxError && error.code === 'TSB1010') {
+      return undefined;
     }
     throw error;
   }
