@@ -13,6 +13,7 @@ import { numberOption } from './args.ts';
 import { confirm } from './confirm.ts';
 import { EXIT } from './exit.ts';
 import { out, err, paletteFor } from './output.ts';
+import { planOptions, renderOptions } from './planning.ts';
 import { startProgress } from './progress.ts';
 import { printRefused } from './refused.ts';
 import { printWarnings, requirePrivileges } from './session.ts';
@@ -52,7 +53,7 @@ export async function runApply(
   const { openKernel } = await import('../kernel/kernel.ts');
   const kernel = openKernel(process.env);
   const { destroy, volumes = false, heal } = settings;
-  const options = { targets: args.targets, destroy, volumes, heal };
+  const options = { ...planOptions(args, destroy), volumes, heal };
   return runCourse({ args, kernel, name, stack, settings, options });
 }
 
@@ -82,7 +83,10 @@ export async function runCourse(course: Course, approved?: Approved): Promise<nu
     } else {
       await approved.accept(planned);
     }
-    return await applyLocked(course, planned, approved !== undefined, () => makePlan(kernel, name, stack, options));
+    return await applyLocked(course, planned, approved !== undefined, () =>
+      // What was replaced on request is not replaced again.
+      makePlan(kernel, name, stack, { ...options, replace: [] }),
+    );
   } finally {
     lock.release();
   }
@@ -138,7 +142,7 @@ async function applyLocked(
   }
   if (!json && !quiet) {
     const { renderPlan } = await import('../report/plan-text.ts');
-    out(renderPlan(plan, await paletteFor(args)));
+    out(renderPlan(plan, await paletteFor(args), renderOptions(args)));
   }
   if (!hasWork(plan)) {
     return printRefused(plan);

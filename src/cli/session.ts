@@ -11,8 +11,10 @@ import { err, hideSecrets } from './output.ts';
  */
 export async function loadStackFor(args: Arguments, texts?: ReadonlyMap<string, string>): Promise<Stack> {
   const { loadStack, renderWarning } = await import('../stack/index.ts');
+  const files = args.lists['var-file'] ?? [];
+  const given = files.length === 0 ? {} : (await import('../stack/var-file.ts')).readVariableFiles(files);
   const stack = loadStack(args.files, {
-    variables: args.variables,
+    variables: { ...given, ...args.variables },
     env: process.env,
     ...(texts === undefined ? {} : { texts }),
   });

@@ -260,6 +260,12 @@ function handProtectionOn({ kernel, stackName }: ExecutionContext): void {
 }
 
 async function finish(context: ExecutionContext, plan: Plan, complete: boolean): Promise<void> {
+  if (plan.refreshOnly === true) {
+    if (complete && plan.complete) {
+      context.kernel.setXattr(primaryDirectory(context, ''), STACK_XATTR, plan.declared.join('\n'));
+    }
+    return;
+  }
   if (plan.declared.length === 0) {
     if (complete) {
       await removeStackRoot(context);

@@ -15,7 +15,15 @@ import { applyNetwork, detachProgram } from './steps/network.ts';
 import { setSysctls } from './steps/sysctls.ts';
 import { applySettings } from './steps/settings.ts';
 import { prepareImage, withResolved } from './steps/image.ts';
-import { labelNamespace, makeNamespace, removeNamespace, repinNamespace, setNames } from './steps/namespace.ts';
+import { forgetResource, moveResource } from './steps/move.ts';
+import {
+  importNamespace,
+  labelNamespace,
+  makeNamespace,
+  removeNamespace,
+  repinNamespace,
+  setNames,
+} from './steps/namespace.ts';
 
 export async function runStep(context: ExecutionContext, step: Step): Promise<void> {
   switch (step.op) {
@@ -47,6 +55,12 @@ export async function runStep(context: ExecutionContext, step: Step): Promise<vo
       return enter(context, step);
     case 'namespace-make':
       return makeNamespace(context, step);
+    case 'namespace-import':
+      return importNamespace(context, step);
+    case 'move':
+      return moveResource(context, step);
+    case 'forget':
+      return forgetResource(context, step);
     case 'namespace-repin':
       return repinNamespace(context, step);
     case 'namespace-remove':
@@ -120,6 +134,12 @@ export function describeStep(step: Step): string {
       return `move in ${step.pids.join(', ')}`;
     case 'namespace-make':
       return `make ${step.type} namespace`;
+    case 'namespace-import':
+      return `import ${step.from}`;
+    case 'move':
+      return `move from ${step.from}`;
+    case 'forget':
+      return 'forget';
     case 'namespace-repin':
       return 'pin again';
     case 'namespace-remove':

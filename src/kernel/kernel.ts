@@ -378,6 +378,11 @@ export class Kernel extends LinuxReader {
     renameSync(`${path}.new`, path);
   }
 
+  /** rename(2) of a directory of ours; what has it mounted goes on. */
+  moveDirectory(from: string, to: string): void {
+    renameSync(from, to);
+  }
+
   // The run directory is an ordinary tmpfs: node's own calls serve.
   makeRunDir(path: string): void {
     mkdirSync(path, { recursive: true, mode: 0o755 });

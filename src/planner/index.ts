@@ -11,19 +11,22 @@ import { withImages } from '../resources/container/image.ts';
 import { triggerOf } from '../resources/lifecycle.ts';
 import { KINDS } from '../resources/registry.ts';
 import { readScope, type StackScope } from '../resources/scope.ts';
+import type { Step } from '../resources/step.ts';
 import { findIds } from '../resources/userns/allocate.ts';
 import type { Stack } from '../stack/types.ts';
+import { draftRefresh, refreshSteps } from './refresh.ts';
 import { draftDeclared, draftRemoval } from './drafts.ts';
 import { addReplacements, type Draft } from './cascade.ts';
 import { healOnly, type HealChoice } from './heal.ts';
 import { addTriggers, block, leaveIgnored } from './lifecycle.ts';
+import { movedScope, movesOf, placed, withDeposed, withGenerations } from './places.ts';
 import { orderChanges } from './order.ts';
 import { addRollouts, waitSteps } from './rollout.ts';
 import { addNotes, addRisks, asksForProtection, evacuation } from './risks.ts';
 import { splitFreezing } from './freezing.ts';
-import type { Step } from '../resources/step.ts';
 import { stepsOf } from './steps.ts';
-import { selectTargets } from './targets.ts';
+import { matching, selectTargets } from './targets.ts';
+import { addTransfers, moveSteps, moveVolumes } from './transfers.ts';
 import { keptWarnings, mountWarnings } from './warnings.ts';
 import type { Plan } from './plan.ts';
 
@@ -32,6 +35,12 @@ export interface PlanOptions {
   readonly targets: readonly string[];
   /** Plan the removal of everything the stack owns. */
   readonly destroy: boolean;
+  /** Addresses that are left out with what needs them. */
+  readonly exclude?: readonly string[];
+  /** Addresses that are made anew whatever differs. */
+  readonly replace?: readonly string[];
+  /** Accept live values into the record, and do nothing else. */
+  readonly refreshOnly?: boolean;
   /** Remove volumes that are not declared, too. */
   readonly volumes?: boolean;
   /** End this drift and nothing else: changes of the stack file stay undone. */
@@ -58,23 +67,29 @@ export async function makePlan(
   stack: Stack | undefined,
   options: PlanOptions,
 ): Promise<Planned> {
-  const { wanted, declaredByKind, problems, needed } =
-    options.destroy || stack === undefined
+  const asked = options.destroy ? undefined : stack;
+  const adopted = [...(asked?.cgroups.values() ?? [])].flatMap((c) => (c.location === null ? [] : [c.location]));
+  const imported = (asked?.blocks.import ?? []).filter((i) => i.to.startsWith('cgroup/')).map((i) => i.id);
+  const before = readScope(reader, name, outermost([...adopted, ...imported]));
+  const scope = movedScope(before, movesOf(asked, before));
+  const all: Declarations =
+    asked === undefined
       ? { wanted: undefined, declaredByKind: KINDS.map(() => []), problems: [], needed: [] }
-      : declareAll(reader, stack);
+      : declareAll(reader, placed(asked, scope));
+  const { declaredByKind, problems, needed } = all;
+  let { wanted } = all;
   const declared = new Map(declaredByKind.flat().map((d) => [d.address, withLifecycle(d, wanted)]));
-  const adopted = [...(wanted?.cgroups.values() ?? [])].flatMap((c) => (c.location === null ? [] : [c.location]));
-  const scope = readScope(reader, name, outermost(adopted));
   const observations = await Promise.all(
     KINDS.map((kind, i) => kind.observe(reader, scope, declaredByKind[i] ?? [], wanted)),
   );
-  const observed = new Map(observations.flat().map((o) => [o.address, o]));
+  const observed = new Map(observations.flat().map((o) => [o.address, withDeposed(o, scope)]));
+  const volumes = moveVolumes(asked, observed);
   const ignored = leaveIgnored(declared, observed);
-  const context: StepContext = { stack: wanted, reader, scope, observed };
 
   const drafts = new Map<Address, Draft>();
   for (const d of declared.values()) {
-    const draft = draftDeclared(d, observed.get(d.address), scope);
+    const live = observed.get(d.address);
+    const draft = options.refreshOnly === true ? draftRefresh(d, live) : draftDeclared(d, live, scope);
     const left = ignored.get(d.address);
     drafts.set(d.address, left === undefined ? draft : { ...draft, ignored: left });
   }
@@ -83,6 +98,9 @@ export async function makePlan(
     if (o.kept === true && !declared.has(o.address) && options.volumes !== true) {
       continue;
     }
+    if (options.refreshOnly === true) {
+      break;
+    }
     if (!declared.has(o.address) && o.exists) {
       drafts.set(o.address, draftRemoval(o));
     } else if (!declared.has(o.address) && o.applied !== null) {
@@ -90,32 +108,48 @@ export async function makePlan(
       drafts.set(o.address, draftRemoval(o));
     }
   }
+  request(drafts, options.replace ?? []);
+  addTransfers(drafts, asked, scope, volumes);
   const healing = options.heal === undefined ? undefined : healOnly(options.heal, drafts, declared, observed, scope);
   do {
     addReplacements(drafts, declared);
   } while (addTriggers(drafts, declared));
   block(drafts, declared, observed, scope, new Map());
+  wanted = withGenerations(drafts, declared, wanted, scope);
+  const context: StepContext = { stack: wanted, reader, scope, observed };
   addNotes(drafts, declared);
   addRisks(reader, name, drafts);
   addRollouts(drafts, wanted);
   const waits = waitSteps(drafts, wanted);
-  const planSteps = (draft: Draft): Step[] =>
-    healing?.steps(draft, (as) => stepsOf(draft, as, observed, context)) ?? stepsOf(draft, declared, observed, context);
+  const stepsFor = (draft: Draft): Step[] => {
+    const own = declared.get(draft.address);
+    if (options.refreshOnly === true && own !== undefined) {
+      return refreshSteps(draft, own, observed.get(draft.address), context);
+    }
+    return (
+      healing?.steps(draft, (as) => stepsOf(draft, as, observed, context)) ??
+      stepsOf(draft, declared, observed, context)
+    );
+  };
   const withSteps = new Map(
     [...drafts].map(([address, draft]) => [
       address,
-      { ...draft, steps: [...planSteps(draft), ...(waits.get(address) ?? [])] },
+      {
+        ...draft,
+        steps: [...moveSteps(draft, observed, volumes), ...stepsFor(draft), ...(waits.get(address) ?? [])],
+      },
     ]),
   );
   const split = splitFreezing(withSteps, observed);
   const ordered = orderChanges(split, declared, scope);
-  const selected = selectTargets(ordered, options.targets, declared);
+  const selected = selectTargets(ordered, options.targets, declared, options.exclude);
   return {
     plan: {
       stack: name,
       changes: selected.changes,
       complete: selected.complete,
-      declared: [...declared.keys()],
+      ...(options.refreshOnly === true ? { refreshOnly: true } : {}),
+      declared: [...declared.keys()].filter((a) => options.refreshOnly !== true || observed.get(a)?.exists === true),
       warnings: [
         ...problems.filter((p) => p.severity === 'warning').map((p) => p.error.message),
         ...evacuation(reader, needed),
@@ -145,10 +179,14 @@ export function checkStack(reader: KernelReader, stack: Stack): void {
   declareAll(reader, stack);
 }
 
-function declareAll(
-  reader: KernelReader,
-  asked: Stack,
-): { wanted: Stack; declaredByKind: Declared[][]; problems: Problem[]; needed: readonly string[] } {
+interface Declarations {
+  readonly wanted: Stack | undefined;
+  readonly declaredByKind: Declared[][];
+  readonly problems: Problem[];
+  readonly needed: readonly string[];
+}
+
+function declareAll(reader: KernelReader, asked: Stack): Declarations {
   const problems: Problem[] = [];
   const report = (p: Problem): void => void problems.push(p);
   const stack = withImages(findIds(reader, asked, report).stack, reader, report);
@@ -177,4 +215,15 @@ function withLifecycle(declared: Declared, stack: Stack | undefined): Declared {
     return address === undefined ? [] : members.length > 0 ? members : [address];
   });
   return { ...declared, lifecycle, needs: [...new Set([...declared.needs, ...triggers])] };
+}
+
+/** --replace. What is not there is made anyway, and what goes is gone. */
+function request(drafts: Map<Address, Draft>, wanted: readonly string[]): void {
+  for (const address of wanted.flatMap((w) => matching([...drafts.keys()], w))) {
+    const draft = drafts.get(address);
+    if (draft !== undefined && draft.action !== 'create' && draft.action !== 'delete') {
+      const reasons = [...draft.reasons, 'as requested'];
+      drafts.set(address, { ...draft, action: 'replace', actionReason: 'replace_by_request', reasons });
+    }
+  }
 }

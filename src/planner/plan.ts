@@ -69,6 +69,8 @@ export interface PlannedChange {
   readonly movedFrom?: Address;
   /** An existing object that becomes this resource. */
   readonly importing?: { readonly id: string };
+  /** create_before_destroy: the new one is there before the old one ends. */
+  readonly createFirst?: boolean;
   /** A removal that takes the labels off and leaves the object. */
   readonly forget?: boolean;
   readonly at: SourceSpan | undefined;
@@ -77,6 +79,8 @@ export interface PlannedChange {
 export interface Plan {
   readonly stack: string;
   readonly changes: readonly PlannedChange[];
+  /** Only records are brought up to date: --refresh-only. */
+  readonly refreshOnly?: boolean;
   /** False when targets left something out. */
   readonly complete: boolean;
   /** Every address the stack declares, for the record. */
@@ -157,10 +161,10 @@ export function isConverged(plan: Plan): boolean {
 
 /** True when there is something that apply does. */
 export function hasWork(plan: Plan): boolean {
-  return plan.changes.some((c) => c.action !== 'no-op' && c.blocked === undefined);
+  return plan.changes.some((c) => (c.action !== 'no-op' || c.movedFrom !== undefined) && c.blocked === undefined);
 }
 
 /** True when applying would change nothing in the kernel. */
 export function isEmpty(plan: Plan): boolean {
-  return plan.changes.every((c) => c.action === 'no-op');
+  return plan.changes.every((c) => c.action === 'no-op' && c.movedFrom === undefined);
 }

@@ -4,6 +4,7 @@ import type { Address, Declared, Observed, StepContext } from '../resources/kind
 import { kindOf } from '../resources/registry.ts';
 import type { Step } from '../resources/step.ts';
 import type { Draft } from './cascade.ts';
+import { forgetSteps, importSteps } from './transfers.ts';
 
 export function stepsOf(
   draft: Draft,
@@ -14,6 +15,9 @@ export function stepsOf(
   if (draft.blocked !== undefined) {
     return [];
   }
+  if (draft.forget === true) {
+    return forgetSteps(draft);
+  }
   const kind = kindOf(draft.address);
   const wanted = declared.get(draft.address);
   const live = observed.get(draft.address);
@@ -23,6 +27,9 @@ export function stepsOf(
   if (draft.action === 'delete') {
     return [...evictions, ...removal()];
   }
+  if (wanted !== undefined && draft.importing !== undefined && draft.kind === 'namespace') {
+    return importSteps(draft, wanted);
+  }
   if (wanted === undefined) {
     throw new TsboxError('TSB9002', `${draft.address} is planned but neither declared nor to be removed`);
   }
@@ -30,7 +37,9 @@ export function stepsOf(
     case 'create':
       return [...evictions, ...kind.create(wanted, context)];
     case 'replace':
-      return inOrderOfDanger([...evictions, ...removal(), ...kind.create(wanted, context)]);
+      return draft.createFirst === true
+        ? [...evictions, ...kind.create(wanted, context), ...removal()]
+        : inOrderOfDanger([...evictions, ...removal(), ...kind.create(wanted, context)]);
     case 'update':
       return [...evictions, ...kind.update(wanted, draft.attributes, context)];
     case 'restart':

@@ -151,7 +151,9 @@ export function renderPlanJson(source: Streamed): string {
   for (const change of plan.changes.filter((c) => driftCount(c) > 0)) {
     lines.push(line('resource_drift', `${change.address}: Drift detected`, { change: driftEventJson(change, source) }));
   }
-  for (const change of plan.changes.filter((c) => c.action !== 'no-op' || c.ignored !== undefined)) {
+  for (const change of plan.changes.filter(
+    (c) => c.action !== 'no-op' || c.ignored !== undefined || c.movedFrom !== undefined,
+  )) {
     lines.push(
       line('planned_change', `${change.address}: Plan to ${change.action}`, { change: changeJson(change, source) }),
     );

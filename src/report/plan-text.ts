@@ -62,12 +62,20 @@ function paintOf(action: Action, palette: Palette): (text: string) => string {
   }
 }
 
+export interface RenderOptions {
+  /** One line for each resource. */
+  readonly compact?: boolean;
+  /** Lines around what differs in long texts and lists. */
+  readonly context?: number;
+}
+
 /** Renders a whole plan. */
-export function renderPlan(plan: Plan, palette: Palette): string {
-  const lines = renderChanges(
-    plan.changes.filter((c) => c.action !== 'no-op' || c.ignored !== undefined),
-    palette,
+export function renderPlan(plan: Plan, palette: Palette, options: RenderOptions = {}): string {
+  const shown = plan.changes.filter(
+    (c) => c.action !== 'no-op' || c.ignored !== undefined || c.movedFrom !== undefined,
   );
+  const lines =
+    options.compact === true ? shown.map((c) => renderChange(c, palette)[0] ?? '') : renderChanges(shown, palette);
   if (plan.unreadable.length > 0) {
     lines.push(...notRead(plan));
   }
@@ -77,6 +85,9 @@ export function renderPlan(plan: Plan, palette: Palette): string {
   if (isEmpty(plan)) {
     lines.push(NO_CHANGES);
     return `${lines.join('\n')}\n`;
+  }
+  if (plan.refreshOnly === true) {
+    lines.push('Only records change: live values are accepted, and the kernel stays as it is.');
   }
   lines.push(palette.bold(summaryLine(plan)), detailLine(plan));
   return `${lines.join('\n')}\n`;
@@ -157,6 +168,7 @@ export function renderChange(change: PlannedChange, palette: Palette, label = ch
   const notes = [
     ...(change.missing ? ['drift: it was there at the last apply'] : []),
     ...(change.blocked === undefined ? [] : [change.blocked.message]),
+    ...(change.importing === undefined ? [] : [`from ${change.importing.id}`]),
     ...change.reasons,
     ...(change.rollout === undefined ? [] : [`rolling, ${change.rollout.atOnce} at a time`]),
     ...(pid !== undefined && change.action !== 'delete' ? [`pid ${pid}`] : []),
@@ -183,12 +195,21 @@ function symbolOf(change: PlannedChange): string {
   if (change.blocked !== undefined) {
     return '  x';
   }
+  if (change.action === 'no-op' && change.movedFrom !== undefined) {
+    return '  >';
+  }
   return change.action === 'no-op' && change.ignored !== undefined ? '  =' : SYMBOL[change.action];
 }
 
 function wordOf(change: PlannedChange): string {
   if (change.blocked !== undefined) {
     return `not ${WORD[change.action]}`;
+  }
+  if (change.importing !== undefined) {
+    return 'imported';
+  }
+  if (change.action === 'no-op' && change.movedFrom !== undefined) {
+    return 'moved';
   }
   if (change.action === 'no-op' && change.ignored !== undefined) {
     return 'left as it is';

@@ -42,6 +42,12 @@ export interface StackScope {
   readonly namespaces: ReadonlyMap<string, Label>;
   /** Addresses of the last completed apply. */
   readonly known: ReadonlySet<string>;
+  /** Directories of earlier generations that an interrupted apply left, by address. */
+  readonly deposed?: ReadonlyMap<string, readonly string[]>;
+  /** Moved resources: their address, and the one before. */
+  readonly moves?: ReadonlyMap<string, string>;
+  /** Addresses whose label names something that is moved, or is moved itself. */
+  readonly rewritten?: ReadonlySet<string>;
   /** Labels cannot be seen: trusted xattrs hide from whoever lacks CAP_SYS_ADMIN, as if there were none. */
   readonly blind: boolean;
   /** Reasons why something could not be read, for a plan without privileges. */
@@ -70,6 +76,7 @@ export function readScope(reader: KernelReader, stack: string, adopted: readonly
   const entries = new Map<string, ScopeEntry>();
   const byAddress = new Map<string, ScopeEntry>();
   const namespaces = new Map<string, Label>();
+  const deposed = new Map<string, readonly string[]>();
   const unreadable: string[] = [];
   if (typeof walked === 'number') {
     if (walked !== -2) {
@@ -109,7 +116,12 @@ export function readScope(reader: KernelReader, stack: string, adopted: readonly
       run: typeof run === 'string' ? parseRunState(run) : undefined,
     };
     entries.set(dir.path, entry);
-    if (sound !== undefined) {
+    const other = sound === undefined ? undefined : byAddress.get(sound.address);
+    if (sound !== undefined && other !== undefined) {
+      const older = generationOf(other) > generationOf(entry) ? entry : other;
+      deposed.set(sound.address, [...(deposed.get(sound.address) ?? []), older.path]);
+      byAddress.set(sound.address, older === entry ? other : entry);
+    } else if (sound !== undefined) {
       byAddress.set(sound.address, entry);
     }
   });
@@ -137,9 +149,15 @@ export function readScope(reader: KernelReader, stack: string, adopted: readonly
     byAddress,
     namespaces,
     known: readKnown(reader, directory),
+    ...(deposed.size === 0 ? {} : { deposed }),
     blind,
     unreadable,
   };
+}
+
+/** Which of two directories of one address counts: one that was finished, then the later one. */
+function generationOf({ path, label }: ScopeEntry): number {
+  return (label?.applied === null ? 0 : 1_000_000) + Number(/~(\d+)$/.exec(path)?.[1] ?? 1);
 }
 
 function readKnown(reader: KernelReader, directory: string): Set<string> {

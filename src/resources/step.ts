@@ -72,6 +72,25 @@ export type Step =
       readonly protect?: boolean | undefined;
       readonly settings: NamespaceSettings;
     }
+  /** Make an existing namespace the declared one. */
+  | {
+      readonly op: 'namespace-import';
+      readonly name: string;
+      readonly type: NamespaceType;
+      readonly from: string;
+      readonly applied: Readonly<Record<string, Value>>;
+      readonly protect?: boolean | undefined;
+    }
+  /** Give an object another address. `path`: the cgroup's, or the volume's directory, which becomes `target`. */
+  | {
+      readonly op: 'move';
+      readonly from: string;
+      readonly to: string;
+      readonly path: string;
+      readonly target: string;
+    }
+  /** Take the labels off. */
+  | { readonly op: 'forget'; readonly address: string; readonly path: string }
   | { readonly op: 'namespace-repin'; readonly name: string; readonly type: NamespaceType; readonly from: string }
   | { readonly op: 'namespace-remove'; readonly name: string }
   | {

@@ -17,6 +17,7 @@ import { translateIssues, unknownKey } from './issues.ts';
 import type { Fault } from './issues.ts';
 import { fileSchema, fileSpec, type FileSpec } from '../resources/files.ts';
 import { volumeSchema, volumeSpec, type VolumeSpec } from '../resources/volume/schema.ts';
+import { NO_BLOCKS, type Blocks } from './blocks.ts';
 import { metaOf, type Meta } from './meta.ts';
 import { nameProblem } from './names.ts';
 import type { NameProblem } from './names.ts';
@@ -42,6 +43,7 @@ export interface Items {
   readonly secrets: ReadonlyMap<string, FileSpec>;
   readonly configs: ReadonlyMap<string, FileSpec>;
   readonly outputs: ReadonlyMap<string, { readonly value: string; readonly sensitive: boolean }>;
+  readonly blocks: Blocks;
   readonly meta: ReadonlyMap<string, Meta>;
   readonly drift: DriftSettings | undefined;
   /** Where each item stands in the tree, by address: 'cgroup/a/b' is at cgroups, a, children, b. */
@@ -79,7 +81,7 @@ export function buildItems(
   env: NodeJS.ProcessEnv = {},
 ): Items {
   const building: Building = { root, partial, problems, paths: new Map(), meta: new Map() };
-  const { name, drift } = topLevel(building);
+  const { name, drift, blocks } = topLevel(building);
   const cgroups = new Map<string, CgroupSpec>();
   cgroupsBelow(building, ['cgroups'], '', cgroups);
   const containers = section(building, 'containers', 'container', (id, tree, path) =>
@@ -119,6 +121,7 @@ export function buildItems(
         ? undefined
         : { ...output, sensitive: output.sensitive || (value.kind === 'scalar' && value.sensitive) };
     }),
+    blocks,
     meta: building.meta,
     paths: building.paths,
   };
@@ -185,8 +188,8 @@ function withoutFaults(data: Record<string, unknown>, faults: readonly Fault[]):
   return rest;
 }
 
-/** Version, name and unknown keys; the stack's name is '' when it has none. */
-function topLevel(building: Building): { name: string; drift: DriftSettings | undefined } {
+/** Version, name, blocks and unknown keys; the name is '' when there is none. */
+function topLevel(building: Building): { name: string; drift: DriftSettings | undefined; blocks: Blocks } {
   const { root, problems } = building;
   for (const key of root.entries.keys()) {
     if (!TOP_KEYS.includes(key) && !key.startsWith('x-')) {
@@ -197,6 +200,7 @@ function topLevel(building: Building): { name: string; drift: DriftSettings | un
   }
   let name = '';
   let drift: DriftSettings | undefined;
+  let blocks = NO_BLOCKS;
   for (const [key, schema] of Object.entries(topShape)) {
     const tree = root.entries.get(key)?.tree;
     if (tree === undefined) {
@@ -215,6 +219,9 @@ function topLevel(building: Building): { name: string; drift: DriftSettings | un
     if (key === 'drift') {
       drift = value as DriftSettings | undefined;
     }
+    if (key in NO_BLOCKS && value !== undefined) {
+      blocks = { ...blocks, [key]: value };
+    }
     if (key === 'name' && typeof value === 'string') {
       name = value;
       const wrong = nameProblem('stack', name);
@@ -223,7 +230,7 @@ function topLevel(building: Building): { name: string; drift: DriftSettings | un
       }
     }
   }
-  return { name, drift };
+  return { name, drift, blocks };
 }
 
 /** The map of a section; anything else is an error. */

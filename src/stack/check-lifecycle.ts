@@ -28,6 +28,20 @@ export function checkLifecycles(checking: Checking): void {
       const message = `a ${kind} cannot be made before the old one is gone: ${reason}`;
       reportAt(checking, 'key', 'TSB1003', address, path, message, 'no create_before_destroy here');
     }
+    const terminal = checking.items.containers.get(address.slice('container/'.length))?.terminal;
+    if (lifecycle.createBeforeDestroy && kind === 'container' && (terminal?.tty === true || terminal?.stdin === true)) {
+      const path = ['lifecycle', 'create_before_destroy'];
+      const message = 'two generations of this container would want the same socket for tty or stdin';
+      reportAt(
+        checking,
+        'key',
+        'TSB1003',
+        address,
+        path,
+        message,
+        'no create_before_destroy, or neither tty nor stdin',
+      );
+    }
     lifecycle.ignoreChanges.forEach((pattern, index) => ignored(checking, address, pattern, index));
     lifecycle.replaceTriggeredBy.forEach((trigger, index) => triggered(checking, address, trigger, index));
   }

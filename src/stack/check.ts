@@ -10,6 +10,7 @@ import { suggest } from '../resources/suggest.ts';
 import { meant } from '../resources/values.ts';
 import { placeOf } from './positions.ts';
 import type { Items, Path } from './build.ts';
+import { checkBlocks } from './check-blocks.ts';
 import { checkCircles } from './check-circles.ts';
 import { checkLifecycles } from './check-lifecycle.ts';
 import { checkLimits } from './check-limits.ts';
@@ -59,6 +60,7 @@ export function checkItems(checking: Checking): void {
   adoptions(checking);
   outputReferences(checking);
   checkLifecycles(checking);
+  checkBlocks(checking);
   checkCircles(checking);
   checkLimits(checking);
 }

@@ -10,6 +10,7 @@ import { commonShape } from '../resources/lifecycle.ts';
 import { volumeSchema } from '../resources/volume/schema.ts';
 import { nameSchema } from '../resources/units.ts';
 import { show, valueSchema, ValueError } from '../resources/values.ts';
+import { blocksShape } from './blocks.ts';
 import { variableSchema } from './variables.ts';
 
 /** The version of the language. */
@@ -100,6 +101,7 @@ export const topShape = {
   name: nameSchema,
   include: z.union([z.string(), z.array(z.string())]).optional(),
   drift: driftSettingsSchema.optional(),
+  ...blocksShape,
 };
 
 /** Keys of the top level; x- keys are free besides. */

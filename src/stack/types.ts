@@ -7,6 +7,7 @@ import type { VolumeSpec } from '../resources/volume/schema.ts';
 import type { NamespaceSpec } from '../resources/namespace/schema.ts';
 import type { DeviceRule } from '../resources/devices/schema.ts';
 import type { DriftSettings } from '../resources/drift-settings.ts';
+import type { Blocks } from './blocks.ts';
 import type { Meta } from './meta.ts';
 
 export type { Meta } from './meta.ts';
@@ -40,6 +41,8 @@ export interface Stack {
   readonly configs: ReadonlyMap<string, FileSpec>;
   /** Unresolved references such as ${container.db.pid} stay as text; the CLI fills them after apply. */
   readonly outputs: ReadonlyMap<string, { readonly value: string; readonly sensitive: boolean }>;
+  /** What is moved, removed and imported. */
+  readonly blocks: Blocks;
   /** Lifecycles and the like, by address. */
   readonly meta: ReadonlyMap<string, Meta>;
   /** What of drift raises no alarm, and how bad the rest is; plans do not know it. */

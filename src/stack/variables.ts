@@ -24,6 +24,9 @@ export interface VariableSources {
   readonly env: NodeJS.ProcessEnv;
 }
 
+/** A variable x has its value in TSBOX_VAR_x where nothing nearer gives it one. */
+export const ENV_PREFIX = 'TSBOX_VAR_';
+
 const TYPES = ['string', 'integer', 'number', 'boolean'] as const;
 export type VariableType = (typeof TYPES)[number];
 
@@ -108,7 +111,9 @@ function valueOf(
   problems: TsboxError[],
 ): VariableValue | undefined | null {
   const given = Object.hasOwn(sources.variables, name) ? sources.variables[name] : undefined;
-  const fromEnv = declared.env === undefined ? undefined : sources.env[declared.env];
+  const prefixed = `${ENV_PREFIX}${name}`;
+  const ownEnv = declared.env === undefined ? undefined : sources.env[declared.env];
+  const fromEnv = ownEnv ?? sources.env[prefixed];
   const value = given ?? fromEnv ?? declared.default;
   if (value === undefined) {
     return undefined;
@@ -117,7 +122,7 @@ function valueOf(
     given !== undefined
       ? 'from the command line'
       : fromEnv !== undefined
-        ? `from ${declared.env} in the environment`
+        ? `from ${ownEnv === undefined ? prefixed : declared.env} in the environment`
         : 'by default';
   try {
     return checked(declared, value);

@@ -1,13 +1,23 @@
 import type { Command } from '../main.ts';
 import { numberOption } from '../args.ts';
+import { PLANNING } from '../planning.ts';
 import { loadStackFor } from '../session.ts';
 import { runApply } from '../run-apply.ts';
 
 export const command: Command = {
   streams: true,
-  options: ['file', 'var', 'target', 'json', 'auto-approve', 'allow-empty', 'parallelism', 'lock-timeout'],
+  options: [
+    ...PLANNING,
+    'json',
+    'auto-approve',
+    'allow-empty',
+    'parallelism',
+    'lock-timeout',
+    'compact',
+    'diff-context',
+  ],
   usage:
-    'tsbox apply [-f FILE]… [--target ADDRESS]… [--auto-approve] [--parallelism N] [--lock-timeout SECONDS] [--json]\ntsbox apply FILE [--var NAME=VALUE]… [--parallelism N] [--lock-timeout SECONDS] [--json]',
+    'tsbox apply [-f FILE]… [--target ADDRESS]… [--exclude ADDRESS]… [--replace ADDRESS]… [--refresh-only] [--auto-approve] [--parallelism N] [--lock-timeout SECONDS] [--json]\ntsbox apply FILE [--var NAME=VALUE]… [--parallelism N] [--lock-timeout SECONDS] [--json]',
   help: [
     'Shows the plan, asks, and makes the kernel match the stack: in place wherever the kernel allows.',
     'With the FILE of plan -o it does what that plan says and asks nothing, or refuses when anything that it rests on has',

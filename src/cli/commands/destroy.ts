@@ -5,7 +5,19 @@ import { stackNameFor } from '../session.ts';
 
 export const command: Command = {
   streams: true,
-  options: ['file', 'stack', 'var', 'target', 'json', 'auto-approve', 'parallelism', 'lock-timeout', 'volumes'],
+  options: [
+    'file',
+    'stack',
+    'var',
+    'var-file',
+    'target',
+    'exclude',
+    'json',
+    'auto-approve',
+    'parallelism',
+    'lock-timeout',
+    'volumes',
+  ],
   usage: 'tsbox destroy [-f FILE | --stack NAME] [--volumes] [--auto-approve]',
   help: 'Stops and removes everything the stack made: processes, cgroups, namespaces, mounts, files. Volumes and what is in them are kept unless --volumes is given. With --stack its file is not needed.',
   async run(args) {

@@ -17,6 +17,7 @@ export const command: Command = {
   options: [
     'file',
     'var',
+    'var-file',
     'target',
     'stack',
     'all',

@@ -3,6 +3,7 @@ import { TsboxError } from '../../errors.ts';
 import type { Planned } from '../../planner/index.ts';
 import type { Arguments } from '../args.ts';
 import { EXIT } from '../exit.ts';
+import { PLANNING, planOptions, renderOptions } from '../planning.ts';
 import { err, out, paletteFor } from '../output.ts';
 import { loadStackFor, printWarnings, requirePrivileges, stackNameFor } from '../session.ts';
 
@@ -11,9 +12,19 @@ type Format = (typeof FORMATS)[number];
 
 export const command: Command = {
   streams: true,
-  options: ['file', 'stack', 'var', 'target', 'json', 'format', 'output', 'detailed-exitcode', 'destroy'],
+  options: [
+    ...PLANNING,
+    'stack',
+    'json',
+    'format',
+    'output',
+    'detailed-exitcode',
+    'destroy',
+    'compact',
+    'diff-context',
+  ],
   usage:
-    'tsbox plan [-f FILE]… [--target ADDRESS]… [--destroy] [--detailed-exitcode] [--format text|json|stream] [-o FILE]',
+    'tsbox plan [-f FILE]… [--target ADDRESS]… [--exclude ADDRESS]… [--replace ADDRESS]… [--refresh-only] [--destroy] [--compact] [--detailed-exitcode] [--format text|json|stream] [-o FILE]',
   help: ['Compares the stack with the live kernel and shows what apply would change. Writes nothing.'].join('\n'),
   async run(args) {
     const format = formatOf(args);
@@ -23,7 +34,7 @@ export const command: Command = {
     const { isEmpty } = await import('../../planner/plan.ts');
     const reader = openReader(process.env);
     const destroy = args.flags.destroy === true;
-    const options = { targets: args.targets, destroy };
+    const options = planOptions(args, destroy);
     if (args.values.output !== undefined) {
       requirePrivileges(reader, 'plan -o');
     }
@@ -66,7 +77,7 @@ async function print(
 ): Promise<void> {
   if (format === 'text') {
     const { renderPlan } = await import('../../report/plan-text.ts');
-    out(renderPlan(planned.plan, await paletteFor(args)));
+    out(renderPlan(planned.plan, await paletteFor(args), renderOptions(args)));
     return;
   }
   const { documented } = await import('../documented.ts');

@@ -4,7 +4,7 @@ import { out } from '../output.ts';
 import { loadStackFor } from '../session.ts';
 
 export const command: Command = {
-  options: ['file', 'var', 'json'],
+  options: ['file', 'var', 'var-file', 'json'],
   usage: 'tsbox validate [-f FILE]… [--var NAME=VALUE]… [--json]',
   help: 'Checks stack files without looking at the kernel; needs no privileges. Prints every error with its place.',
   async run(args) {

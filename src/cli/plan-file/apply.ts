@@ -7,7 +7,7 @@ import { openPlan, requireUnmoved, stackOfPlan } from './load.ts';
 import { takePlan } from './use.ts';
 
 /** What the plan has settled already. */
-const SETTLED: readonly OptionName[] = ['file', 'target'];
+const SETTLED: readonly OptionName[] = ['file', 'target', 'exclude', 'replace'];
 
 export async function applySaved(args: Arguments, parallelism: number): Promise<number> {
   const [path = '', ...more] = args.positionals;

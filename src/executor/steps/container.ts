@@ -3,7 +3,7 @@ import { TsboxError } from '../../errors.ts';
 import { NAMESPACE_TYPES, policyText, type SuperviseSpec } from '../../kernel/init-spec.ts';
 import { namespaceInode, parseStat } from '../../kernel/proc.ts';
 import { deviceNames } from '../../resources/container/netdevs.ts';
-import { containerAddress, leafPath, restartPolicy } from '../../resources/container/declare.ts';
+import { containerAddress, leafPath, restartPolicy, runName } from '../../resources/container/declare.ts';
 import { hookRecords, hooksTimeout } from '../../resources/container/hooks.ts';
 import { namespaceSetup, processSpec, rootOps } from '../../resources/container/launch.ts';
 import { mountLines } from '../../resources/container/mounts/live.ts';
@@ -74,14 +74,14 @@ export function superviseSpec(context: ExecutionContext, name: string, adopt: Su
   const process = processSpec(spec, facts);
   return {
     mode: 'supervise',
-    title: supervisorTitle(stackName, name),
+    title: supervisorTitle(stackName, runName(spec)),
     labelDir: primaryDirectory(context, path),
     runXattr: RUN_XATTR,
     policyXattr: POLICY_XATTR,
     healthXattr: HEALTH_XATTR,
     probeXattr: PROBE_XATTR,
     historyXattr: HISTORY_XATTR,
-    mailbox: mailboxPath(context, name),
+    mailbox: mailboxPath(context, runName(spec)),
     settingsXattr: SETTINGS_XATTR,
     supervisorProcs: supervisors.filter((p) => v2Supervisors === undefined || !p.startsWith(`${v2Supervisors}/`)),
     cgroup: kernel.layout.primary?.version === 2 ? primaryDirectory(context, path) : '',
@@ -123,7 +123,7 @@ export async function startContainer(context: ExecutionContext, step: Of<'start'
   const path = leafPath(spec);
   if (readRun(context, path) !== undefined || context.cache.mayHaveOrphans) {
     // A supervisor of an apply that was killed may be there without having said so yet.
-    const own = supervisorTitle(context.stackName, step.container);
+    const own = supervisorTitle(context.stackName, runName(spec));
     await endOrphans(context, (title) => title === own);
     await killAll(context, path);
   }
@@ -189,7 +189,7 @@ async function launch(
   timeout: number,
 ): Promise<ReadonlyMap<string, string>> {
   const { kernel, restore } = context;
-  if (restore === undefined || spec.title !== supervisorTitle(context.stackName, restore.container)) {
+  if (restore === undefined || spec.title !== supervisorTitle(context.stackName, leafName(restore.container))) {
     return kernel.runInit(spec, supervisorCgroup(context), timeout);
   }
   try {

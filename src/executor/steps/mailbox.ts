@@ -7,8 +7,8 @@ import { readRun } from '../run-state.ts';
 const SIGHUP = 1;
 
 /** Where a changed description for a container's supervisor is put. */
-export function mailboxPath(context: ExecutionContext, name: string): string {
-  return `${stackRunDir(context)}/mailbox/${name}`;
+export function mailboxPath(context: ExecutionContext, runName: string): string {
+  return `${stackRunDir(context)}/mailbox/${runName}`;
 }
 
 /** Makes the supervisor of a container read its settings anew; false when there is none. */
@@ -43,7 +43,7 @@ export async function deliver(
   if (spec.root.some((op) => op.op === 'file')) {
     return handOver(context, path, spec);
   }
-  const mailbox = mailboxPath(context, name);
+  const mailbox = mailboxPath(context, path.slice(path.lastIndexOf('/') + 1));
   kernel.makeRunDir(mailboxPath(context, ''));
   kernel.placeFile(mailbox, encodeInitSpec(spec));
   if (!tellSupervisor(context, path)) {

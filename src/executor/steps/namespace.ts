@@ -75,6 +75,33 @@ export async function makeNamespace(context: ExecutionContext, step: Of<'namespa
   });
 }
 
+/** Makes a namespace that somebody else made ours: a pin of our own on it, and a record. */
+export function importNamespace(context: ExecutionContext, step: Of<'namespace-import'>): void {
+  const { kernel } = context;
+  const found = kernel.namespaceTypes([step.from])[0];
+  if (found !== step.type) {
+    const what = typeof found === 'string' && found !== '' ? `a ${found} namespace` : 'no namespace that can be opened';
+    throw new TsboxError('TSB1009', `namespace/${step.name}: ${step.from} is ${what}, not one of type ${step.type}`, {
+      subject: step.from,
+    });
+  }
+  const target = preparePins(context, step.name);
+  kernel.unmount(target);
+  kernel.mount(step.from, target, '', MS_BIND);
+  const stat = kernel.stats([target])[0];
+  const id = kernel.namespaceIds([target])[0];
+  makeSupervisorsCgroup(context);
+  setNamespaceLabel(context, step.name, {
+    v: LABEL_VERSION,
+    stack: context.stackName,
+    address: `namespace/${step.name}`,
+    ino: typeof stat === 'object' ? stat.ino : 0,
+    applied: step.applied,
+    protect: step.protect,
+    namespace: { type: step.type, id: typeof id === 'string' ? id : '', keeper: null },
+  });
+}
+
 /** Puts a lost pin back from a process that still lives in the namespace. */
 export function repinNamespace(context: ExecutionContext, step: Of<'namespace-repin'>): void {
   const target = preparePins(context, step.name);

@@ -38,9 +38,18 @@ export function containerAddress(name: string): string {
 }
 
 /** Path of the container's leaf cgroup below the stack's directory. */
-export function leafPath(spec: Pick<ContainerSpec, 'cgroup' | 'name'>): string {
+export function leafPath(spec: Pick<ContainerSpec, 'cgroup' | 'name' | 'leaf'>): string {
+  if (spec.leaf !== undefined) {
+    return spec.leaf;
+  }
   const leaf = leafName(spec.name);
   return spec.cgroup === null ? leaf : `${spec.cgroup}/${leaf}`;
+}
+
+/** What its supervisor and its files of the run directory are called: two generations of one container differ. */
+export function runName(spec: Pick<ContainerSpec, 'cgroup' | 'name' | 'leaf'>): string {
+  const path = leafPath(spec);
+  return path.slice(path.lastIndexOf('/') + 1);
 }
 
 /** A container of the stack itself may be named with the stack's name; it is the same container. */

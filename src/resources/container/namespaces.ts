@@ -32,7 +32,8 @@ export function namespaceFile(
   }
   if (use.startsWith('namespace/')) {
     const name = use.slice(namespaceAddress('').length);
-    const pin = pinPath(reader.settings.runDir, scope.stack, name);
+    const pinned = scope.moves?.get(use)?.slice(namespaceAddress('').length) ?? name;
+    const pin = pinPath(reader.settings.runDir, scope.stack, pinned);
     const label = scope.namespaces.get(name);
     const stat = reader.stats([pin])[0];
     if (label !== undefined && typeof stat === 'object' && stat.ino === label.ino) {

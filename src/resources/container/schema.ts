@@ -55,6 +55,8 @@ export interface RestartSpec {
 export interface ContainerSpec extends MountsPart, FilesPart {
   /** NAME[0] for a replica. */
   readonly name: string;
+  /** Its cgroup below the stack's directory, where that is not what its name says: planner/places.ts. */
+  readonly leaf?: string;
   /** How a change that ends replicas rolls over them; null for the default. */
   readonly update: UpdateSpec | null;
   readonly rootfs: RootfsSpec;

@@ -62,7 +62,8 @@ interface Found {
 
 function find(reader: KernelReader, scope: StackScope, name: string, label: Label): Found {
   const type = (label.namespace?.type ?? 'mnt') as NamespaceType;
-  const pin = pinPath(reader.settings.runDir, scope.stack, name);
+  const pinned = scope.moves?.get(namespaceAddress(name))?.slice(PREFIX.length) ?? name;
+  const pin = pinPath(reader.settings.runDir, scope.stack, pinned);
   const stat = reader.stats([pin])[0];
   const id = label.namespace?.id ?? '';
   if (typeof stat === 'object' && stat.ino === label.ino && reader.namespaceTypes([pin])[0] === type) {
