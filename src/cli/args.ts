@@ -74,6 +74,9 @@ const OPTIONS = {
   rm: { type: 'boolean' },
   detach: { type: 'boolean', short: 'd' },
   'dry-run': { type: 'boolean' },
+  listen: { type: 'string' },
+  'listen-anywhere': { type: 'boolean' },
+  webhook: { type: 'string' },
 } as const;
 
 export type OptionName = keyof typeof OPTIONS;

@@ -147,6 +147,10 @@ export const COMMANDS: Readonly<Record<string, Row>> = {
     summary: 'show what this kernel and these privileges allow',
     load: () => import('./commands/doctor.ts'),
   },
+  watch: {
+    summary: 'notice drift as it happens, and heal it where told to',
+    load: () => import('./commands/watch.ts'),
+  },
   version: {
     summary: 'print the version',
     load: () => import('./commands/version.ts'),

@@ -23,6 +23,20 @@ const APPLIED = {
 const ITS_OWN = { N: "the command's own code" };
 
 export const HELP: Readonly<Record<string, HelpRow>> = {
+  watch: {
+    options: {
+      all: { text: 'every stack on this machine; each -f is a stack that is read by its file' },
+      interval: { value: 'TIME', text: 'how often everything is read, whatever the kernel tells (default 60s)' },
+      heal: {
+        text: 'end drift, or with --heal=SEVERITY,… that of these (security, capacity, cosmetic), ever more rarely when it keeps coming back; changes of the file stay undone',
+      },
+      json: { text: 'events as JSON, one a line' },
+    },
+    examples: [
+      ['tsbox watch -f shop.yaml --heal=security --listen 127.0.0.1:9180', 'heal what loosens a stack, tell the rest'],
+      ['tsbox watch --all --json', 'every stack of the machine, for a log shipper'],
+    ],
+  },
   validate: {
     examples: [['tsbox validate -f web.yaml', 'every error of the file with its place']],
   },

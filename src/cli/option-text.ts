@@ -87,4 +87,7 @@ export const OPTION_TEXT: Readonly<Record<string, OptionText>> = {
   seccomp: { value: 'default|unconfined', text: 'its filter of system calls' },
   rm: { text: 'changes nothing: what was made is always removed' },
   detach: { text: 'leave it running, and print the name of its stack: see ps, logs, destroy --stack' },
+  listen: { value: 'ADDRESS', text: 'serve /metrics and /healthz: 127.0.0.1:9180, [::1]:9180 or unix:/PATH' },
+  'listen-anywhere': { text: 'take an address that others can reach' },
+  webhook: { value: 'URL', text: 'POST every event there as JSON' },
 };

@@ -31,7 +31,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 const RESTRICTED: ReadonlyArray<{ readonly module: RegExp; readonly layers: readonly string[] }> = [
   { module: /^(node:)?(fs|fs\/promises)$/, layers: ['kernel', 'stack', 'cli'] },
   { module: /^(node:)?child_process$/, layers: ['kernel'] },
-  { module: /^(node:)?(worker_threads|net|http|https|dgram)$/, layers: [] },
+  { module: /^(node:)?(worker_threads|https|dgram)$/, layers: [] },
+  { module: /^(node:)?(net|http)$/, layers: ['cli'] },
   { module: /^(node:)?readline/, layers: ['cli'] },
   { module: /^listr2$/, layers: ['cli'] },
   { module: /^chalk$/, layers: ['report', 'cli'] },

@@ -1,0 +1,131 @@
+import type { Command } from '../main.ts';
+import type { Arguments } from '../args.ts';
+import { EXIT } from '../exit.ts';
+import { TsboxError } from '../../errors.ts';
+import { SEVERITIES, type Severity } from '../../resources/drift-settings.ts';
+import type { Page } from '../watch/serve.ts';
+import { requirePrivileges } from '../session.ts';
+
+export const command: Command = {
+  options: ['file', 'var', 'all', 'interval', 'heal', 'heal-only', 'listen', 'listen-anywhere', 'webhook', 'json'],
+  usage:
+    'tsbox watch [-f FILE]… | --all [-f FILE]…  [--interval 60s] [--heal[=SEVERITY,…]] [--listen ADDRESS] [--webhook URL] [--json]',
+  help: [
+    'Notices drift as it happens, says by whom, and heals it where told to. Runs until it is ended (SIGTERM, SIGINT);',
+    'SIGHUP reads the stack files again. Containers do not notice it come or go.',
+  ].join('\n'),
+  async run(args) {
+    const { openKernel } = await import('../../kernel/kernel.ts');
+    const { teller } = await import('../happenings.ts');
+    const { declaredSubjects } = await import('../watch/subjects.ts');
+    const { Watcher } = await import('../watch/watcher.ts');
+    const { parseListen } = await import('../watch/serve.ts');
+    const { Webhook } = await import('../watch/webhook.ts');
+    const intervalMs = await intervalOf(args, 60_000);
+    const heal = severitiesOf(args);
+    const listen =
+      args.values.listen === undefined
+        ? undefined
+        : parseListen(args.values.listen, args.flags['listen-anywhere'] === true);
+    const kernel = openKernel(process.env);
+    requirePrivileges(kernel, 'watch');
+    const hook =
+      args.values.webhook === undefined
+        ? undefined
+        : new Webhook(args.values.webhook, (message) => {
+            watcher.counters.errors++;
+            tell({ event: 'webhook_failed', message });
+          });
+    const tell = teller(args.flags.json === true, (line, { event }) => {
+      // A message about a message that could not be sent would not be sent either.
+      if (event !== 'webhook_failed') {
+        hook?.send(line);
+      }
+    });
+    const ended = new Promise<string>((resolve) => {
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+        process.once(signal, () => resolve(signal));
+      }
+    });
+    const declared = await declaredSubjects(args);
+    const watcher = new Watcher(kernel, declared, { intervalMs, all: args.flags.all === true, heal }, tell);
+    process.on('SIGHUP', () => void reload(args, watcher, tell));
+    const served = listen === undefined ? undefined : await startServing(listen, watcher, intervalMs);
+    await watcher.start();
+    const stacks = watcher.metrics().map((s) => s.stack);
+    tell({
+      event: 'watching',
+      message: `${stacks.join(', ') || 'no stack yet'}${served === undefined ? '' : `; metrics on ${served.address}`}`,
+      stacks,
+      interval_seconds: intervalMs / 1000,
+      heal,
+    });
+    const signal = await ended;
+    await watcher.close();
+    await served?.close();
+    tell({ event: 'ended', message: `by ${signal}` });
+    await hook?.close();
+    process.removeAllListeners('SIGHUP');
+    return EXIT.ok;
+  },
+};
+
+async function intervalOf(args: Arguments, fallback: number): Promise<number> {
+  const { parseDuration } = await import('../../resources/units.ts');
+  const text = args.values.interval;
+  const ms = text === undefined ? fallback : parseDuration(/^\d+$/.test(text) ? `${text}s` : text);
+  if (ms < 1000 || ms > 86_400_000) {
+    throw new TsboxError('TSB2001', `--interval must be from 1s to 24h, not '${text}'`);
+  }
+  return ms;
+}
+
+function severitiesOf(args: Arguments): readonly Severity[] {
+  const list = args.values['heal-only'];
+  if (args.flags.heal !== true && list === undefined) {
+    return [];
+  }
+  const words = list?.split(',').map((w) => w.trim()) ?? [...SEVERITIES];
+  const unknown = words.find((w) => !(SEVERITIES as readonly string[]).includes(w));
+  if (unknown !== undefined) {
+    throw new TsboxError('TSB2001', `--heal takes ${SEVERITIES.join(', ')}, not '${unknown}'`);
+  }
+  return words as Severity[];
+}
+
+async function startServing(
+  listen: import('../watch/serve.ts').Listen,
+  watcher: import('../watch/watcher.ts').Watcher,
+  intervalMs: number,
+): Promise<import('../watch/serve.ts').Served> {
+  const { serve } = await import('../watch/serve.ts');
+  const { illness, metricsText } = await import('../watch/metrics.ts');
+  return serve(listen, (path): Page | undefined => {
+    if (path === '/metrics') {
+      return { status: 200, type: 'text/plain; version=0.0.4', body: metricsText(watcher.metrics(), watcher.counters) };
+    }
+    if (path === '/healthz') {
+      const ill = illness(watcher.metrics(), Date.now(), intervalMs);
+      return { status: ill === undefined ? 200 : 503, type: 'text/plain', body: `${ill ?? 'ok'}\n` };
+    }
+    return undefined;
+  });
+}
+
+/** A file that is wrong changes nothing: what was read before goes on. */
+async function reload(
+  args: Arguments,
+  watcher: import('../watch/watcher.ts').Watcher,
+  tell: import('../happenings.ts').Tell,
+): Promise<void> {
+  const { declaredSubjects } = await import('../watch/subjects.ts');
+  const { reasonOf } = await import('../quiet-apply.ts');
+  try {
+    const declared = await declaredSubjects(args);
+    watcher.reload(declared);
+    tell({ event: 'reloaded', message: `${declared.length} ${declared.length === 1 ? 'stack' : 'stacks'}` });
+  } catch (error) {
+    watcher.counters.errors++;
+    tell({ event: 'reload_failed', message: `the stacks stay as they were read before: ${reasonOf(error)}` });
+  }
+}

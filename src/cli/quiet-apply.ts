@@ -1,0 +1,108 @@
+/** An apply that asks and prints nothing, for whoever runs unattended: lock, plan, judge, run, read back. */
+import { TsboxError, TsboxErrors } from '../errors.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import type { PlanOptions } from '../planner/index.ts';
+import type { Plan } from '../planner/plan.ts';
+import type { Stack } from '../stack/types.ts';
+
+export type Outcome =
+  | { readonly result: 'done' | 'nothing'; readonly changed: readonly string[] }
+  /** Somebody else has the lock. */
+  | { readonly result: 'locked'; readonly reason: string }
+  /** The plan was not approved by `judge`. */
+  | { readonly result: 'refused'; readonly reason: string }
+  /** `changed` names what was done nevertheless. */
+  | { readonly result: 'failed'; readonly reason: string; readonly changed: readonly string[] };
+
+export interface QuietOptions extends PlanOptions {
+  readonly parallelism?: number;
+  readonly lockTimeoutMs?: number;
+  readonly interrupted?: () => boolean;
+  /** Why a plan is not to be applied; undefined when it is. */
+  readonly judge?: (plan: Plan) => string | undefined;
+}
+
+/** Never throws for what goes wrong with the stack: the outcome says it. */
+export async function applyQuietly(
+  kernel: Kernel,
+  name: string,
+  stack: Stack | undefined,
+  options: QuietOptions,
+): Promise<Outcome> {
+  try {
+    return await applied(kernel, name, stack, options);
+  } catch (error) {
+    if (error instanceof TsboxError && error.code === 'TSB3004') {
+      return { result: 'locked', reason: error.message };
+    }
+    return { result: 'failed', reason: reasonOf(error), changed: [] };
+  }
+}
+
+async function applied(
+  kernel: Kernel,
+  name: string,
+  stack: Stack | undefined,
+  options: QuietOptions,
+): Promise<Outcome> {
+  const { checkStack, makePlan } = await import('../planner/index.ts');
+  const { isConverged, isEmpty } = await import('../planner/plan.ts');
+  const { executionContext } = await import('../executor/context.ts');
+  const { applyPlan } = await import('../executor/index.ts');
+  const { lockStack } = await import('../executor/lock.ts');
+  const { reserveIds } = await import('../executor/ids.ts');
+  if (stack !== undefined) {
+    checkStack(kernel, stack);
+  }
+  const lock = await lockStack(executionContext(kernel, name, stack), options.lockTimeoutMs ?? 0);
+  try {
+    if (stack !== undefined) {
+      await reserveIds(kernel, stack);
+    }
+    const planned = await makePlan(kernel, name, stack, options);
+    const reason = options.judge?.(planned.plan);
+    if (reason !== undefined) {
+      return { result: 'refused', reason };
+    }
+    const context = executionContext(kernel, name, planned.stack ?? stack);
+    const result = await applyPlan(context, planned.plan, {
+      parallelism: options.parallelism ?? 8,
+      interrupted: options.interrupted ?? (() => false),
+      onEvent: () => undefined,
+    });
+    const changed = result.done.filter((c) => c.action !== 'no-op').map((c) => c.address);
+    const failure = result.failed[0];
+    if (failure !== undefined) {
+      const more = result.failed.length === 1 ? '' : `, and ${result.failed.length - 1} more`;
+      return { result: 'failed', reason: `${failure.change.address}: ${failure.error.message}${more}`, changed };
+    }
+    const left = result.notStarted.filter((c) => c.action !== 'no-op');
+    if (left.length > 0) {
+      return { result: 'failed', reason: `interrupted before ${left.map((c) => c.address).join(', ')}`, changed };
+    }
+    if (isEmpty(planned.plan)) {
+      return { result: 'nothing', changed };
+    }
+    const after = (await makePlan(kernel, name, stack, options)).plan;
+    if (!isConverged(after)) {
+      const differing = after.changes.filter((c) => c.action !== 'no-op').map((c) => c.address);
+      return { result: 'failed', reason: `still different after the apply: ${differing.join(', ')}`, changed };
+    }
+    return { result: 'done', changed };
+  } finally {
+    lock.release();
+  }
+}
+
+/** One line of any failure. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof TsboxErrors) {
+    const [first, ...rest] = error.errors;
+    return `${first === undefined ? error.message : reasonOf(first)}${rest.length === 0 ? '' : `, and ${rest.length} more`}`;
+  }
+  if (error instanceof TsboxError) {
+    const { at } = error.info;
+    return `${at === undefined ? '' : `${at.file}:${at.line}:${at.column}: `}${error.message}`;
+  }
+  return (error as Error).message;
+}

@@ -1,0 +1,88 @@
+/** What the watcher knows, as Prometheus reads it (text exposition format, version 0.0.4), and whether it is well. */
+import { SEVERITIES, type Severity } from '../../resources/drift-settings.ts';
+
+export type Sync = 'synced' | 'drifted' | 'unknown';
+
+export interface StackMetrics {
+  readonly stack: string;
+  readonly sync: Sync;
+  readonly fields: Readonly<Record<Severity, number>>;
+  /** Ms since the epoch; undefined before the first. */
+  readonly lastCheck: number | undefined;
+  readonly checkMs: number;
+}
+
+export interface Counters {
+  checks: number;
+  events: number;
+  errors: number;
+  healed: number;
+  healFailed: number;
+  backedOff: number;
+}
+
+export const NO_COUNTS: Readonly<Counters> = {
+  checks: 0,
+  events: 0,
+  errors: 0,
+  healed: 0,
+  healFailed: 0,
+  backedOff: 0,
+};
+
+const escape = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+
+export function metricsText(stacks: readonly StackMetrics[], counters: Counters): string {
+  const lines: string[] = [];
+  const block = (
+    name: string,
+    type: 'gauge' | 'counter',
+    help: string,
+    samples: ReadonlyArray<readonly [Readonly<Record<string, string>>, number]>,
+  ): void => {
+    lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
+    for (const [labels, value] of samples) {
+      const text = Object.entries(labels).map(([k, v]) => `${k}="${escape(v)}"`);
+      lines.push(`${name}${text.length === 0 ? '' : `{${text.join(',')}}`} ${value}`);
+    }
+  };
+  block(
+    'tsbox_stack_info',
+    'gauge',
+    'One per stack; sync is synced, drifted or unknown.',
+    stacks.map((s) => [{ stack: s.stack, sync: s.sync }, 1]),
+  );
+  block(
+    'tsbox_drift_fields',
+    'gauge',
+    'What differs from the last apply.',
+    stacks.flatMap((s) => SEVERITIES.map((severity) => [{ stack: s.stack, severity }, s.fields[severity]] as const)),
+  );
+  block(
+    'tsbox_last_check_timestamp_seconds',
+    'gauge',
+    'When the stack was read last.',
+    stacks.flatMap((s) => (s.lastCheck === undefined ? [] : [[{ stack: s.stack }, s.lastCheck / 1000] as const])),
+  );
+  block(
+    'tsbox_check_duration_seconds',
+    'gauge',
+    'How long that took.',
+    stacks.map((s) => [{ stack: s.stack }, s.checkMs / 1000]),
+  );
+  block('tsbox_heal_total', 'counter', 'Healings by their result.', [
+    [{ result: 'healed' }, counters.healed],
+    [{ result: 'failed' }, counters.healFailed],
+    [{ result: 'backed_off' }, counters.backedOff],
+  ]);
+  block('tsbox_watch_checks_total', 'counter', 'Readings of a stack.', [[{}, counters.checks]]);
+  block('tsbox_watch_events_total', 'counter', 'What the kernel told.', [[{}, counters.events]]);
+  block('tsbox_watch_errors_total', 'counter', 'Checks, healings and messages that failed.', [[{}, counters.errors]]);
+  return `${lines.join('\n')}\n`;
+}
+
+/** Why the watcher is not well; undefined when it is. */
+export function illness(stacks: readonly StackMetrics[], now: number, interval: number): string | undefined {
+  const late = stacks.filter((s) => s.lastCheck === undefined || now - s.lastCheck > 3 * interval + 10_000);
+  return late.length === 0 ? undefined : `not read in time: ${late.map((s) => s.stack).join(', ')}`;
+}
