@@ -25,7 +25,7 @@ import { assertNoLeaks, snapshot } from '../support/leaks.ts';
 import { random, randomStack, stackText, type Random, type RandomStack } from '../support/random-stack.ts';
 import { exists, procStatus, sandbox, type Sandbox } from '../support/sandbox.ts';
 
-const COUNT = Number(process.env['TRANSITIONS'] ?? 40);
+const COUNT = Number(process.env['TRANSITIONS'] ?? 30);
 const SEED = Number(process.env['SEED'] ?? Date.now() % 2 ** 31);
 const NAME = 'trans';
 const OPTIONS = { targets: [], destroy: false };
