@@ -78,16 +78,14 @@ export async function unpackLayer(
     const root = `${partial}/root`;
     rmSync(root, { recursive: true, force: true });
     mkdirSync(root, { mode: 0o755 });
-    try {
-      const done = await unpack(native, root, source, lowers, limits);
-      await native.syncTree(root);
-      renameSync(root, final);
-      syncDirectory(`${stateDir}/layers/sha256`);
-      return done;
-    } finally {
-      rmSync(partial, { recursive: true, force: true });
-    }
+    const done = await unpack(native, root, source, lowers, limits);
+    await native.syncTree(root);
+    renameSync(root, final);
+    syncDirectory(`${stateDir}/layers/sha256`);
+    return done;
   } finally {
+    // Also when another has unpacked it: whoever waits makes the directory anew.
+    rmSync(partial, { recursive: true, force: true });
     native.close(lock);
   }
 }
