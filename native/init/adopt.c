@@ -30,7 +30,7 @@ int container_adopt(struct supervisor *s) {
   if (s->pidfd < 0) return fail("adopt", what);
   if (proc_start_time(pid, now, sizeof now) < 0 || strcmp(now, s->spec->adopt_start) != 0) return fail_with(ESRCH, "adopt", what);
   if (container_hold_namespaces(s, pid) < 0) return -1;
-  if (*s->spec->log_path)
+  if (log_wanted(s->spec))
     for (int id = 0; id < LOG_STREAMS; id++) log_pipe_adopt(&s->logs[id], pid, id + 1);
   t = text_into(s->state.start, sizeof s->state.start);
   text_str(&t, now);

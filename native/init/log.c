@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "journal.h"
 #include "proc.h"
 #include "report.h"
 #include "sys.h"
@@ -32,9 +33,12 @@ static int open_file(const char *path) {
   return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0640);
 }
 
+bool log_wanted(const struct spec *spec) { return *spec->log_path || spec->keep_output; }
+
 int log_open(const struct spec *spec) {
   struct stat st;
   logger.spec = spec;
+  if (*spec->journal) return journal_open(spec);
   if (!*spec->log_path) return 0;
   /* Room for the rotated names. */
   if (strlen(spec->log_path) > 4000) return fail_with(ENAMETOOLONG, "log", spec->log_path);
@@ -135,6 +139,7 @@ static void add_time(struct text *t) {
 }
 
 static void emit(enum log_stream_id id, const char *text, size_t n, bool full) {
+  if (*logger.spec->journal) journal_line(logger.spec, id == LOG_STDERR, text, n, full);
   if (log_fd < 0) return;
   if (logger.out_n + n + 64 > sizeof logger.out) flush_out();
   struct text t = text_into(logger.out + logger.out_n, sizeof logger.out - logger.out_n);

@@ -12,7 +12,9 @@ struct log_pipe {
   int read, write;
 };
 
-/* Opens the log file; 0, or -1 with the fault set. '' for no log. */
+/* Whether there is somebody to read what the container writes. */
+bool log_wanted(const struct spec *spec);
+/* Opens the log file, or reaches the journal; 0, or -1 with the fault set. */
 int log_open(const struct spec *spec);
 /* Makes one stream's pipe. */
 int log_pipe_make(struct log_pipe *p);

@@ -191,6 +191,8 @@ static bool decode(struct spec *s, uint32_t tag, struct cursor p) {
     case REC_MOUNTS_ROOT: return cursor_str(&p, &s->mounts_root) && cursor_str(&p, &s->mounts_start) && p.at == p.end;
     case REC_TERMINAL:
       return cursor_u32(&p, &s->terminal_flags) && s->terminal_flags < 8 && cursor_str(&p, &s->attach_path) && p.at == p.end;
+    case REC_OUTPUT:
+      return s->keep_output = true, cursor_str(&p, &s->journal) && cursor_str(&p, &s->journal_fields) && p.at == p.end;
     case REC_ATTACH: return cursor_str(&p, &s->attach_path) && p.at == p.end;
     case REC_HOOK: return s->nhooks++, decode_hook(p);
     case REC_HOOK_STATE: return cursor_str(&p, &s->hook_state) && strlen(s->hook_state) < 60000 && p.at == p.end;
@@ -207,7 +209,7 @@ int spec_load(int fd, struct spec *s) {
   s->cwd = s->log_path = s->adopt_start = s->pin_target = s->mounts_root = s->mounts_start = s->restore_pid_file = "";
   s->mailbox = s->health_xattr = s->probe_xattr = s->history_xattr = "";
   s->cwd = s->log_path = s->adopt_start = s->pin_target = "";
-  s->settings_xattr = s->settings = "";
+  s->settings_xattr = s->settings = s->journal = s->journal_fields = "";
   s->mailbox = s->health_xattr = s->probe_xattr = s->history_xattr = s->hook_state = s->attach_path = "";
   s->program = -1;
   s->umask = -1;

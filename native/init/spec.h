@@ -68,6 +68,7 @@ enum record_tag {
   REC_HOOK,
   REC_HOOK_STATE,
   REC_TERMINAL,
+  REC_OUTPUT,
   REC_ATTACH = 86,
   /* Taking up a checkpoint. */
   REC_RESTORE = 100,
@@ -192,6 +193,9 @@ struct spec {
   const char *log_path;
   uint64_t log_max;
   uint32_t log_files;
+  /* Output is read though no file keeps it: for whoever is attached, and for the journal at this socket, '' for none. */
+  bool keep_output;
+  const char *journal, *journal_fields;
   struct restart_policy policy;
   uint32_t adopt_pid, adopt_restarts;
   const char *adopt_start;

@@ -140,7 +140,7 @@ static int prepare(struct spec *spec) {
 
 static int begin(void) {
   if (sup.spec->adopt_pid > 0) return container_adopt(&sup);
-  if (*sup.spec->log_path)
+  if (log_wanted(sup.spec))
     for (int id = 0; id < LOG_STREAMS; id++)
       if (log_pipe_make(&sup.logs[id]) < 0) return -1;
   if (ns_open_joins(sup.spec, &sup.joined) < 0) return -1;
@@ -253,7 +253,7 @@ static void restart(void) {
   run.streak++;
   sup.state.restarts++;
   for (int id = 0; id < LOG_STREAMS; id++)
-    if (*sup.spec->log_path && sup.logs[id].write < 0 && log_pipe_make(&sup.logs[id]) < 0) finish("failed", 1);
+    if (log_wanted(sup.spec) && sup.logs[id].write < 0 && log_pipe_make(&sup.logs[id]) < 0) finish("failed", 1);
   if (container_start(&sup) == 0) {
     begun();
     (void)set_state("running");

@@ -236,6 +236,8 @@ export interface SuperviseSpec {
   readonly process: ProcessSpec;
   /** Log file in CRI format, rotated to FILE.1 … when maxBytes is passed; path '' for none. */
   readonly log: { readonly path: string; readonly maxBytes: number; readonly files: number };
+  /** Output is read though no file keeps it; the journal at the socket gets it, with these fields ('KEY=VALUE\n'…), '' for none. */
+  readonly output?: { readonly journal: string; readonly fields: string } | undefined;
   readonly policy: RestartPolicy;
   readonly hooks?: readonly HookRecord[];
   /** State object of the OCI runtime specification without status, pid and its last brace. */
@@ -422,6 +424,7 @@ const TAG = {
   hook: 82,
   hookState: 83,
   terminal: 84,
+  output: 85,
   attach: 86,
   restore: 100,
   restoreArg: 101,
@@ -711,6 +714,10 @@ function encodeSupervise(w: Writer, s: Omit<SuperviseSpec, 'mode'>): void {
   encodeStrings(w, TAG.supervisorProcs, s.supervisorProcs);
   encodeRoot(w, s.root);
   w.record(TAG.log, (r) => r.str(s.log.path).u64(s.log.maxBytes).u32(s.log.files));
+  if (s.output !== undefined) {
+    const { journal, fields } = s.output;
+    w.record(TAG.output, (r) => r.str(journal).str(fields));
+  }
   const p = s.policy;
   w.record(TAG.policy, (r) =>
     r

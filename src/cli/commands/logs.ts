@@ -2,7 +2,7 @@ import type { Command } from '../main.ts';
 import { numberOption } from '../args.ts';
 import { EXIT } from '../exit.ts';
 import { TsboxError } from '../../errors.ts';
-import { out, paletteFor } from '../output.ts';
+import { err, out, paletteFor } from '../output.ts';
 import { requirePrivileges } from '../session.ts';
 
 export const command: Command = {
@@ -40,6 +40,7 @@ export const command: Command = {
       stream,
       wanted: (address) => named === undefined || groups.some((g) => addressFits(address, g)),
     });
+    const { logElsewhere } = await import('../../resources/container/log.ts');
     const { linePrinter } = await import('../log-print.ts');
     const several = targets.length > 1 || named === undefined;
     const print = linePrinter({
@@ -49,6 +50,13 @@ export const command: Command = {
       json: args.flags.json === true,
       palette: await paletteFor(args),
     });
+    for (const { address, entry } of targets) {
+      const applied = entry.label?.applied?.['log'];
+      const where = typeof applied === 'string' ? logElsewhere(applied, address.slice('container/'.length)) : undefined;
+      if (where !== undefined) {
+        err(`${address}: ${where}\n`);
+      }
+    }
     logs.first().forEach((item) => out(print(item)));
     if (args.flags.follow === true) {
       await logs.follow((items) => items.forEach((item) => out(print(item))));

@@ -6,6 +6,7 @@ import { deviceNames } from '../../resources/container/netdevs.ts';
 import { containerAddress, leafPath, restartPolicy, runName } from '../../resources/container/declare.ts';
 import { hookRecords, hooksTimeout } from '../../resources/container/hooks.ts';
 import { namespaceSetup, processSpec, rootOps } from '../../resources/container/launch.ts';
+import { outputOf } from '../../resources/container/log.ts';
 import { mountLines } from '../../resources/container/mounts/live.ts';
 import { leafName } from '../../resources/container/replica-names.ts';
 import { keptDirectory } from '../../resources/container/rootfs.ts';
@@ -92,7 +93,12 @@ export function superviseSpec(context: ExecutionContext, name: string, adopt: Su
     hooks: hookRecords(spec.hooks, process.env),
     hookState: hookState(context, name),
     terminal: { ...spec.terminal, socket: `${stackRunDir(context)}/attach/${name}` },
-    log: { path: logPath(context, name), maxBytes: spec.log.maxSize, files: spec.log.files },
+    log: {
+      path: spec.log.driver === 'file' ? logPath(context, name) : '',
+      maxBytes: spec.log.maxSize,
+      files: spec.log.files,
+    },
+    output: outputOf(spec.log, stackName, name),
     policy: restartPolicy(spec),
     adopt,
   };

@@ -74,7 +74,11 @@ const OWN: readonly Attribute[] = [
   started('user', 'uid:gid and supplementary groups, as started', 'credentials(7)'),
   recorded('masked_paths', 'paths covered by nothing', 'mount(2)', 'set'),
   recorded('readonly_paths', 'paths that cannot be written', 'mount_setattr(2)', 'set'),
-  recorded('log', 'size at which the log is rotated, and how many files are kept', 'docs/stack-language.md'),
+  recorded(
+    'log',
+    'where its output goes: a file with its size and number, the journal, nowhere',
+    'docs/stack-language.md',
+  ),
   {
     name: 'capabilities',
     change: 'replace',

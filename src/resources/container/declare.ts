@@ -25,6 +25,7 @@ import { desiredFiles } from './files.ts';
 import { desiredMounts, mountNeeds } from './mounts/index.ts';
 import { imageNotes, packedRoot } from './image.ts';
 import { UNKNOWN } from './mounts/text.ts';
+import { checkLog, logText } from './log.ts';
 import { MASKED_PATHS, READONLY_PATHS } from './paths.ts';
 import { leafName } from './replica-names.ts';
 import { rootfsText, rootLayers } from './rootfs.ts';
@@ -171,6 +172,7 @@ export function declareContainer(
     'missing' in account ? '?' : `${account.uid}:${account.gid}${account.groups.map((g) => `,${g}`).join('')}`;
   checkOwners(spec, stack, reader, report);
   checkPivot(spec, stack, report);
+  checkLog(spec.log, reader, address, report, stack.locate(address, ['log']));
   checkSettings(spec.settings, reader, address, report, (field) => stack.locate(address, [field]));
   const policy = policyValues(policyText(restartPolicy(spec)));
   const hierarchies = reader.layout.hierarchies.map((h) => h.name);
@@ -191,7 +193,7 @@ export function declareContainer(
     seccomp: declaredFilter(spec.seccomp, address, stack, report),
     masked_paths: maskedPaths(spec),
     readonly_paths: readonlyPaths(spec),
-    log: `max_size=${spec.log.maxSize} files=${spec.log.files}`,
+    log: logText(spec.log),
     ...spec.settings,
     ...spec.start,
     ...desiredSets(spec.capabilitySets, 'missing' in account ? 0 : account.uid),

@@ -1,6 +1,6 @@
 /** The forms of single container fields that are more than a number or a word. */
 import * as z from 'zod';
-import { bytesSchema, wholeNumber, NAME_EXPECTED } from '../units.ts';
+import { wholeNumber, NAME_EXPECTED } from '../units.ts';
 import { meant, show, valueSchema, ValueError } from '../values.ts';
 import { isContainerName } from './replica-names.ts';
 
@@ -16,11 +16,6 @@ export function parseAbsolutePath(input: unknown): string {
 }
 
 export const absolutePathSchema = valueSchema(parseAbsolutePath, { type: 'string', pattern: '^/' });
-
-export const logSchema = z.strictObject({
-  max_size: bytesSchema.optional(),
-  files: boundedCount('number of log files', 1, 100).optional(),
-});
 
 /** A whole number from `least` to `most`. */
 export function boundedCount(what: string, least: number, most: number): z.ZodType<number> {

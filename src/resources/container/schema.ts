@@ -16,7 +16,7 @@ import { durationSchema, NAME_PATTERN } from '../units.ts';
 import { show, valueSchema, ValueError } from '../values.ts';
 import type { Capability } from './capabilities.ts';
 import { argvSchema, envSchema, mergedArgv, type ArgvParts } from './command.ts';
-import { absolutePathSchema, dependsOnSchema, logSchema } from './fields.ts';
+import { absolutePathSchema, dependsOnSchema } from './fields.ts';
 import type { DependencyCondition } from './fields.ts';
 import { defaultHostname } from './replica-names.ts';
 import { replicasShape } from './replicas.ts';
@@ -29,6 +29,7 @@ import { startOf, startShape, type StartSettings } from './process/start.ts';
 import { settingsOf, settingsShape, type Settings } from './process/settings.ts';
 import { filesPart, filesShape, type FilesPart } from './files.ts';
 import { mountsPart, mountsShape, type MountsPart } from './mounts/schema.ts';
+import { logOf, logSchema, type LogSpec } from './log.ts';
 import { DEFAULT_BACKOFF, restartSchema } from './restart.ts';
 import type { RestartWord } from './restart.ts';
 import { seccompSchema, seccompUse, type SeccompUse } from './seccomp/use.ts';
@@ -84,8 +85,7 @@ export interface ContainerSpec extends MountsPart, FilesPart {
   /** 'default' stands for tsbox's own list. */
   readonly maskedPaths: readonly string[] | 'default';
   readonly readonlyPaths: readonly string[] | 'default';
-  /** maxSize in bytes; files counts the current one. */
-  readonly log: { readonly maxSize: number; readonly files: number };
+  readonly log: LogSpec;
   readonly restart: RestartSpec;
   readonly stopSignal: number;
   /** ms between the stop signal and the kill. */
@@ -176,8 +176,6 @@ const ownShape = {
 /** A container as parsed, before names, paths and defaults are filled in. */
 export type ContainerInput = z.output<z.ZodObject<typeof ownShape>>;
 
-const LOG_SIZE = 10 * 1024 * 1024;
-
 /** True when something says what to start. */
 function hasCommand(input: ContainerInput): boolean {
   const image = input.image ?? (typeof input.rootfs === 'object' ? input.rootfs.image : undefined);
@@ -238,7 +236,7 @@ export function containerSpec(
     seccomp: seccompUse(input.seccomp, (path) => resolvePath(path, 'seccomp', 'profile')),
     maskedPaths: input.masked_paths ?? 'default',
     readonlyPaths: input.readonly_paths ?? 'default',
-    log: { maxSize: input.log?.max_size ?? LOG_SIZE, files: input.log?.files ?? 3 },
+    log: logOf(input.log),
     restart: {
       policy: restart?.policy ?? DEFAULT_RESTART.policy,
       max: restart?.max ?? DEFAULT_RESTART.max,
