@@ -58,7 +58,8 @@ export async function appendRunLine(
 
 function rotate(file: string): void {
   const { size } = statSync(file);
-  const text = size > MAX_BYTES / 16 ? readFileSync(file, 'utf8') : '';
+  // Shorter, it cannot have so many lines.
+  const text = size > MAX_RUNS * 8 ? readFileSync(file, 'utf8') : '';
   const lines = text.split('\n').filter((l) => l !== '');
   if (size <= MAX_BYTES && lines.length <= MAX_RUNS) {
     return;

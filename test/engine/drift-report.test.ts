@@ -1,21 +1,34 @@
 /** Every class of drift made by hand at once, on the real kernel: what the report says of each, and healing in parts. */
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { appendRunLine, MAX_BYTES, MAX_RUNS, readRunLines } from '../../src/kernel/drift-history.ts';
 import { loadNative } from '../../src/kernel/native.ts';
 import { driftJsonSchema } from '../../src/report/drift/json.ts';
 import { WRITERS_FILE, writerLine } from '../../src/report/drift/writers.ts';
 import { compileRules } from '../../src/resources/devices/compile.ts';
 import { assertNoLeaks, snapshot } from '../support/leaks.ts';
-import { sandbox, type Sandbox } from '../support/sandbox.ts';
+import { hierarchies, sandbox, type Sandbox } from '../support/sandbox.ts';
 
 const STACK = 'drifted';
 
 const yaml = (weight: number): string => `
 tsbox: 1
 name: ${STACK}
+variables:
+  domain: { default: secret-domain.example, sensitive: true }
 drift:
   ignore:
     - { address: container/app, attribute: domainname, reason: set by the test, until: 2999-12-31 }
@@ -29,11 +42,13 @@ containers:
     command: [sleep, infinity]
     cgroup: box
     pids: { max: 50 }
-    namespaces: { uts: { hostname: app, domainname: app.example }, net: new }
+    namespaces: { uts: { hostname: app, domainname: "${'${domain}'}" }, net: new }
   victim:
     command: [sleep, infinity]
     restart: { policy: "no" }
   orphan:
+    command: [sleep, infinity]
+  lost:
     command: [sleep, infinity]
 `;
 
@@ -56,6 +71,25 @@ function supervisorOf(pid: number): number {
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
 }
 
+/** The container is killed, its supervisor first, and its cgroup goes with it. */
+async function removeByHand(pid: number, path: string): Promise<void> {
+  process.kill(supervisorOf(pid), 'SIGKILL');
+  process.kill(pid, 'SIGKILL');
+  for (const { mount } of hierarchies()) {
+    const dir = `${mount}${box.cgroupRoot}/${path}`;
+    for (let tries = 0; existsSync(dir); tries++) {
+      try {
+        rmdirSync(dir);
+      } catch (error) {
+        if (tries > 100) {
+          throw error;
+        }
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+  }
+}
+
 /** What the report must say of each: severity, direction, and what heals it. */
 const EXPECTED: Readonly<Record<string, readonly [Item['class'], Item['severity'], Item['direction'], Item['heal']]>> =
   {
@@ -68,6 +102,7 @@ const EXPECTED: Readonly<Record<string, readonly [Item['class'], Item['severity'
     'container/app netdev': ['unmanaged', 'security', 'added', 'by-hand'],
     'cgroup/box cgroup': ['unmanaged', 'security', 'added', 'by-hand'],
     'container/victim state': ['stopped', 'capacity', 'gone', 'restart'],
+    'container/lost missing': ['missing', 'capacity', 'gone', 'create'],
     'container/orphan supervisor': ['supervision', 'capacity', 'gone', 'update'],
   };
 
@@ -86,7 +121,7 @@ test('all at once', async () => {
       pid: number;
     }>;
     const pid = (name: string): number => rows.find((r) => r.name === name)?.pid ?? 0;
-    const [app, victim, orphan] = [pid('app'), pid('victim'), pid('orphan')];
+    const [app, victim, orphan, lost] = [pid('app'), pid('victim'), pid('orphan'), pid('lost')];
     const limit = join(box.cgroupDir('pids', `${STACK}/box`), 'pids.max');
     const own = join(box.cgroupDir('pids', `${STACK}/box/app`), 'pids.max');
 
@@ -117,6 +152,7 @@ test('all at once', async () => {
     ]);
     process.kill(victim, 'SIGKILL');
     process.kill(supervisorOf(orphan), 'SIGKILL');
+    await removeByHand(lost, `${STACK}/lost`);
     mkdirSync(join(box.runDir, 'watch'), { recursive: true });
     writeFileSync(
       join(box.runDir, WRITERS_FILE),
@@ -150,7 +186,7 @@ test('all at once', async () => {
     assert.is(dead?.exact, true);
     assert.ok(Math.abs(Date.parse(dead?.from ?? '') - edited) < 3000);
     assert.match(byKey.get('container/app process')?.since?.source ?? '', `the start of process ${stranger.pid}`);
-    assert.is(loosened.at?.line, 10, 'declared there');
+    assert.is(loosened.at?.line, 12, 'declared there');
 
     // Without the file: the same but for what only the file knows.
     const recorded = await drift('--stack', STACK);
@@ -164,13 +200,15 @@ test('all at once', async () => {
     assert.is(machine.code, 2);
     assert.match(machine.stdout, `tsbox_drift_items{stack="${STACK}",severity="security",class="changed"} 2`);
 
-    const page = join(box.dir, 'report.html');
-    assert.is((await box.tsbox('drift', '-f', file, '--format', 'html', '-o', page)).stdout, '');
-    assert.match(readFileSync(page, 'utf8'), '<svg');
-
     // Security only.
-    const part = await box.tsbox('drift', '-f', file, '--heal=security', '--auto-approve');
+    const page = join(box.dir, 'report.html');
+    const options = ['--heal=security', '--auto-approve', '--format', 'html', '-o', page];
+    const part = await box.tsbox('drift', '-f', file, ...options);
     assert.is(part.code, 2, part.stderr + part.stdout);
+    const html = readFileSync(page, 'utf8');
+    assert.match(html, '<svg');
+    assert.match(html, '(sensitive value)');
+    assert.not.match(html, 'secret-domain');
     assert.is(readFileSync(limit, 'utf8'), '100\n');
     assert.is(readFileSync(own, 'utf8'), '20\n', 'less than declared is not for security');
     const inside = readFileSync(join(box.cgroupDir('pids', `${STACK}/box/app`), 'cgroup.procs'), 'utf8').split('\n');
@@ -189,7 +227,13 @@ test('all at once', async () => {
         .filter((i) => i.severity !== 'security')
         .map(key)
         .sort(),
-      ['container/app hostname', 'container/app pids.max', 'container/orphan supervisor', 'container/victim state'],
+      [
+        'container/app hostname',
+        'container/app pids.max',
+        'container/lost missing',
+        'container/orphan supervisor',
+        'container/victim state',
+      ],
     );
 
     // By hand as the report says, then the rest.
@@ -213,7 +257,6 @@ test('all at once', async () => {
     const again = (await drift('-f', file)).report.items[0];
     assert.is(again?.id, loosened.id);
     assert.is(again?.history?.times_this_week, 2);
-    assert.match((await box.tsbox('drift', '-f', file)).stdout, 'second time this week');
     const history = join(box.env['TSBOX_STATE_DIR'] ?? '', 'history', STACK);
     assert.equal(readdirSync(history), ['drift.jsonl']);
 
@@ -227,6 +270,36 @@ test('all at once', async () => {
     await box.cleanup();
   }
   assertNoLeaks(before, await snapshot());
+});
+
+test('runs recorded at once are all there, and the file stays small', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'tsbox-history-'));
+  try {
+    const record = (n: number, more = ''): Promise<void> =>
+      appendRunLine(loadNative(), dir, 's', `{"n":${n}${more}}\n`);
+    await Promise.all(Array.from({ length: 60 }, (_, n) => record(n)));
+    const numbers = () =>
+      readRunLines(dir, 's')
+        .trim()
+        .split('\n')
+        .map((l) => (JSON.parse(l) as { n: number }).n);
+    assert.equal(
+      numbers().sort((a, b) => a - b),
+      Array.from({ length: 60 }, (_, n) => n),
+    );
+    for (let n = 60; n < 100; n++) {
+      await record(n, `,"x":"${'x'.repeat(30_000)}"`);
+    }
+    assert.ok(readRunLines(dir, 's').length <= MAX_BYTES);
+    assert.is(numbers().at(-1), 99);
+    assert.ok(numbers().length > 10);
+    for (let n = 0; n < MAX_RUNS + 1; n += 500) {
+      await record(n, `}\n${'{"n":1}\n'.repeat(500)}{"n":2`);
+    }
+    assert.ok(numbers().length <= MAX_RUNS);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
 });
 
 test.run();

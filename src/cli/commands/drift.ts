@@ -41,6 +41,11 @@ export const command: Command = {
     const began = Date.now();
     const format = formatOf(args);
     const healing = severitiesToHeal(args);
+    if (healing !== undefined && format !== 'text' && args.values.output === undefined) {
+      throw new TsboxError('TSB2001', `--heal tells what it does on stdout, where the ${format} would be`, {
+        hint: 'give -o FILE',
+      });
+    }
     const { openReader } = await import('../../kernel/reader.ts');
     const { reportOf } = await import('../drift/report.ts');
     const reader = openReader(process.env);

@@ -2,12 +2,12 @@
 const DARK = `
 --ground:#14171c;--panel:#1c2027;--sunk:#12151a;--line:#2d333d;--text:#e4e8ee;--soft:#9aa4b2;--accent:#7db3ff;
 --security:#ff7d6e;--security-ground:#3a1d1b;--capacity:#f0b64a;--capacity-ground:#352a14;
---cosmetic:#93a4bd;--cosmetic-ground:#222a36;--ok:#5ac48a;color-scheme:dark`;
+--security-fill:#ff7d6e;--capacity-fill:#f0b64a;--cosmetic-fill:#93a4bd;--cosmetic:#93a4bd;--cosmetic-ground:#222a36;--ok:#5ac48a;color-scheme:dark`;
 
 const LIGHT = `
 --ground:#f5f6f8;--panel:#fff;--sunk:#f3f4f7;--line:#dde1e8;--text:#1c232e;--soft:#5d6878;--accent:#1d5fc4;
 --security:#b8271a;--security-ground:#fdecea;--capacity:#8d5a00;--capacity-ground:#fdf3dc;
---cosmetic:#4c5d78;--cosmetic-ground:#eaeef5;--ok:#1a7a48;color-scheme:light`;
+--security-fill:#d6453a;--capacity-fill:#e2a52c;--cosmetic-fill:#8194b3;--cosmetic:#4c5d78;--cosmetic-ground:#eaeef5;--ok:#1a7a48;color-scheme:light`;
 
 export const STYLE = `
 :root{${LIGHT}}
@@ -26,9 +26,9 @@ header p{margin:4px 0 0}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(140px,1fr));gap:12px;margin-bottom:20px}
 .tile{background:var(--panel);border:1px solid var(--line);border-radius:10px;padding:12px 16px;border-top:3px solid var(--line)}
 .tile b{display:block;font-size:26px;line-height:1.2;font-variant-numeric:tabular-nums}
-.tile.some.security{border-top-color:var(--security)}.tile.some.security b{color:var(--security)}
-.tile.some.capacity{border-top-color:var(--capacity)}.tile.some.capacity b{color:var(--capacity)}
-.tile.some.cosmetic{border-top-color:var(--cosmetic)}.tile.some.cosmetic b{color:var(--cosmetic)}
+.tile.some.security{border-top-color:var(--fill)}.tile.some.security b{color:var(--security)}
+.tile.some.capacity{border-top-color:var(--fill)}.tile.some.capacity b{color:var(--capacity)}
+.tile.some.cosmetic{border-top-color:var(--fill)}.tile.some.cosmetic b{color:var(--cosmetic)}
 .tile.fine{border-top-color:var(--ok)}.tile.fine b{color:var(--ok)}
 .bar{position:sticky;top:0;z-index:2;display:flex;gap:8px;flex-wrap:wrap;align-items:center;background:var(--ground);padding:10px 0;border-bottom:1px solid var(--line)}
 .bar input[type=search]{flex:1 1 220px;min-width:0;padding:7px 12px;border:1px solid var(--line);border-radius:8px;background:var(--panel);color:var(--text);font:inherit}
@@ -40,14 +40,14 @@ button[aria-pressed=true]{background:var(--text);color:var(--ground);border-colo
 .chip:has(input:not(:checked)){opacity:.5}
 .chip input{margin:0;accent-color:var(--accent)}
 :focus-visible{outline:2px solid var(--accent);outline-offset:2px}
-.badge{display:inline-block;min-width:68px;text-align:center;font-size:12px;line-height:20px;padding:0 8px;border-radius:10px;font-weight:600}
-.security{--own:var(--security);--own-ground:var(--security-ground)}
-.capacity{--own:var(--capacity);--own-ground:var(--capacity-ground)}
-.cosmetic{--own:var(--cosmetic);--own-ground:var(--cosmetic-ground)}
+.badge{display:inline-block;min-width:68px;text-align:center;font-size:12px;line-height:20px;padding:0 8px;white-space:nowrap;border-radius:10px;font-weight:600}
+.security{--fill:var(--security-fill);--own:var(--security);--own-ground:var(--security-ground)}
+.capacity{--fill:var(--capacity-fill);--own:var(--capacity);--own-ground:var(--capacity-ground)}
+.cosmetic{--fill:var(--cosmetic-fill);--own:var(--cosmetic);--own-ground:var(--cosmetic-ground)}
 .badge{color:var(--own,var(--soft));background:var(--own-ground,var(--sunk))}
 .count{font-size:12px;color:var(--own);font-weight:600;margin-right:8px}
-.dot{flex:none;width:9px;height:9px;border-radius:50%;background:var(--own,var(--ok))}
-details.resource{background:var(--panel);border:1px solid var(--line);border-left:4px solid var(--own,var(--ok));border-radius:10px;margin:10px 0}
+.dot{flex:none;width:9px;height:9px;border-radius:50%;background:var(--fill,var(--ok))}
+details.resource{background:var(--panel);border:1px solid var(--line);border-left:4px solid var(--fill,var(--ok));border-radius:10px;margin:10px 0}
 .branch{margin-left:22px}
 summary{cursor:pointer}
 details.resource>summary{padding:11px 16px;display:flex;gap:10px;align-items:center;flex-wrap:wrap;list-style:none}
@@ -71,13 +71,13 @@ table{border-collapse:collapse;width:100%;font-size:13px}
 th{text-align:left;color:var(--soft);font-weight:600;background:var(--sunk)}
 th,td{padding:8px 12px;border-bottom:1px solid var(--line);vertical-align:top}
 tbody tr:last-child td{border-bottom:0}
-td{overflow-wrap:anywhere;min-width:90px}
+td{overflow-wrap:break-word}td:nth-child(6),td:nth-child(7){min-width:190px}
 td code{font-size:12px}
 .plot{margin:12px 0;background:var(--panel);border:1px solid var(--line);border-radius:10px;padding:14px 16px 8px}
 .plot svg{display:block;width:100%;height:auto}
 .plot text{fill:var(--soft);font:11px system-ui,sans-serif}
 .plot .grid{stroke:var(--line)}.plot .cursor{stroke:var(--soft);stroke-dasharray:2 3}
-.area{fill:var(--own);opacity:.85}
+.area{fill:var(--fill)}
 .legend{display:flex;gap:16px;font-size:12px;color:var(--soft);margin-bottom:4px;flex-wrap:wrap}
 .legend .runs{margin-left:auto}.legend span{display:inline-flex;gap:6px;align-items:center}
 .note{border-left:4px solid var(--capacity);background:var(--capacity-ground);border-radius:6px;padding:8px 14px;margin:8px 0;overflow-wrap:anywhere}
