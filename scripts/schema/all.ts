@@ -1,0 +1,22 @@
+/** Every schema of docs/schema, by the name of its file. */
+import * as z from 'zod';
+import { driftJsonSchema } from '../../src/report/drift/json.ts';
+import { eventSchema, planDocumentSchema, savedPlanSchema, stateDocumentSchema } from './reports.ts';
+import { stackSchema } from './stack.ts';
+
+const TITLES: ReadonlyArray<readonly [string, string, z.ZodType]> = [
+  ['plan', 'tsbox plan --format json, tsbox show --json PLANFILE', planDocumentSchema],
+  ['state', 'tsbox show --json', stateDocumentSchema],
+  ['event', 'a line of tsbox plan, apply and destroy --json', eventSchema],
+  ['saved-plan', 'the file of tsbox plan -o', savedPlanSchema],
+  ['drift', 'tsbox drift --format json', driftJsonSchema],
+];
+
+export function allSchemas(): Map<string, string> {
+  const schemas = new Map<string, unknown>([['stack', stackSchema()]]);
+  for (const [name, title, schema] of TITLES) {
+    const { $schema, ...body } = z.toJSONSchema(schema, { target: 'draft-7', unrepresentable: 'any', reused: 'ref' });
+    schemas.set(name, { $schema, $id: `${name}.schema.json`, title, ...body });
+  }
+  return new Map([...schemas].map(([name, s]) => [`${name}.schema.json`, `${JSON.stringify(s, null, 1)}\n`]));
+}
