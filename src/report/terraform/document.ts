@@ -134,7 +134,9 @@ export function sidesOf(change: PlannedChange, source: Pick<Documented, 'observe
     case 'create':
     case 'replace': {
       const unknown = KNOWN_AFTER[change.kind] ?? [];
-      return { before: change.action === 'create' ? undefined : before, after: desired, unknown };
+      // Where it stands is known before.
+      const after = change.action === 'create' ? desired : { ...without(live?.facts ?? {}, unknown), ...desired };
+      return { before: change.action === 'create' ? undefined : before, after, unknown };
     }
     case 'delete':
       return { before: before ?? {}, after: undefined, unknown: [] };
