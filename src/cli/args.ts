@@ -76,6 +76,18 @@ const OPTIONS = {
   'dry-run': { type: 'boolean' },
   listen: { type: 'string' },
   'listen-anywhere': { type: 'boolean' },
+  git: { type: 'string' },
+  branch: { type: 'string' },
+  'verify-signatures': { type: 'boolean' },
+  signers: { type: 'string' },
+  policy: { type: 'string' },
+  approve: { type: 'string' },
+  prune: { type: 'boolean' },
+  rollback: { type: 'boolean' },
+  'health-timeout': { type: 'string' },
+  window: { type: 'string', multiple: true },
+  status: { type: 'string' },
+  once: { type: 'boolean' },
   webhook: { type: 'string' },
 } as const;
 

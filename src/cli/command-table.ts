@@ -151,6 +151,10 @@ export const COMMANDS: Readonly<Record<string, Row>> = {
     summary: 'notice drift as it happens, and heal it where told to',
     load: () => import('./commands/watch.ts'),
   },
+  reconcile: {
+    summary: 'keep the stacks of a git repository applied',
+    load: () => import('./commands/reconcile.ts'),
+  },
   version: {
     summary: 'print the version',
     load: () => import('./commands/version.ts'),

@@ -23,6 +23,19 @@ const APPLIED = {
 const ITS_OWN = { N: "the command's own code" };
 
 export const HELP: Readonly<Record<string, HelpRow>> = {
+  reconcile: {
+    options: {
+      dir: { value: 'DIR', text: 'the directory of the repository that holds the stacks (default: its root)' },
+      interval: { value: 'TIME', text: 'how often it fetches (default 60s, a tenth more or less)' },
+      'allow-empty': { text: 'take a revision without stacks; with --prune that removes all of them' },
+      json: { text: 'events as JSON, one a line' },
+    },
+    exits: { 5: '--once: a plan waits for approval' },
+    examples: [
+      ['tsbox reconcile --git /srv/stacks.git --prune --rollback', 'apply what is pushed there'],
+      ["tsbox reconcile --git https://example.org/s.git --window 'allow 0 2 * * 1-5 4h'", 'at night on workdays only'],
+    ],
+  },
   watch: {
     options: {
       all: { text: 'every stack on this machine; each -f is a stack that is read by its file' },

@@ -89,5 +89,23 @@ export const OPTION_TEXT: Readonly<Record<string, OptionText>> = {
   detach: { text: 'leave it running, and print the name of its stack: see ps, logs, destroy --stack' },
   listen: { value: 'ADDRESS', text: 'serve /metrics and /healthz: 127.0.0.1:9180, [::1]:9180 or unix:/PATH' },
   'listen-anywhere': { text: 'take an address that others can reach' },
+  git: { value: 'PATH_OR_URL', text: 'the repository: a path, https://, ssh:// or user@host:path' },
+  branch: { value: 'NAME', text: "the branch (default: the repository's own)" },
+  'verify-signatures': { text: 'apply only commits that git finds well signed; else the last such one stays' },
+  signers: { value: 'FILE', text: "allowed signers of ssh signatures, see ssh-keygen(1) (default: git's setting)" },
+  policy: {
+    value: 'auto|in-place|approved',
+    text: 'apply every plan (default), only those that neither restart, replace nor remove, or only those approved',
+  },
+  approve: { value: 'COMMIT', text: 'give the word for the plan of this commit that waits, and end' },
+  prune: { text: 'remove stacks that this source made and declares no more' },
+  rollback: { text: 'go back to the last good revision when one fails or does not become healthy' },
+  'health-timeout': { value: 'TIME', text: 'how long containers may take to become healthy (default 60s)' },
+  window: {
+    value: 'WINDOW',
+    text: "apply only in it, local time: '[allow|deny] MIN HOUR DAY MONTH WEEKDAY DURATION'; deny wins",
+  },
+  status: { value: 'FILE', text: 'write the status there, too, as JSON' },
+  once: { text: 'one round, then end: 0 when all is well, 5 when a plan waits for approval' },
   webhook: { value: 'URL', text: 'POST every event there as JSON' },
 };

@@ -1,5 +1,6 @@
 import type { Command } from '../main.ts';
 import type { Arguments } from '../args.ts';
+import { durationOption } from '../duration-option.ts';
 import { EXIT } from '../exit.ts';
 import { TsboxError } from '../../errors.ts';
 import { SEVERITIES, type Severity } from '../../resources/drift-settings.ts';
@@ -21,7 +22,7 @@ export const command: Command = {
     const { Watcher } = await import('../watch/watcher.ts');
     const { parseListen } = await import('../watch/serve.ts');
     const { Webhook } = await import('../watch/webhook.ts');
-    const intervalMs = await intervalOf(args, 60_000);
+    const intervalMs = durationOption(args, 'interval', 60_000, 1000, 86_400_000);
     const heal = severitiesOf(args);
     const listen =
       args.values.listen === undefined
@@ -69,16 +70,6 @@ export const command: Command = {
     return EXIT.ok;
   },
 };
-
-async function intervalOf(args: Arguments, fallback: number): Promise<number> {
-  const { parseDuration } = await import('../../resources/units.ts');
-  const text = args.values.interval;
-  const ms = text === undefined ? fallback : parseDuration(/^\d+$/.test(text) ? `${text}s` : text);
-  if (ms < 1000 || ms > 86_400_000) {
-    throw new TsboxError('TSB2001', `--interval must be from 1s to 24h, not '${text}'`);
-  }
-  return ms;
-}
 
 function severitiesOf(args: Arguments): readonly Severity[] {
   const list = args.values['heal-only'];

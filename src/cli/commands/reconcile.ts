@@ -1,0 +1,137 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import type { Command } from '../main.ts';
+import type { Arguments } from '../args.ts';
+import { durationOption } from '../duration-option.ts';
+import { EXIT } from '../exit.ts';
+import { TsboxError } from '../../errors.ts';
+import type { Policy } from '../reconcile/policy.ts';
+import type { Reconciler } from '../reconcile/reconciler.ts';
+import { loadStackFor, requirePrivileges } from '../session.ts';
+
+export const command: Command = {
+  options: [
+    'git',
+    'branch',
+    'dir',
+    'interval',
+    'verify-signatures',
+    'signers',
+    'policy',
+    'approve',
+    'prune',
+    'allow-empty',
+    'rollback',
+    'health-timeout',
+    'window',
+    'status',
+    'once',
+    'var',
+    'json',
+  ],
+  usage:
+    'tsbox reconcile --git PATH_OR_URL [--branch B] [--dir DIR] [--interval 60s] [--verify-signatures] [--policy auto|in-place|approved] [--prune] [--rollback] [--window WINDOW]… [--once]',
+  help: [
+    'Keeps the stacks of a git repository applied: each YAML file of its directory that says tsbox: is one. One attempt for',
+    'each revision; a failed one changes nothing more until the next. Runs until it is ended; SIGHUP looks at once.',
+  ].join('\n'),
+  async run(args) {
+    const { openKernel } = await import('../../kernel/kernel.ts');
+    const { gitSource } = await import('../../kernel/git.ts');
+    const { teller } = await import('../happenings.ts');
+    const { Reconciler } = await import('../reconcile/reconciler.ts');
+    const { parseWindow } = await import('../reconcile/windows.ts');
+    if (args.values.git === undefined) {
+      throw new TsboxError('TSB2001', 'which repository? --git PATH_OR_URL');
+    }
+    const source = gitSource(args.values.git);
+    const subdirectory = args.values.dir ?? '.';
+    const branch = args.values.branch;
+    const id = createHash('sha256')
+      .update([source, branch ?? '', subdirectory].join('\0'))
+      .digest('hex')
+      .slice(0, 16);
+    const kernel = openKernel(process.env);
+    requirePrivileges(kernel, 'reconcile');
+    const tell = teller(args.flags.json === true);
+    const state = { ended: false, wake: (): void => undefined };
+    const reconciler = new Reconciler(
+      kernel,
+      {
+        source,
+        id,
+        directory: join(kernel.settings.stateDir, 'git', id),
+        branch,
+        subdirectory,
+        verify: args.flags['verify-signatures'] === true,
+        signers: args.values.signers,
+        policy: await policyOf(args),
+        prune: args.flags.prune === true,
+        allowEmpty: args.flags['allow-empty'] === true,
+        rollback: args.flags.rollback === true,
+        healthTimeoutMs: durationOption(args, 'health-timeout', 60_000, 1000, 86_400_000),
+        windows: (args.lists.window ?? []).map(parseWindow),
+        statusFile: args.values.status,
+        load: (file) => loadStackFor({ ...args, files: [file] }),
+      },
+      tell,
+      () => state.ended,
+    );
+    if (args.values.approve !== undefined) {
+      reconciler.approve(args.values.approve);
+      return EXIT.ok;
+    }
+    reconciler.lock();
+    const intervalMs = durationOption(args, 'interval', 60_000, 1000, 86_400_000);
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => {
+        state.ended = true;
+        state.wake();
+      });
+    }
+    process.on('SIGHUP', () => state.wake());
+    while (!state.ended) {
+      await reconciler.round();
+      if (args.flags.once === true) {
+        break;
+      }
+      await sleep(reconciler, intervalMs, state);
+    }
+    process.removeAllListeners('SIGHUP');
+    return args.flags.once === true ? exitOf(reconciler) : EXIT.ok;
+  },
+};
+
+/** A tenth more or less, so that many machines do not come at the same moment. */
+async function sleep(
+  reconciler: Reconciler,
+  intervalMs: number,
+  state: { ended: boolean; wake: () => void },
+): Promise<void> {
+  const ms = intervalMs * (0.9 + 0.2 * Math.random());
+  reconciler.save(new Date(Date.now() + ms));
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, state.ended ? 0 : ms);
+    state.wake = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+  });
+}
+
+function exitOf({ status }: Reconciler): number {
+  if (status.attempt?.result === 'pending') {
+    return EXIT.refused;
+  }
+  return status.error === null ? EXIT.ok : EXIT.error;
+}
+
+async function policyOf(args: Arguments): Promise<Policy> {
+  const { POLICIES } = await import('../reconcile/policy.ts');
+  const text = args.values.policy ?? 'auto';
+  const policy = POLICIES.find((p) => p === text);
+  if (policy === undefined) {
+    throw new TsboxError('TSB2001', `--policy takes ${POLICIES.join(', ')}, not '${text}'`);
+  }
+  return policy;
+}

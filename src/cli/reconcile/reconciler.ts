@@ -1,0 +1,345 @@
+/**
+ * One source of stacks in git, kept applied: fetch, verify, plan, judge, apply, wait for health, prune, roll back. One
+ * attempt for each revision; what the kernel holds decides, the status only says what was tried.
+ */
+import { join } from 'node:path';
+import { TsboxError } from '../../errors.ts';
+import { readText } from '../../kernel/private-files.ts';
+import { GitMirror, withoutUser } from '../../kernel/git.ts';
+import type { Kernel } from '../../kernel/kernel.ts';
+import { makePlan } from '../../planner/index.ts';
+import { driftCount, type Plan } from '../../planner/plan.ts';
+import { lockDirectory } from '../../resources/lock-holder.ts';
+import type { Stack } from '../../stack/types.ts';
+import { stackNames } from '../containers.ts';
+import type { Tell } from '../happenings.ts';
+import { applyQuietly, reasonOf } from '../quiet-apply.ts';
+import { healthOf, waitHealthy } from './health.ts';
+import { objection, planDigest, type Policy } from './policy.ts';
+import { FINAL, readStatus, writeStatus, type Result, type Status } from './status.ts';
+import { stacksOf, type TreeStack } from './tree.ts';
+import { closedBy, type Window } from './windows.ts';
+
+export interface ReconcileOptions {
+  readonly source: string;
+  /** Names the source on this machine: the last part of its state directory, and the mark on its stacks. */
+  readonly id: string;
+  readonly directory: string;
+  readonly branch: string | undefined;
+  readonly subdirectory: string;
+  readonly verify: boolean;
+  readonly signers: string | undefined;
+  readonly policy: Policy;
+  readonly prune: boolean;
+  readonly allowEmpty: boolean;
+  readonly rollback: boolean;
+  readonly healthTimeoutMs: number;
+  readonly windows: readonly Window[];
+  /** A second place for the status. */
+  readonly statusFile: string | undefined;
+  load(file: string): Promise<Stack>;
+}
+
+/** On a stack's directory: the source that made it. Only those are pruned. */
+const SOURCE_XATTR = 'trusted.tsbox.source';
+const LOCK_PATIENCE = 30_000;
+
+const approvalOf = (plan: { commit: string; digest: string }): string => `${plan.commit} ${plan.digest}\n`;
+
+/** What a try came to. */
+interface Ended {
+  readonly result: Result;
+  readonly reason: string | null;
+}
+
+export class Reconciler {
+  readonly status: Status;
+  readonly #kernel: Kernel;
+  readonly #options: ReconcileOptions;
+  readonly #git: GitMirror;
+  readonly #tell: Tell;
+  readonly #ended: () => boolean;
+
+  constructor(kernel: Kernel, options: ReconcileOptions, tell: Tell, ended: () => boolean) {
+    this.#kernel = kernel;
+    this.#options = options;
+    this.#tell = tell;
+    this.#ended = ended;
+    kernel.makeStateDir(options.directory);
+    this.#git = new GitMirror(options.directory, options.source, options.signers);
+    this.status = readStatus(join(options.directory, 'status.json'), withoutUser(options.source));
+  }
+
+  /** One round. Never throws for what is wrong with the source or its stacks: the status says it. */
+  async round(): Promise<void> {
+    const { status } = this;
+    status.error = null;
+    try {
+      const revision = await this.#revision();
+      if (revision !== undefined) {
+        await this.#bring(revision);
+      }
+    } catch (error) {
+      status.error = reasonOf(error);
+      this.#tell({ event: 'round_failed', message: status.error });
+    }
+    status.checked = new Date().toISOString();
+    this.save();
+  }
+
+  save(nextTry: Date | null = null): void {
+    this.status.nextTry = nextTry?.toISOString() ?? null;
+    writeStatus(join(this.#options.directory, 'status.json'), this.status, 0o600);
+    if (this.#options.statusFile !== undefined) {
+      writeStatus(this.#options.statusFile, this.status, 0o644);
+    }
+  }
+
+  /** Two at work on one source would undo each other. The lock ends with us. */
+  lock(): void {
+    const fd = this.#kernel.lockDir(this.#options.directory);
+    if (fd < 0) {
+      throw new TsboxError('TSB3004', `another reconcile keeps ${withoutUser(this.#options.source)} applied`, {
+        hint: 'SIGHUP to it looks at once',
+      });
+    }
+  }
+
+  /** In a file of its own: the word comes from another process than the one that waits for it. */
+  get #approvalFile(): string {
+    return join(this.#options.directory, 'approved');
+  }
+
+  /** Gives the word for the plan that waits for it. */
+  approve(commit: string): void {
+    const { pending } = this.status;
+    if (pending === null || commit.length < 7 || !pending.commit.startsWith(commit)) {
+      throw new TsboxError('TSB2001', `no plan of ${commit} waits for approval`, {
+        hint: pending === null ? 'nothing waits' : `what waits is of ${pending.commit}`,
+      });
+    }
+    this.#kernel.writeState(this.#approvalFile, approvalOf(pending));
+    this.#tell({ event: 'approved', message: `${pending.commit}: ${pending.plan.join(', ')}`, commit: pending.commit });
+  }
+
+  /** The revision to be applied: the head, or the last whose signature was good. */
+  async #revision(): Promise<string | undefined> {
+    const { status } = this;
+    const { branch, commit } = await this.#git.fetch(this.#options.branch);
+    const news = commit !== status.seen;
+    [status.branch, status.seen] = [branch, commit];
+    if (news) {
+      this.#tell({ event: 'seen', message: `${commit} ${await this.#git.subject(commit)}`, commit, branch });
+    }
+    if (!this.#options.verify) {
+      return commit;
+    }
+    const verdict = await this.#git.verify(commit);
+    if (verdict.good) {
+      status.verified = commit;
+      return commit;
+    }
+    const stays = status.verified === null ? 'nothing is applied' : `${status.verified} stays`;
+    status.error = `the signature of ${commit} is not good (${verdict.text}): ${stays}`;
+    if (news) {
+      this.#tell({ event: 'unverified', message: status.error, commit, verified: status.verified });
+    }
+    return status.verified ?? undefined;
+  }
+
+  async #bring(commit: string): Promise<void> {
+    const { status } = this;
+    const tried = status.attempt?.commit === commit && FINAL.includes(status.attempt.result);
+    if (tried) {
+      if (status.attempt?.result !== 'applied') {
+        status.error ??= `${commit}: ${status.attempt?.reason ?? ''}`;
+      }
+      await this.#look();
+      return;
+    }
+    const before = status.attempt;
+    const { result, reason } = await this.#attempt(commit);
+    status.attempt = { commit, at: new Date().toISOString(), result, reason };
+    if (result === 'applied') {
+      status.good = { commit, at: status.attempt.at };
+      status.rolledBack = null;
+    } else {
+      status.error = reason;
+    }
+    if (before?.commit !== commit || before.result !== result || before.reason !== reason) {
+      this.#tell({ event: result, message: `${commit}${reason === null ? '' : `: ${reason}`}`, commit, reason });
+    }
+    if (['invalid', 'pending'].includes(result) && status.good !== null) {
+      // What runs may have mounted files of the tree.
+      await this.#git.checkOut(status.good.commit);
+    }
+    if (result === 'failed' && this.#options.rollback) {
+      await this.#rollBack(commit, reason ?? '');
+    }
+    await this.#look();
+  }
+
+  async #attempt(commit: string): Promise<Ended> {
+    const closed = closedBy(this.#options.windows, new Date());
+    if (closed !== undefined) {
+      return { result: 'waiting', reason: closed };
+    }
+    let stacks: TreeStack[];
+    try {
+      await this.#git.checkOut(commit);
+      stacks = await this.#stacks();
+      this.#refuseForeign(stacks);
+    } catch (error) {
+      return { result: 'invalid', reason: reasonOf(error) };
+    }
+    if (stacks.length === 0 && !this.#options.allowEmpty) {
+      const reason = 'the revision declares no stack: nothing is removed without --allow-empty';
+      return { result: 'invalid', reason };
+    }
+    let objected: string | undefined;
+    try {
+      objected = await this.#judged(commit, stacks);
+    } catch (error) {
+      return { result: 'invalid', reason: reasonOf(error) };
+    }
+    return objected === undefined ? this.#apply(stacks) : { result: 'pending', reason: objected };
+  }
+
+  #stacks(): Promise<TreeStack[]> {
+    return stacksOf(this.#git.tree, this.#options.subdirectory, (file) => this.#options.load(file));
+  }
+
+  /** Plans everything before anything is done. @returns why it is not done without a word */
+  async #judged(commit: string, stacks: readonly TreeStack[]): Promise<string | undefined> {
+    const { status } = this;
+    const plans: Plan[] = [];
+    for (const { stack } of stacks) {
+      plans.push((await makePlan(this.#kernel, stack.name, stack, { targets: [], destroy: false })).plan);
+    }
+    for (const name of this.#vanished(stacks)) {
+      plans.push((await makePlan(this.#kernel, name, undefined, { targets: [], destroy: true })).plan);
+    }
+    const reasons = plans.flatMap((p) => {
+      const reason = objection(this.#options.policy, p);
+      return reason === undefined ? [] : [`${p.stack}: ${reason}`];
+    });
+    const digest = planDigest(plans);
+    const given = readText(this.#approvalFile) === approvalOf({ commit, digest });
+    if (reasons.length === 0 || given) {
+      status.pending = null;
+      this.#kernel.remove(this.#approvalFile);
+      return undefined;
+    }
+    const plan = plans.flatMap((p) =>
+      p.changes.filter((c) => c.action !== 'no-op').map((c) => `${c.action} ${p.stack}:${c.address}`),
+    );
+    status.pending = { commit, digest, plan: plan.slice(0, 100) };
+    return reasons.join('; ');
+  }
+
+  async #apply(stacks: readonly TreeStack[], prune = this.#options.prune): Promise<Ended> {
+    const names = stacks.map((s) => s.stack.name);
+    for (const { stack } of stacks) {
+      const outcome = await applyQuietly(this.#kernel, stack.name, stack, {
+        targets: [],
+        destroy: false,
+        lockTimeoutMs: LOCK_PATIENCE,
+        interrupted: this.#ended,
+      });
+      if (outcome.result !== 'locked') {
+        this.#mark(stack.name);
+      }
+      if (outcome.result === 'locked' || (outcome.result === 'failed' && this.#ended())) {
+        return { result: 'waiting', reason: `${stack.name}: ${outcome.reason}` };
+      }
+      if ('reason' in outcome) {
+        return { result: 'failed', reason: `${stack.name}: ${outcome.reason}` };
+      }
+      if (outcome.changed.length > 0) {
+        const message = `${stack.name}: ${outcome.changed.join(', ')}`;
+        this.#tell({ event: 'changed', stack: stack.name, message, changed: outcome.changed });
+      }
+    }
+    for (const name of prune ? this.#vanished(stacks) : []) {
+      const outcome = await applyQuietly(this.#kernel, name, undefined, {
+        targets: [],
+        destroy: true,
+        lockTimeoutMs: LOCK_PATIENCE,
+      });
+      if ('reason' in outcome) {
+        return { result: outcome.result === 'locked' ? 'waiting' : 'failed', reason: `${name}: ${outcome.reason}` };
+      }
+      this.#tell({ event: 'pruned', stack: name, message: `${name} is not in the revision any more` });
+    }
+    this.status.stacks = names;
+    const unwell = await waitHealthy(this.#kernel, names, this.#options.healthTimeoutMs, this.#ended);
+    if (unwell !== undefined) {
+      return { result: this.#ended() ? 'waiting' : 'failed', reason: unwell };
+    }
+    return { result: 'applied', reason: null };
+  }
+
+  async #rollBack(from: string, reason: string): Promise<void> {
+    const { status } = this;
+    const to = status.good?.commit;
+    if (to === undefined || to === from) {
+      this.#tell({ event: 'no_rollback', message: 'no revision before it was applied and healthy', commit: from });
+      return;
+    }
+    await this.#git.checkOut(to);
+    const { result, reason: problem } = await this.#apply(await this.#stacks());
+    const at = new Date().toISOString();
+    if (result === 'applied') {
+      status.rolledBack = { from, to, at, reason };
+      status.attempt = { commit: from, at, result: 'rolled_back', reason };
+      status.error = `${from} failed (${reason}): back to ${to}`;
+    } else {
+      status.error = `${from} failed (${reason}), and so did the way back to ${to}: ${problem ?? ''}`;
+    }
+    this.#tell({ event: result === 'applied' ? 'rolled_back' : 'rollback_failed', message: status.error, from, to });
+  }
+
+  /** Stacks that this source made and does not declare any more. */
+  #vanished(stacks: readonly TreeStack[]): string[] {
+    const names = new Set(stacks.map((s) => s.stack.name));
+    return this.#options.prune
+      ? stackNames(this.#kernel).filter((n) => !names.has(n) && this.#madeBy(n) === this.#options.id)
+      : [];
+  }
+
+  #madeBy(name: string): string | undefined {
+    const mark = this.#kernel.getXattrs([lockDirectory(this.#kernel, name)], SOURCE_XATTR)[0];
+    return typeof mark === 'string' ? mark : undefined;
+  }
+
+  #refuseForeign(stacks: readonly TreeStack[]): void {
+    for (const { stack, file } of stacks) {
+      const by = this.#madeBy(stack.name);
+      if (by !== undefined && by !== this.#options.id) {
+        throw new TsboxError('TSB3007', `${file}: the stack ${stack.name} belongs to another source (${by})`);
+      }
+    }
+  }
+
+  #mark(name: string): void {
+    const directory = lockDirectory(this.#kernel, name);
+    if (typeof this.#kernel.stats([directory])[0] === 'object') {
+      this.#kernel.setXattr(directory, SOURCE_XATTR, this.#options.id);
+    }
+  }
+
+  /** How it stands now; nothing is changed. */
+  async #look(): Promise<void> {
+    const { status } = this;
+    const { broken, open } = healthOf(this.#kernel, status.stacks);
+    status.health = broken.length + open.length === 0 ? 'healthy' : 'degraded';
+    status.drift = 0;
+    if (status.stacks.length === 0) {
+      return;
+    }
+    for (const { stack } of await this.#stacks()) {
+      const { plan } = await makePlan(this.#kernel, stack.name, stack, { targets: [], destroy: false });
+      status.drift += plan.changes.reduce((n, c) => n + driftCount(c), 0);
+    }
+  }
+}

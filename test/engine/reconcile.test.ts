@@ -1,0 +1,168 @@
+/** tsbox reconcile: a repository is pulled and applied; what is bad is rolled back, unsigned, pruned or waits. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { sandbox, type Run, type Sandbox } from '../support/sandbox.ts';
+
+const test = suite('reconcile');
+let box: Sandbox;
+let repository: string;
+
+const git = (...args: string[]): string =>
+  execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.org', '-c', 'commit.gpgSign=false', ...args], {
+    cwd: repository,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  }).trim();
+
+test.before(async () => {
+  box = await sandbox('reconcile');
+  repository = join(box.dir, 'repository');
+  mkdirSync(join(repository, 'stacks'), { recursive: true });
+  git('init', '-q', '-b', 'main');
+  // A hook of the repository is none of ours.
+  writeFileSync(join(repository, '.git/hooks/post-checkout'), `#!/bin/sh\ntouch ${box.dir}/hooked\n`, { mode: 0o755 });
+});
+test.after(async () => {
+  for (const stack of ['one', 'two', 'hand']) {
+    await box.tsbox('destroy', '--stack', stack, '-y');
+  }
+  await box.cleanup();
+});
+
+const one = (pids: number, command = '/bin/sleep, infinity'): string => `tsbox: 1
+name: one
+cgroups:
+  limits: { pids: { max: ${pids} } }
+containers:
+  c: { rootfs: host, command: [${command}] }
+`;
+
+function commit(message: string, files: Readonly<Record<string, string | null>>, ...more: string[]): string {
+  for (const [name, text] of Object.entries(files)) {
+    const path = join(repository, 'stacks', name);
+    if (text === null) {
+      rmSync(path);
+    } else {
+      writeFileSync(path, text);
+    }
+  }
+  git('add', '-A');
+  git(...more, 'commit', '-q', '--allow-empty', ...(more.length > 0 ? ['-S'] : []), '-m', message);
+  return git('rev-parse', 'HEAD');
+}
+
+interface Told {
+  readonly run: Run;
+  readonly events: readonly string[];
+  readonly status: {
+    seen: string;
+    good: { commit: string } | null;
+    attempt: { commit: string; result: string; reason: string | null };
+    rolledBack: { from: string; to: string } | null;
+    pending: { plan: string[] } | null;
+    health: string;
+    error: string | null;
+  };
+}
+
+async function reconcile(...args: string[]): Promise<Told> {
+  const status = join(box.dir, 'status.json');
+  const run = await box.tsbox(
+    ...['reconcile', '--git', repository, '--dir', 'stacks', '--once', '--json', '--status', status],
+    ...['--health-timeout', '8s', ...args],
+  );
+  const events = run.stdout
+    .split('\n')
+    .filter((l) => l !== '')
+    .map((l) => (JSON.parse(l) as { event: string }).event);
+  return { run, events, status: JSON.parse(readFileSync(status, 'utf8')) as Told['status'] };
+}
+
+const limit = (): string => readFileSync(join(box.cgroupDir('pids', 'one/limits'), 'pids.max'), 'utf8').trim();
+const has = (stack: string): boolean => existsSync(box.cgroupDir('unified', stack));
+
+test('a commit is pulled and applied, once; a bad one is rolled back; a broken one changes nothing', async () => {
+  const first = commit('first', {
+    'one.yaml': one(50),
+    'two.yaml': 'tsbox: 1\nname: two\ncgroups:\n  x: { pids: { max: 9 } }\n',
+    'notes.yaml': 'just: a file\n',
+  });
+  const applied = await reconcile('--prune', '--rollback');
+  assert.is(applied.run.code, 0, applied.run.stderr + applied.run.stdout);
+  assert.is(applied.status.good?.commit, first);
+  assert.is(applied.status.health, 'healthy');
+  assert.is(limit(), '50');
+  assert.ok(has('two'));
+  assert.not.ok(existsSync(join(box.dir, 'hooked')), 'no hook ran');
+
+  const bad = commit('bad', { 'one.yaml': one(60, '/bin/false') });
+  const back = await reconcile('--prune', '--rollback');
+  assert.is(back.run.code, 1);
+  assert.is(back.status.attempt.result, 'rolled_back', JSON.stringify(back.status));
+  assert.equal([back.status.rolledBack?.from, back.status.rolledBack?.to], [bad, first]);
+  assert.is(back.status.good?.commit, first);
+  assert.is(limit(), '50', 'the limits of the last good revision are back');
+
+  const again = await reconcile('--prune', '--rollback');
+  assert.equal(again.events, [], 'one attempt for each revision');
+  assert.match(again.status.error ?? '', new RegExp(bad));
+
+  commit('broken', { 'one.yaml': 'tsbox: 1\nname: one\ncgroupz: {}\n' });
+  const broken = await reconcile('--prune', '--rollback');
+  assert.is(broken.status.attempt.result, 'invalid');
+  assert.match(broken.status.attempt.reason ?? '', /one\.yaml:3:1/);
+  assert.is(limit(), '50');
+});
+
+test('what vanished is pruned, what others made is not, and an empty revision removes nothing', async () => {
+  box.write('hand.yaml', 'tsbox: 1\nname: hand\ncgroups:\n  x: { pids: { max: 9 } }\n');
+  assert.is((await box.tsbox('apply', '-f', 'hand.yaml', '-y')).code, 0);
+  const good = commit('without two', { 'one.yaml': one(51), 'two.yaml': null });
+  const pruned = await reconcile('--prune');
+  assert.is(pruned.status.attempt.result, 'applied', JSON.stringify(pruned.status));
+  assert.ok(pruned.events.includes('pruned'));
+  assert.equal([has('one'), has('two'), has('hand')], [true, false, true]);
+
+  commit('nothing', { 'one.yaml': null });
+  const empty = await reconcile('--prune');
+  assert.match(empty.status.attempt.reason ?? '', /nothing is removed without --allow-empty/);
+  assert.is(empty.status.good?.commit, good);
+  assert.ok(has('one'));
+});
+
+test('policies, windows and signatures hold a revision back until it fits', async () => {
+  const hard = commit('restarts', { 'one.yaml': one(52, '/bin/sleep, "1000000"') });
+  const closed = await reconcile('--window', 'deny * * * * * 1h');
+  assert.is(closed.status.attempt.result, 'waiting');
+  assert.is(limit(), '51');
+  const held = await reconcile('--policy', 'in-place');
+  assert.is(held.run.code, 5);
+  assert.match(held.status.attempt.reason ?? '', /not in place: container\/c/);
+  const approve = ['reconcile', '--git', repository, '--dir', 'stacks', '--approve'];
+  assert.match((await box.tsbox(...approve, '0000000')).stderr, /no plan of 0000000 waits/);
+  assert.is((await box.tsbox(...approve, hard.slice(0, 10))).code, 0);
+  const let_ = await reconcile('--policy', 'in-place');
+  assert.is(let_.status.attempt.result, 'applied', JSON.stringify(let_.status));
+  assert.is(limit(), '52');
+
+  const key = join(box.dir, 'key');
+  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]);
+  const signers = box.write('signers', `t@example.org ${readFileSync(`${key}.pub`, 'utf8')}`);
+  const signing = ['-c', 'gpg.format=ssh', '-c', `user.signingKey=${key}`];
+  const verify = ['--verify-signatures', '--signers', signers];
+  const signed = commit('signed', { 'one.yaml': one(53, '/bin/sleep, "1000000"') }, ...signing);
+  const good = await reconcile(...verify);
+  assert.is(good.status.good?.commit, signed, JSON.stringify(good.status));
+  assert.is(limit(), '53');
+  const unsigned = commit('unsigned', { 'one.yaml': one(54, '/bin/sleep, "1000000"') });
+  const stays = await reconcile(...verify);
+  assert.ok(stays.events.includes('unverified'));
+  assert.is(stays.status.seen, unsigned);
+  assert.match(stays.status.error ?? '', new RegExp(`${signed} stays`));
+  assert.is(limit(), '53');
+});
+
+test.run();

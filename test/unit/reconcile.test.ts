@@ -1,0 +1,107 @@
+/** The parts of reconcile that decide: windows, policies, sources, what is kept of a status. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { objection, planDigest } from '../../src/cli/reconcile/policy.ts';
+import { readStatus, writeStatus } from '../../src/cli/reconcile/status.ts';
+import { closedBy, isOpen, parseWindow } from '../../src/cli/reconcile/windows.ts';
+import { gitSource, withoutUser } from '../../src/kernel/git.ts';
+import type { Action, Plan, PlannedChange } from '../../src/planner/plan.ts';
+
+const at = (text: string): Date => new Date(text);
+
+test('a window is open from its minute on for as long as it lasts, over midnight too', () => {
+  const night = parseWindow('allow 0 22 * * * 4h');
+  // Local times, as cron has them.
+  assert.ok(isOpen(night, at('2026-03-03T22:00:00')));
+  assert.ok(isOpen(night, at('2026-03-04T01:59:59')));
+  assert.not.ok(isOpen(night, at('2026-03-04T02:00:00')));
+  assert.not.ok(isOpen(night, at('2026-03-03T21:59:59')));
+});
+
+test('lists, ranges, steps, Sunday twice, and one of two days is enough', () => {
+  const w = parseWindow('0,30 8-10/2 * * 7 10m');
+  assert.ok(isOpen(w, at('2026-03-01T10:35:00')), 'a Sunday');
+  assert.not.ok(isOpen(w, at('2026-03-01T09:35:00')), 'an hour between the steps');
+  assert.not.ok(isOpen(w, at('2026-03-02T10:35:00')), 'a Monday');
+  const either = parseWindow('0 0 13 * 5 24h');
+  assert.ok(isOpen(either, at('2026-03-13T12:00:00')), 'Friday the 13th');
+  assert.ok(isOpen(either, at('2026-03-06T12:00:00')), 'a Friday');
+  assert.ok(isOpen(either, at('2026-04-13T12:00:00')), 'a 13th');
+});
+
+test('deny wins; without any window it is open; with allows one must be', () => {
+  const noon = at('2026-03-03T12:00:00');
+  const allow = parseWindow('0 8 * * * 10h');
+  const deny = parseWindow('deny 0 12 * * * 1h');
+  assert.is(closedBy([], noon), undefined);
+  assert.is(closedBy([allow], noon), undefined);
+  assert.match(closedBy([allow, deny], noon) ?? '', /denies/);
+  assert.is(closedBy([deny], at('2026-03-03T14:00:00')), undefined);
+  assert.match(closedBy([allow, deny], at('2026-03-03T20:00:00')) ?? '', /outside of/);
+});
+
+test('a wrong window says what is wrong with it', () => {
+  for (const [text, why] of [
+    ['0 8 * * *', /fields where 6 belong/],
+    ['60 8 * * * 1h', /'60' is not a list of numbers from 0 to 59/],
+    ['0 8 0 * * 1h', /from 1 to 31/],
+    ['0 8 * * * 30s', /from 1m to 7d/],
+    ['0 8 * * * soon', /soon/],
+    ['0 9-8 * * * 1h', /9-8/],
+    ['0 */0 * * * 1h', /\*\/0/],
+  ] as const) {
+    assert.throws(
+      () => parseWindow(text),
+      (e: Error) => why.test(e.message),
+    );
+  }
+});
+
+const plan = (...actions: Action[]): Plan => ({
+  stack: 's',
+  changes: actions.map((action, i) => ({ address: `cgroup/${i}`, action, attributes: [] }) as unknown as PlannedChange),
+  complete: true,
+  declared: [],
+  warnings: [],
+  unreadable: [],
+});
+
+test('policies', () => {
+  assert.is(objection('auto', plan('delete', 'replace')), undefined);
+  assert.is(objection('in-place', plan('create', 'update', 'no-op')), undefined);
+  for (const hard of ['restart', 'replace', 'delete'] as const) {
+    assert.match(objection('in-place', plan('update', hard)) ?? '', /not in place: cgroup\/1/);
+  }
+  assert.is(objection('approved', plan('no-op')), undefined);
+  assert.match(objection('approved', plan('create')) ?? '', /waits for approval/);
+  assert.is(planDigest([plan('create', 'no-op')]), planDigest([plan('create')]));
+  assert.is.not(planDigest([plan('create')]), planDigest([plan('replace')]));
+});
+
+test('sources: transports that run programs or are not safe are refused, tokens are not shown', () => {
+  for (const text of ['ext::sh -c id', 'git://x/y', 'http://x/y', '--upload-pack=id', 'ftp://x']) {
+    assert.throws(() => gitSource(text), /--git takes/);
+  }
+  assert.is(gitSource('https://h/x.git'), 'https://h/x.git');
+  assert.is(gitSource('git@h:x.git'), 'git@h:x.git');
+  assert.throws(() => gitSource('/nowhere/at/all'), /not there/);
+  assert.is(withoutUser('https://me:token@h/x.git'), 'https://h/x.git');
+});
+
+test('a status is kept whole, and one of another source or half a file is none', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'tsbox-status-'));
+  const path = join(dir, 'status.json');
+  const status = readStatus(path, 's');
+  status.good = { commit: 'c', at: 'now' };
+  writeStatus(path, status, 0o600);
+  assert.equal(readStatus(path, 's'), status);
+  assert.is(readStatus(path, 'other').good, null);
+  writeFileSync(path, '{"v":1,"sou');
+  assert.is(readStatus(path, 's').good, null);
+  rmSync(dir, { recursive: true });
+});
+
+test.run();
