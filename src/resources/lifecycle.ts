@@ -67,7 +67,7 @@ export const lifecycleSchema = z
   }));
 
 /** What every resource may have besides its own keys. */
-export const commonShape = { lifecycle: lifecycleSchema.optional() };
+export const commonShape = { lifecycle: lifecycleSchema.optional(), for_each: z.unknown().optional() };
 
 /** Whether it runs, is supervised and is where it belongs is nobody's to ignore. */
 const NEVER: ReadonlySet<string> = new Set([

@@ -4,12 +4,13 @@ import { buildItems } from './build.ts';
 import type { Items } from './build.ts';
 import { checkItems } from './check.ts';
 import { loadFiles, type Loaded } from './files.ts';
-import { interpolate, interpolation } from './interpolate.ts';
+import { filledIn } from './fill.ts';
+import { moduleLoading } from './modules.ts';
 import { placeOf } from './positions.ts';
-import { expandDependencies, expandReplicas } from './replicas.ts';
+import { expandDependencies } from './replicas.ts';
 import { spanOf } from './source.ts';
-import { child, mapTree } from './tree.ts';
-import type { Entry, MapTree } from './tree.ts';
+import { child } from './tree.ts';
+import type { MapTree } from './tree.ts';
 import type { Stack, Warning } from './types.ts';
 import { resolveVariables } from './variables.ts';
 import type { Variable, VariableSources } from './variables.ts';
@@ -42,7 +43,10 @@ export function loadStack(files: readonly string[], options: LoadOptions): Stack
   }
   const sources: VariableSources = { variables: options.variables ?? {}, env: options.env };
   const variables = resolveVariables(loaded.tree, sources, problems);
-  const { root, replicas } = filledIn(loaded.tree, variables, problems);
+  const texts = options.texts ?? new Map<string, string>();
+  const read = new Map(loaded.sources);
+  const loading = moduleLoading(problems, files[0] ?? '', texts, read);
+  const { root, replicas } = filledIn(loaded.tree, variables, problems, loading);
   const items = buildItems(root, loaded.partial, problems, replicas, options.env);
   const warnings: Warning[] = [];
   checkItems({ root, items, partial: loaded.partial, problems, warnings });
@@ -50,7 +54,7 @@ export function loadStack(files: readonly string[], options: LoadOptions): Stack
     throw new TsboxErrors(
       sorted(
         problems.map((error) => withoutContents(masked(error, variables), root)),
-        loaded.files,
+        [...new Set([...loaded.files, ...read.keys()])],
       ),
     );
   }
@@ -58,35 +62,9 @@ export function loadStack(files: readonly string[], options: LoadOptions): Stack
     root,
     items,
     variables,
-    loaded,
+    { ...loaded, sources: read, files: [...new Set([...loaded.files, ...read.keys()])] },
     warnings.map((w) => ({ ...w, message: mask(w.message, variables) })),
   );
-}
-
-/** Variables put into every section but their own, replicas written out; outputs keep references to resources. */
-function filledIn(
-  root: MapTree,
-  variables: ReadonlyMap<string, Variable>,
-  problems: TsboxError[],
-): { root: MapTree; replicas: ReadonlyMap<string, number> } {
-  const values = interpolation(variables, problems, false);
-  const outputs = interpolation(variables, problems, true);
-  const entries = new Map<string, Entry>();
-  let replicas: ReadonlyMap<string, number> = new Map();
-  for (const [key, entry] of root.entries) {
-    if (key === 'containers') {
-      const expanded = expandReplicas(values, entry.tree);
-      replicas = expanded.replicas;
-      entries.set(key, { key: entry.key, tree: expanded.tree });
-      continue;
-    }
-    const asIs = key === 'variables' || key === 'include' || key.startsWith('x-');
-    entries.set(
-      key,
-      asIs ? entry : { key: entry.key, tree: interpolate(key === 'outputs' ? outputs : values, entry.tree) },
-    );
-  }
-  return { root: mapTree(root.place, entries), replicas };
 }
 
 function stackOf(

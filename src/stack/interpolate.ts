@@ -8,7 +8,7 @@ import { located } from './source.ts';
 import type { Place } from './source.ts';
 import { brokenTree, listTree, mapTree, scalarTree } from './tree.ts';
 import type { ScalarTree, Tree } from './tree.ts';
-import { literalOutput } from './outputs.ts';
+import { fillOutput, literalOutput, referencesIn } from './outputs.ts';
 import type { Variable, VariableType, VariableValue } from './variables.ts';
 import { VARIABLE_NAME } from './variables.ts';
 
@@ -28,6 +28,8 @@ export interface Interpolation {
   readonly done: Map<Tree, Tree>;
   /** In outputs: references to resources stay as they stand, and any other `$` is written twice (see outputs.ts). */
   readonly keepReferences: boolean;
+  /** Outputs of modules, by MODULE.OUTPUT, in the form of outputs. */
+  readonly modules?: ReadonlyMap<string, string>;
   /** Characters left of TOTAL_LENGTH. */
   budget: number;
 }
@@ -48,8 +50,12 @@ const NO_INDEX: Variable = { type: 'integer', value: undefined, sensitive: false
 
 /** The same for one replica, in whose values `${index}` is its number. */
 export function forReplica(state: Interpolation, index: number): Interpolation {
-  const number: Variable = { type: 'integer', value: index, sensitive: false };
-  const own = { ...state, variables: new Map([...state.variables, [INDEX, number]]), done: new Map<Tree, Tree>() };
+  return withVariables(state, new Map([[INDEX, { type: 'integer', value: index, sensitive: false }]]));
+}
+
+/** The same with more variables. */
+export function withVariables(state: Interpolation, more: ReadonlyMap<string, Variable>): Interpolation {
+  const own = { ...state, variables: new Map([...state.variables, ...more]), done: new Map<Tree, Tree>() };
   // What the replicas are filled with counts together.
   return Object.defineProperty(own, 'budget', {
     get: () => state.budget,
@@ -163,6 +169,19 @@ function closing(text: string, from: number): number {
 function expression(state: Interpolation, tree: ScalarTree, whole: string, level: number): Result {
   const match = /^([^:}]*)(?::([-?])([\s\S]*))?$/.exec(whole.slice(2, -1));
   const name = match?.[1]?.trim() ?? '';
+  if (name.startsWith('module.')) {
+    return moduleOutput(state, tree, whole, name.slice('module.'.length));
+  }
+  const each = name.startsWith('each.') ? state.variables.get(name) : undefined;
+  if (each?.value !== undefined && each.value !== null) {
+    const value = state.keepReferences ? literalOutput(String(each.value)) : each.value;
+    return { value, sensitive: each.sensitive };
+  }
+  if (name === 'each' || name.startsWith('each.')) {
+    const there = [...state.variables.keys()].filter((n) => n.startsWith('each.'));
+    const expected = there.length === 0 ? 'a value of an item with for_each' : there.join(', ');
+    return fail(state, tree, whole, `'${whole}' means nothing here`, { expected });
+  }
   if (match !== null && match[2] === undefined && /^[a-z]+\..+\.[a-z_]+$/.test(name)) {
     if (state.keepReferences) {
       return { value: whole, sensitive: false };
@@ -217,6 +236,25 @@ function expression(state: Interpolation, tree: ScalarTree, whole: string, level
   return fail(state, tree, whole, message, {
     hint: `give it with --var ${name}=VALUE, or a default where it is declared`,
   });
+}
+
+/** What a module puts out; what it says of things that run is for outputs alone. */
+function moduleOutput(state: Interpolation, tree: ScalarTree, whole: string, name: string): Result {
+  const value = state.modules?.get(name);
+  if (value === undefined) {
+    const known = [...(state.modules?.keys() ?? [])];
+    const expected =
+      known.length === 0 ? 'an output of a module; there are none' : `one of ${known.slice(0, 12).join(', ')}`;
+    return fail(state, tree, whole, `no module has the output '${name}'`, { expected });
+  }
+  if (state.keepReferences) {
+    return { value, sensitive: false };
+  }
+  if (referencesIn(value).length > 0) {
+    const expected = 'an output without references to what runs; outputs can have them';
+    return fail(state, tree, whole, `'${whole}' is known only after apply`, { expected });
+  }
+  return { value: fillOutput(value, () => ''), sensitive: false };
 }
 
 /** A default is text in the file: made a number or a boolean where the variable is one. */

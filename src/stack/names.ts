@@ -17,7 +17,17 @@ export interface NameProblem {
 
 /** What is wrong with the name of an item; undefined for a good one. */
 export function nameProblem(
-  kind: 'stack' | 'cgroup' | 'namespace' | 'container' | 'device set' | 'volume' | 'secret' | 'config' | 'output',
+  kind:
+    | 'stack'
+    | 'cgroup'
+    | 'namespace'
+    | 'container'
+    | 'device set'
+    | 'volume'
+    | 'secret'
+    | 'config'
+    | 'output'
+    | 'module',
   name: string,
 ): NameProblem | undefined {
   if (!NAME_PATTERN.test(name)) {

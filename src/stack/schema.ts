@@ -11,6 +11,7 @@ import { volumeSchema } from '../resources/volume/schema.ts';
 import { nameSchema } from '../resources/units.ts';
 import { show, valueSchema, ValueError } from '../resources/values.ts';
 import { blocksShape } from './blocks.ts';
+import { moduleSchema } from './modules.ts';
 import { variableSchema } from './variables.ts';
 
 /** The version of the language. */
@@ -91,6 +92,7 @@ export const SECTIONS = {
   secrets: fileSchema,
   configs: fileSchema,
   containers: containerSchema,
+  modules: moduleSchema,
   outputs: outputSchema,
 } as const;
 export type Section = keyof typeof SECTIONS;

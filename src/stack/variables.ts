@@ -22,6 +22,8 @@ export interface VariableSources {
   /** From the command line, as text. */
   readonly variables: Readonly<Record<string, string>>;
   readonly env: NodeJS.ProcessEnv;
+  /** How errors call where those come from. */
+  readonly from?: string;
 }
 
 /** A variable x has its value in TSBOX_VAR_x where nothing nearer gives it one. */
@@ -120,7 +122,7 @@ function valueOf(
   }
   const source =
     given !== undefined
-      ? 'from the command line'
+      ? (sources.from ?? 'from the command line')
       : fromEnv !== undefined
         ? `from ${ownEnv === undefined ? prefixed : declared.env} in the environment`
         : 'by default';
