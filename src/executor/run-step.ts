@@ -1,5 +1,6 @@
 /** One step of the closed union, executed. */
 import type { Step } from '../resources/step.ts';
+import { TsboxError } from '../errors.ts';
 import type { ExecutionContext } from './context.ts';
 import { writeLabel } from './labels.ts';
 import { enter, evict, makeCgroup, removeCgroup, setFrozen, writeKnobs } from './steps/cgroup.ts';
@@ -96,9 +97,25 @@ export async function runStep(context: ExecutionContext, step: Step): Promise<vo
     case 'describe':
       return describeContainer(context, step);
     case 'await-healthy':
-      return awaitHealthy(context, step);
+      return tolerant(context, step, awaitHealthy(context, step));
     case 'await-completed':
-      return awaitCompleted(context, step);
+      return tolerant(context, step, awaitCompleted(context, step));
+  }
+}
+
+/** A dependency that is not required holds nobody up: what became of it is noted. */
+async function tolerant(
+  context: ExecutionContext,
+  step: Extract<Step, { op: 'await-healthy' | 'await-completed' }>,
+  waiting: Promise<void>,
+): Promise<void> {
+  try {
+    await waiting;
+  } catch (error) {
+    if (step.unlessFor === undefined || !(error instanceof TsboxError)) {
+      throw error;
+    }
+    context.cache.note?.(step.unlessFor, `starts without container/${step.container}: ${error.message}`);
   }
 }
 

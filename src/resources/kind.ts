@@ -19,7 +19,11 @@ export interface Declared {
   /** The subset of needs whose namespaces it lives in: when one of those is made anew, so is this. */
   readonly shares: readonly Address[];
   /** depends_on: what must be true of another container first. */
-  readonly waits: ReadonlyArray<{ readonly address: Address; readonly condition: 'started' | 'healthy' | 'completed' }>;
+  readonly waits: ReadonlyArray<{
+    readonly address: Address;
+    readonly condition: 'started' | 'healthy' | 'completed';
+    readonly optional?: boolean;
+  }>;
   readonly at: SourceSpan | undefined;
   readonly lifecycle?: Lifecycle | undefined;
   /** What making or restarting it takes besides, for the plan. */

@@ -163,10 +163,10 @@ export type Step =
   | { readonly op: 'health'; readonly path: string; readonly text: string | null }
   /** Hand a changed description to the running supervisor: what it starts next time. */
   | { readonly op: 'describe'; readonly container: string }
-  /** Wait until a container's health checks have found it healthy. */
-  | { readonly op: 'await-healthy'; readonly container: string }
+  /** Wait until a container's health checks have found it healthy; `unlessFor` starts without it, and it is noted. */
+  | { readonly op: 'await-healthy'; readonly container: string; readonly unlessFor?: string }
   /** Wait until a container's process has ended with exit code 0. */
-  | { readonly op: 'await-completed'; readonly container: string };
+  | { readonly op: 'await-completed'; readonly container: string; readonly unlessFor?: string };
 
 /** Whose namespaces: those of a container (by its leaf's path), or a declared one. */
 export type LiveTarget =

@@ -197,6 +197,9 @@ function containerReferences(checking: Checking, container: ContainerSpec): void
   }
   Object.keys(container.dependsOn).forEach((name, index) => {
     const path = dependencyPath(checking, address, name, index);
+    if (container.optional.has(name) && !isDeclared(checking, name)) {
+      return;
+    }
     containerExists(checking, name, address, path, 'all');
     healthToWaitFor(checking, container, name, address, path);
   });
@@ -205,6 +208,10 @@ function containerReferences(checking: Checking, container: ContainerSpec): void
   }
   checkSysctls(checking, container);
   checkOwners(checking, container);
+}
+
+function isDeclared(checking: Checking, name: string): boolean {
+  return checking.items.containers.has(name) || checking.items.replicas.has(name);
 }
 
 /** Nobody becomes healthy without being looked at. */

@@ -27,7 +27,7 @@ import { imageNotes, packedRoot } from './image.ts';
 import { UNKNOWN } from './mounts/text.ts';
 import { checkLog, logText } from './log.ts';
 import { MASKED_PATHS, READONLY_PATHS } from './paths.ts';
-import { leafName } from './replica-names.ts';
+import { containerOf, leafName } from './replica-names.ts';
 import { rootfsText, rootLayers } from './rootfs.ts';
 import { declaredFilter } from './seccomp/use.ts';
 import type { ContainerSpec } from './schema.ts';
@@ -228,10 +228,10 @@ export function declareContainer(
       shares.add(containerAddress(use.name));
     }
   }
-  const waits = Object.entries(spec.dependsOn).map(([name, condition]) => ({
-    address: containerAddress(name),
-    condition,
-  }));
+  const waits = Object.entries(spec.dependsOn).flatMap(([name, condition]) => {
+    const optional = spec.optional.has(name) || spec.optional.has(containerOf(name));
+    return optional && !stack.containers.has(name) ? [] : [{ address: containerAddress(name), condition, optional }];
+  });
   for (const target of [...shares, ...waits.map((w) => w.address)]) {
     needs.add(target);
   }

@@ -69,12 +69,37 @@ const containerName = valueSchema(
   { type: 'string' },
 );
 
-/** A list of names, each meaning `started`, or a map of NAME: started | healthy | completed. */
+/** A condition as written; `required: false` where this one starts also without the other. */
+export interface Dependency {
+  readonly condition: DependencyCondition;
+  readonly required: boolean;
+}
+
+const dependency = z.union([
+  condition.transform((word): Dependency => ({ condition: word, required: true })),
+  z
+    .strictObject({ condition: condition.optional(), required: z.boolean().optional() })
+    .transform((d): Dependency => ({ condition: d.condition ?? 'started', required: d.required ?? true })),
+]);
+
+/** A list of names, each meaning `started`, or a map of NAME: started | healthy | completed | { condition, required }. */
 export const dependsOnSchema = z.union([
   z
     .array(containerName)
-    .transform((names): Readonly<Record<string, DependencyCondition>> =>
-      Object.fromEntries(names.map((n) => [n, 'started' as const])),
+    .transform((names): Readonly<Record<string, Dependency>> =>
+      Object.fromEntries(names.map((n) => [n, { condition: 'started', required: true } as const])),
     ),
-  z.record(z.string(), condition),
-]) as z.ZodType<Readonly<Record<string, DependencyCondition>>>;
+  z.record(z.string(), dependency),
+]) as z.ZodType<Readonly<Record<string, Dependency>>>;
+
+/** The conditions by name, and the names that are not required. */
+export function dependenciesOf(input: Readonly<Record<string, Dependency>> | undefined): {
+  readonly dependsOn: Readonly<Record<string, DependencyCondition>>;
+  readonly optional: ReadonlySet<string>;
+} {
+  const all = Object.entries(input ?? {});
+  return {
+    dependsOn: Object.fromEntries(all.map(([name, d]) => [name, d.condition])),
+    optional: new Set(all.flatMap(([name, d]) => (d.required ? [] : [name]))),
+  };
+}

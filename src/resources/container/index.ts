@@ -57,6 +57,7 @@ function startSteps(declared: Declared): Step[] {
       .map((w): Step => ({
         op: w.condition === 'completed' ? 'await-completed' : 'await-healthy',
         container: nameOf(w.address),
+        ...(w.optional === true ? { unlessFor: nameOf(declared.address) } : {}),
       })),
     { op: 'start', container: nameOf(declared.address) },
   ];

@@ -16,7 +16,7 @@ import { durationSchema, NAME_PATTERN } from '../units.ts';
 import { show, valueSchema, ValueError } from '../values.ts';
 import type { Capability } from './capabilities.ts';
 import { argvSchema, envSchema, mergedArgv, type ArgvParts } from './command.ts';
-import { absolutePathSchema, dependsOnSchema } from './fields.ts';
+import { absolutePathSchema, dependenciesOf, dependsOnSchema } from './fields.ts';
 import type { DependencyCondition } from './fields.ts';
 import { defaultHostname } from './replica-names.ts';
 import { replicasShape } from './replicas.ts';
@@ -96,6 +96,8 @@ export interface ContainerSpec extends MountsPart, FilesPart {
   readonly terminal: TerminalSpec;
   /** By container name. */
   readonly dependsOn: Readonly<Record<string, DependencyCondition>>;
+  /** Those of them, as the stack names them, without which it starts all the same. */
+  readonly optional: ReadonlySet<string>;
   /** Path of the declared cgroup its own is a child of; null is the stack's own. */
   readonly cgroup: string | null;
   /** Complete: every type has a use. A uts one that is new has its hostname filled in. */
@@ -248,7 +250,7 @@ export function containerSpec(
     healthcheck: input.healthcheck ?? null,
     hooks: input.hooks ?? [],
     terminal: { tty: input.tty ?? false, stdin: input.stdin ?? false, init: input.init ?? false },
-    dependsOn: input.depends_on ?? {},
+    ...dependenciesOf(input.depends_on),
     cgroup: input.cgroup ?? null,
     namespaces: allUses(name, input),
     sysctls: { ...settingSysctls(input), ...input.sysctls },
