@@ -103,6 +103,14 @@ test('what lets more through is worse than what lets less', () => {
   }
 });
 
+test('what a plan refuses is no healing', () => {
+  const attributes = [drifted('command', ['a'], ['b'], 'replace')];
+  const blocked = { by: 'protection', message: 'it is protected' } as const;
+  const plan = planOf('s', [changeOf('container/a', { action: 'replace', attributes, blocked })]);
+  const [item] = driftReport({ plan, against: 'file', files: [], heal: 'x', now: NOW }).items;
+  assert.is(item?.heal.text, 'refused: it is protected');
+});
+
 test('directions of maps, sets, devices and modes', () => {
   const direction = (name: string, was: Parameters<typeof directionOf>[2], is: Parameters<typeof directionOf>[2]) =>
     directionOf(name, undefined, was, is);

@@ -42,7 +42,12 @@ function itemsOf(change: PlannedChange, stack: string, command: string | null): 
   const base = { stack, address: change.address, at: change.at ?? null };
   const heal = (action: Heal['action']): Heal => ({
     action,
-    text: action === 'by-hand' ? 'takes the stack file' : HEALS[action],
+    text:
+      action === 'by-hand'
+        ? 'takes the stack file'
+        : change.blocked === undefined
+          ? HEALS[action]
+          : `refused: ${change.blocked.message}`,
     command,
   });
   const whole = heal(command === null ? 'by-hand' : change.action);
