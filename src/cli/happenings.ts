@@ -1,4 +1,5 @@
 /** Events of what runs unattended: a line each on stdout, as JSON or for people, and to whoever else listens. */
+import { escapeControls } from '../report/values.ts';
 import { masked, out } from './output.ts';
 
 export interface Happening {
@@ -17,7 +18,9 @@ export function teller(json: boolean, also?: (line: string, happening: Happening
     const time = new Date().toISOString();
     const { event, stack, message, ...rest } = happening;
     const line = masked(JSON.stringify({ time, event, ...(stack === undefined ? {} : { stack }), message, ...rest }));
-    out(json ? `${line}\n` : `${time}  ${(stack ?? '-').padEnd(12)}  ${event.padEnd(13)}  ${message}\n`);
+    out(
+      json ? `${line}\n` : `${time}  ${(stack ?? '-').padEnd(12)}  ${event.padEnd(13)}  ${escapeControls(message)}\n`,
+    );
     also?.(line, happening);
   };
 }

@@ -113,6 +113,8 @@ export class CgroupMonitor {
     try {
       body();
     } catch (error) {
+      // A descriptor that cannot be read would call again and again.
+      this.close();
       this.#handlers.fail(error);
     }
   }

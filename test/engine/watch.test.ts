@@ -53,7 +53,7 @@ test.after(async () => {
 });
 
 async function watch(...args: string[]): Promise<Running> {
-  const child = spawn(process.execPath, [CLI, 'watch', '-f', 'a.yaml', '--json', ...args], {
+  const child = spawn(process.execPath, [CLI, 'watch', '--json', ...args], {
     cwd: box.dir,
     env: box.env,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -111,7 +111,14 @@ test('a changed limit is noticed, by whom, in the report too; metrics, webhook; 
   await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', () => resolve()));
   const { port } = receiver.address() as AddressInfo;
   const socket = join(box.dir, 'http.sock');
-  const w = await watch('--listen', `unix:${socket}`, '--webhook', `http://127.0.0.1:${port}/hook?token=s3cret`);
+  const w = await watch(
+    '-f',
+    'a.yaml',
+    '--listen',
+    `unix:${socket}`,
+    '--webhook',
+    `http://127.0.0.1:${port}/hook?token=s3cret`,
+  );
 
   const latencies: number[] = [];
   for (const value of ['61', '62', '63']) {
@@ -163,7 +170,7 @@ test('a changed limit is noticed, by whom, in the report too; metrics, webhook; 
 });
 
 test('the policy heals, an ended writer is honestly gone, and a fight is left ever more rarely', async () => {
-  const w = await watch('--heal=security,capacity,cosmetic');
+  const w = await watch('-f', 'a.yaml', '--heal=security,capacity,cosmetic');
   const quick = spawnSync('/bin/sh', ['-c', `echo 33 > ${knob()}`]);
   await until('the healing', () => w.find('healed') !== undefined);
   const drift = w.find('drift');
@@ -195,6 +202,27 @@ test('the policy heals, an ended writer is honestly gone, and a fight is left ev
     w.told.slice(before).some((t) => t.event === 'healed' && t.message.includes('container/c')),
   );
   assert.is(await w.end(), 0);
+});
+
+test('--all takes stacks as they come and go; a wrong file changes nothing on SIGHUP; what was seen is remembered', async () => {
+  const file = box.write('b.yaml', 'tsbox: 1\nname: b\ncgroups:\n  x: { pids: { max: 9 } }\n');
+  const w = await watch('--all', '-f', 'b.yaml');
+  writeFileSync(knob(), '35');
+  await until('drift by the record', () => w.told.some((t) => t.event === 'drift' && t.stack === 'a'));
+  writeFileSync(file, 'tsbox: 1\nname: b\nnonsense: 1\n');
+  w.child.kill('SIGHUP');
+  await until('the refusal', () => w.find('reload_failed') !== undefined);
+  assert.match(w.find('reload_failed')?.message ?? '', /stay as they were read before: .*b\.yaml:3/);
+  box.write('c.yaml', 'tsbox: 1\nname: late\ncgroups:\n  x: { pids: { max: 9 } }\n');
+  assert.is((await box.tsbox('apply', '-f', 'c.yaml', '-y')).code, 0);
+  writeFileSync(join(box.cgroupDir('pids', 'late/x'), 'pids.max'), '10');
+  await until('drift of the new one', () => w.told.some((t) => t.event === 'drift' && t.stack === 'late'));
+  assert.is((await box.tsbox('destroy', '--stack', 'late', '-y')).code, 0);
+  await until('its end', () => w.told.some((t) => t.event === 'gone' && t.stack === 'late'));
+  assert.is(await w.end(), 0);
+  writeFileSync(knob(), '50');
+  const history = readFileSync(join(box.dir, 'var/history/a/drift.jsonl'), 'utf8');
+  assert.match(history, /"attribute":"pids\.max"/);
 });
 
 test('wrong addresses and severities are refused', async () => {

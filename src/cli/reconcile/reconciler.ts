@@ -9,12 +9,11 @@ import { GitMirror, withoutUser } from '../../kernel/git.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { makePlan } from '../../planner/index.ts';
 import { driftCount, type Plan } from '../../planner/plan.ts';
-import { lockDirectory } from '../../resources/lock-holder.ts';
 import type { Stack } from '../../stack/types.ts';
-import { stackNames } from '../containers.ts';
 import type { Tell } from '../happenings.ts';
 import { applyQuietly, reasonOf } from '../quiet-apply.ts';
 import { healthOf, waitHealthy } from './health.ts';
+import { Ownership } from './ownership.ts';
 import { objection, planDigest, type Policy } from './policy.ts';
 import { FINAL, readStatus, writeStatus, type Result, type Status } from './status.ts';
 import { stacksOf, type TreeStack } from './tree.ts';
@@ -40,8 +39,6 @@ export interface ReconcileOptions {
   load(file: string): Promise<Stack>;
 }
 
-/** On a stack's directory: the source that made it. Only those are pruned. */
-const SOURCE_XATTR = 'trusted.tsbox.source';
 const LOCK_PATIENCE = 30_000;
 
 const approvalOf = (plan: { commit: string; digest: string }): string => `${plan.commit} ${plan.digest}\n`;
@@ -57,6 +54,7 @@ export class Reconciler {
   readonly #kernel: Kernel;
   readonly #options: ReconcileOptions;
   readonly #git: GitMirror;
+  readonly #ownership: Ownership;
   readonly #tell: Tell;
   readonly #ended: () => boolean;
 
@@ -66,6 +64,7 @@ export class Reconciler {
     this.#tell = tell;
     this.#ended = ended;
     kernel.makeStateDir(options.directory);
+    this.#ownership = new Ownership(kernel, options.id);
     this.#git = new GitMirror(options.directory, options.source, options.signers);
     this.status = readStatus(join(options.directory, 'status.json'), withoutUser(options.source));
   }
@@ -188,7 +187,7 @@ export class Reconciler {
     try {
       await this.#git.checkOut(commit);
       stacks = await this.#stacks();
-      this.#refuseForeign(stacks);
+      this.#ownership.refuseForeign(stacks);
     } catch (error) {
       return { result: 'invalid', reason: reasonOf(error) };
     }
@@ -216,7 +215,7 @@ export class Reconciler {
     for (const { stack } of stacks) {
       plans.push((await makePlan(this.#kernel, stack.name, stack, { targets: [], destroy: false })).plan);
     }
-    for (const name of this.#vanished(stacks)) {
+    for (const name of this.#options.prune ? this.#ownership.vanished(stacks) : []) {
       plans.push((await makePlan(this.#kernel, name, undefined, { targets: [], destroy: true })).plan);
     }
     const reasons = plans.flatMap((p) => {
@@ -237,7 +236,7 @@ export class Reconciler {
     return reasons.join('; ');
   }
 
-  async #apply(stacks: readonly TreeStack[], prune = this.#options.prune): Promise<Ended> {
+  async #apply(stacks: readonly TreeStack[]): Promise<Ended> {
     const names = stacks.map((s) => s.stack.name);
     for (const { stack } of stacks) {
       const outcome = await applyQuietly(this.#kernel, stack.name, stack, {
@@ -247,7 +246,7 @@ export class Reconciler {
         interrupted: this.#ended,
       });
       if (outcome.result !== 'locked') {
-        this.#mark(stack.name);
+        this.#ownership.mark(stack.name);
       }
       if (outcome.result === 'locked' || (outcome.result === 'failed' && this.#ended())) {
         return { result: 'waiting', reason: `${stack.name}: ${outcome.reason}` };
@@ -260,7 +259,7 @@ export class Reconciler {
         this.#tell({ event: 'changed', stack: stack.name, message, changed: outcome.changed });
       }
     }
-    for (const name of prune ? this.#vanished(stacks) : []) {
+    for (const name of this.#options.prune ? this.#ownership.vanished(stacks) : []) {
       const outcome = await applyQuietly(this.#kernel, name, undefined, {
         targets: [],
         destroy: true,
@@ -297,35 +296,6 @@ export class Reconciler {
       status.error = `${from} failed (${reason}), and so did the way back to ${to}: ${problem ?? ''}`;
     }
     this.#tell({ event: result === 'applied' ? 'rolled_back' : 'rollback_failed', message: status.error, from, to });
-  }
-
-  /** Stacks that this source made and does not declare any more. */
-  #vanished(stacks: readonly TreeStack[]): string[] {
-    const names = new Set(stacks.map((s) => s.stack.name));
-    return this.#options.prune
-      ? stackNames(this.#kernel).filter((n) => !names.has(n) && this.#madeBy(n) === this.#options.id)
-      : [];
-  }
-
-  #madeBy(name: string): string | undefined {
-    const mark = this.#kernel.getXattrs([lockDirectory(this.#kernel, name)], SOURCE_XATTR)[0];
-    return typeof mark === 'string' ? mark : undefined;
-  }
-
-  #refuseForeign(stacks: readonly TreeStack[]): void {
-    for (const { stack, file } of stacks) {
-      const by = this.#madeBy(stack.name);
-      if (by !== undefined && by !== this.#options.id) {
-        throw new TsboxError('TSB3007', `${file}: the stack ${stack.name} belongs to another source (${by})`);
-      }
-    }
-  }
-
-  #mark(name: string): void {
-    const directory = lockDirectory(this.#kernel, name);
-    if (typeof this.#kernel.stats([directory])[0] === 'object') {
-      this.#kernel.setXattr(directory, SOURCE_XATTR, this.#options.id);
-    }
   }
 
   /** How it stands now; nothing is changed. */

@@ -2,7 +2,11 @@
  * The watcher: what the kernel tells leads to a reading of the stack, and so does the interval; the reading alone
  * decides. Each new item is told once, and its end; what the policy names is healed under the stack's lock.
  */
+import { appendRunLine } from '../../kernel/drift-history.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
+import type { FileEvent } from '../../kernel/monitor.ts';
+import { loadNative } from '../../kernel/native.ts';
+import { runLine } from '../../report/drift/history.ts';
 import { bySeverity, type DriftItem } from '../../report/drift/model.ts';
 import { lockDirectory, lockHolder } from '../../resources/lock-holder.ts';
 import type { Severity } from '../../resources/drift-settings.ts';
@@ -10,11 +14,12 @@ import { secretTexts } from '../../resources/files.ts';
 import { reportOf, type Subject } from '../drift/report.ts';
 import type { Tell } from '../happenings.ts';
 import { hideSecrets, withoutSecrets } from '../output.ts';
-import { applyQuietly, reasonOf } from '../quiet-apply.ts';
-import { Backoff } from './backoff.ts';
+import { reasonOf } from '../quiet-apply.ts';
+import { Healer, LOCKED } from './healer.ts';
 import { NO_COUNTS, type Counters, type StackMetrics } from './metrics.ts';
 import { Sources } from './sources.ts';
 import { nameOf, withRecorded } from './subjects.ts';
+import { driftHappening, endHappening } from './told.ts';
 import { WriterLog } from './writers.ts';
 
 export interface WatchOptions {
@@ -26,8 +31,6 @@ export interface WatchOptions {
 
 /** What comes together is read once. */
 const GATHER = 50;
-/** A stack that is being applied is looked at again after so long. */
-const LOCKED = 300;
 /** At least so many times as long as a reading takes lies between two of one stack, so that a storm costs little. */
 const REST = 4;
 const LONGEST_REST = 5000;
@@ -37,6 +40,8 @@ interface Watched {
   items: ReadonlyMap<string, DriftItem>;
   metrics: StackMetrics;
   timer: NodeJS.Timeout | undefined;
+  /** When it goes off, ms since the epoch. */
+  at: number;
   notBefore: number;
 }
 
@@ -48,7 +53,7 @@ export class Watcher {
   readonly #sources: Sources;
   readonly #writers: WriterLog;
   readonly #stacks = new Map<string, Watched>();
-  readonly #backoff = new Backoff();
+  readonly #healer: Healer;
   #declared: readonly Subject[];
   #interval: NodeJS.Timeout | undefined;
   /** One reading at a time. */
@@ -61,14 +66,21 @@ export class Watcher {
     this.#options = options;
     this.#tell = tell;
     this.#writers = new WriterLog(kernel);
+    this.#healer = new Healer(kernel, options.heal, this.counters, tell, () => this.#ended);
     this.#sources = new Sources(kernel, {
       touched: (stack) => {
         this.counters.events++;
         this.#schedule(stack, GATHER);
       },
       lost: () => this.#all(),
-      wrote: (event) => this.#writers.note(event),
-      fail: (error) => this.#failed(undefined, 'watch_failed', error),
+      wrote: (event) => this.#note(event),
+      fail: (error) => {
+        this.#failed(undefined, 'watch_failed', error);
+        this.#tell({
+          event: 'watch_failed',
+          message: 'from here on only the interval notices changes of cgroup files',
+        });
+      },
     });
   }
 
@@ -102,6 +114,15 @@ export class Watcher {
     this.#writers.close();
   }
 
+  /** That nobody can be named later is no reason to notice nothing. */
+  #note(event: FileEvent): void {
+    try {
+      this.#writers.note(event);
+    } catch (error) {
+      this.#failed(undefined, 'watch_failed', error);
+    }
+  }
+
   #all(): void {
     const subjects = withRecorded(this.#kernel, this.#declared, this.#options.all);
     const names = new Set(subjects.map(nameOf));
@@ -120,6 +141,7 @@ export class Watcher {
           items: new Map(),
           metrics: { stack: name, sync: 'unknown', fields: NO_FIELDS, lastCheck: undefined, checkMs: 0 },
           timer: undefined,
+          at: 0,
           notBefore: 0,
         });
       } else {
@@ -136,16 +158,14 @@ export class Watcher {
       this.#all();
       return;
     }
-    if (watched === undefined || watched.timer !== undefined || this.#ended) {
+    const at = Math.max(Date.now() + delay, watched?.notBefore ?? 0);
+    if (watched === undefined || this.#ended || (watched.timer !== undefined && watched.at <= at)) {
       return;
     }
-    watched.timer = setTimeout(
-      () => {
-        watched.timer = undefined;
-        void this.#check(name);
-      },
-      Math.max(delay, watched.notBefore - Date.now()),
-    );
+    // What waits for a later time (a healing) gives way to what is to be read now.
+    clearTimeout(watched.timer);
+    watched.at = at;
+    watched.timer = setTimeout(() => void this.#check(name), at - Date.now());
   }
 
   #check(name: string): Promise<void> {
@@ -177,6 +197,12 @@ export class Watcher {
     if ('stack' in subject) {
       hideSecrets(subject.stack, secretTexts(subject.stack.secrets.values()));
     }
+    if (!('stack' in subject) && typeof this.#kernel.stats([lockDirectory(this.#kernel, name)])[0] !== 'object') {
+      // Without a file there is nothing that says it should be there.
+      this.#stacks.delete(name);
+      this.#tell({ event: 'gone', stack: name, message: 'destroyed' });
+      return;
+    }
     this.#sources.follow(name);
     const report = withoutSecrets(await reportOf(this.#kernel, subject, began));
     if (locked()) {
@@ -194,117 +220,25 @@ export class Watcher {
       lastCheck: Date.now(),
       checkMs: took,
     };
-    this.#tellChanges(name, watched, report.items);
-    await this.#heal(name, watched, subject);
+    if (this.#tellChanges(name, watched, report.items)) {
+      const { stateDir } = this.#kernel.settings;
+      await appendRunLine(loadNative(), stateDir, name, runLine(report, this.#kernel.bootId));
+    }
+    const again = 'stack' in subject ? await this.#healer.heal(subject.stack, report.items) : undefined;
+    if (again !== undefined) {
+      this.#schedule(name, again);
+    }
   }
 
-  #tellChanges(name: string, watched: Watched, items: readonly DriftItem[]): void {
+  /** @returns whether anything is other than at the last reading */
+  #tellChanges(name: string, watched: Watched, items: readonly DriftItem[]): boolean {
     const before = watched.items;
     watched.items = new Map(items.map((i) => [i.id, i]));
-    for (const item of items.filter((i) => before.get(i.id)?.text !== i.text)) {
-      const { id, address, attribute, severity, text, since, whom } = item;
-      const by =
-        whom === null
-          ? ''
-          : `, by ${whom.gone ? `process ${whom.pid}, which has ended` : `${whom.comm ?? 'process'} (${whom.pid})`}`;
-      this.#tell({
-        event: 'drift',
-        stack: name,
-        message: `${severity}: ${address} ${text}${by}`,
-        id,
-        address,
-        class: item.class,
-        attribute,
-        severity,
-        declared: item.declared,
-        live: item.live,
-        since,
-        whom,
-      });
-    }
-    for (const [id, item] of before) {
-      if (!watched.items.has(id)) {
-        const { address, attribute } = item;
-        this.#tell({
-          event: 'drift_ended',
-          stack: name,
-          message: `${address} ${attribute || item.class}`,
-          id,
-          address,
-          attribute,
-        });
-      }
-    }
-  }
-
-  async #heal(name: string, watched: Watched, subject: Subject): Promise<void> {
-    const now = Date.now();
-    const wanted = [...watched.items.values()].filter(
-      (i) => this.#options.heal.includes(i.severity) && i.heal.action !== 'by-hand',
-    );
-    const due = wanted.filter((i) => this.#backoff.due(i.id, now) <= now);
-    const later = wanted.filter((i) => !due.includes(i)).map((i) => this.#backoff.due(i.id, now) - now);
-    if (later.length > 0) {
-      watched.notBefore = 0;
-      this.#schedule(name, Math.min(...later));
-    }
-    if (due.length === 0 || this.#ended || !('stack' in subject)) {
-      return;
-    }
-    const outcome = await applyQuietly(this.#kernel, name, subject.stack, {
-      targets: [],
-      destroy: false,
-      interrupted: () => this.#ended,
-      heal: (drift) =>
-        due.some(
-          (i) =>
-            i.address === drift.address &&
-            i.attribute === drift.attribute &&
-            (i.class === 'missing') === (drift.class === 'missing') &&
-            (i.class === 'unmanaged') === (drift.class === 'unmanaged'),
-        ),
-    });
-    const addresses = [...new Set(due.map((i) => i.address))];
-    if (outcome.result === 'locked') {
-      this.#schedule(name, LOCKED);
-      return;
-    }
-    for (const item of due) {
-      const { times, delay } = this.#backoff.healed(item.id, Date.now());
-      if (times > 1) {
-        this.counters.backedOff++;
-        this.#tell({
-          event: 'backing_off',
-          stack: name,
-          message: `${item.address} ${item.attribute || item.class} came back ${times - 1} ${times === 2 ? 'time' : 'times'}: something fights back; not healed again within ${delay / 1000} s`,
-          id: item.id,
-          address: item.address,
-          attribute: item.attribute,
-          times,
-          delay_seconds: delay / 1000,
-        });
-      }
-    }
-    if (!('reason' in outcome)) {
-      this.counters.healed++;
-      this.#tell({
-        event: 'healed',
-        stack: name,
-        message: addresses.join(', '),
-        addresses,
-        items: due.map((i) => i.id),
-      });
-    } else {
-      this.counters.healFailed++;
-      this.counters.errors++;
-      this.#tell({
-        event: 'heal_failed',
-        stack: name,
-        message: `${addresses.join(', ')}: ${outcome.reason}`,
-        addresses,
-      });
-    }
-    this.#schedule(name, GATHER);
+    const news = items.filter((i) => before.get(i.id)?.text !== i.text);
+    const over = [...before].filter(([id]) => !watched.items.has(id));
+    news.forEach((item) => this.#tell(driftHappening(name, item)));
+    over.forEach(([, item]) => this.#tell(endHappening(name, item)));
+    return news.length + over.length > 0;
   }
 
   #failed(stack: string | undefined, event: string, error: unknown): void {
