@@ -116,7 +116,7 @@ export const COMMANDS: Readonly<Record<string, Row>> = {
     load: () => import('./commands/unlock.ts'),
   },
   convert: {
-    summary: 'write a stack that behaves as an OCI bundle',
+    summary: 'write a stack from a Compose file or an OCI bundle',
     load: () => import('./commands/convert.ts'),
   },
   checkpoint: {

@@ -195,8 +195,11 @@ export const HELP: Readonly<Record<string, HelpRow>> = {
   },
   images: { words: ['prune'], examples: [['tsbox images', 'what the store holds']] },
   convert: {
-    words: ['bundle'],
-    examples: [['tsbox convert bundle ./bundle > web.yaml', 'a stack from an OCI bundle']],
+    words: ['bundle', 'compose'],
+    examples: [
+      ['tsbox convert compose compose.yaml -o stack.yaml', 'a stack from a Compose file'],
+      ['tsbox convert bundle ./bundle > web.yaml', 'a stack from an OCI bundle'],
+    ],
   },
   checkpoint: {
     exits: LOCKED,

@@ -1,57 +1,121 @@
 import { readFileSync, realpathSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { Arguments } from '../args.ts';
 import type { Command } from '../main.ts';
 import { EXIT } from '../exit.ts';
 import { TsboxError } from '../../errors.ts';
 import { err, out } from '../output.ts';
+import { writeWhole } from '../write-file.ts';
 
-const USAGE = 'tsbox convert bundle DIR [--name STACK] [--json]';
+const USAGE =
+  'tsbox convert bundle DIR [--name STACK] [-o FILE] [--json]\n' +
+  'tsbox convert compose FILE [--name STACK] [--profile NAME]… [-o FILE] [--json]';
 
 export const command: Command = {
-  options: ['name', 'json'],
+  options: ['name', 'profile', 'output', 'json'],
   usage: USAGE,
   help: [
-    "Writes the stack of one container that behaves as an OCI bundle's config.json says (runtime specification 1.0 to 1.3).",
+    "bundle writes the stack of one container that behaves as an OCI bundle's config.json says (runtime specification 1.0",
+    'to 1.3); docs/oci.md has every field. compose writes the stack of a Compose file; docs/compose.md has every key.',
     'What is not carried over, or is done otherwise, is told line by line on standard error and in comments of the stack.',
-    'Nothing is changed; docs/oci.md has every field of the specification.',
+    'Nothing is changed.',
   ].join('\n'),
-  async run(args) {
+  run(args) {
     const [what, given] = args.positionals;
-    if (what !== 'bundle' || given === undefined || args.positionals.length > 2) {
-      throw new TsboxError('TSB2001', 'convert takes: bundle DIR', { hint: USAGE });
+    if (given === undefined || args.positionals.length > 2 || (what !== 'bundle' && what !== 'compose')) {
+      throw new TsboxError('TSB2001', 'convert takes: bundle DIR, or compose FILE', { hint: USAGE });
     }
-    const { convertBundle, literal } = await import('../../stack/oci/convert.ts');
-    const { stackText } = await import('../../stack/write.ts');
-    const { deviceAt } = await import('../../kernel/reader.ts');
-    const { directory, text } = readBundle(given);
-    const name = args.values.name ?? nameFrom(basename(directory));
-    let converted;
-    try {
-      converted = convertBundle(text, directory, name, deviceAt);
-    } catch (error) {
-      if (error instanceof SyntaxError) {
-        throw new TsboxError('TSB1002', `${join(given, 'config.json')} is not JSON: ${error.message}`);
-      }
-      throw error;
-    }
-    const notes = converted.notes.map((n) => `${n.field}: ${n.text}`.replaceAll(/\s+/g, ' '));
-    for (const note of args.flags.quiet === true ? [] : notes) {
-      err(`not carried over: ${note}\n`);
-    }
-    if (args.flags.json === true) {
-      out(`${JSON.stringify({ stack: converted.stack, notCarriedOver: converted.notes }, null, 2)}\n`);
-      return EXIT.ok;
-    }
-    out(
-      [
-        `# From the OCI bundle ${directory}.`,
-        ...(notes.length === 0 ? [] : ['# Not carried over:', ...notes.map((n) => `#   ${n}`)]),
-        stackText({ ...converted.stack, containers: literal(converted.stack['containers']) }),
-      ].join('\n'),
-    );
-    return EXIT.ok;
+    return what === 'bundle' ? bundle(given, args) : compose(given, args);
   },
 };
+
+interface Result {
+  readonly from: string;
+  readonly stack: Readonly<Record<string, unknown>>;
+  /** As it stands in JSON. */
+  readonly left: readonly unknown[];
+  /** One line each. */
+  readonly notes: readonly string[];
+  /** What of the stack is text that means itself, done. */
+  readonly written: Readonly<Record<string, unknown>>;
+}
+
+async function print(result: Result, args: Arguments): Promise<number> {
+  const { stackText } = await import('../../stack/write.ts');
+  const notes = result.notes.map((n) => n.replaceAll(/\s+/g, ' '));
+  for (const note of args.flags.quiet === true ? [] : notes) {
+    err(`not carried over: ${note}\n`);
+  }
+  const text =
+    args.flags.json === true
+      ? `${JSON.stringify({ stack: result.stack, notCarriedOver: result.left }, null, 2)}\n`
+      : [
+          `# From ${result.from}.`,
+          ...(notes.length === 0 ? [] : ['# Not carried over:', ...notes.map((n) => `#   ${n}`)]),
+          stackText(result.written),
+        ].join('\n');
+  if (args.values.output === undefined) {
+    out(text);
+  } else {
+    writeWhole(args.values.output, text);
+  }
+  return EXIT.ok;
+}
+
+async function bundle(given: string, args: Arguments): Promise<number> {
+  const { convertBundle, literal } = await import('../../stack/oci/convert.ts');
+  const { deviceAt } = await import('../../kernel/reader.ts');
+  const { directory, text } = readBundle(given);
+  const name = args.values.name ?? nameFrom(basename(directory), 'bundle');
+  let converted;
+  try {
+    converted = convertBundle(text, directory, name, deviceAt);
+  } catch (error) {
+    if (error instanceof SyntaxError) {
+      throw new TsboxError('TSB1002', `${join(given, 'config.json')} is not JSON: ${error.message}`);
+    }
+    throw error;
+  }
+  const { stack, notes } = converted;
+  return print(
+    {
+      from: `the OCI bundle ${directory}`,
+      stack,
+      left: notes,
+      notes: notes.map((n) => `${n.field}: ${n.text}`),
+      written: { ...stack, containers: literal(stack['containers']) },
+    },
+    args,
+  );
+}
+
+async function compose(given: string, args: Arguments): Promise<number> {
+  const { convertCompose } = await import('../../stack/compose/convert.ts');
+  const { decode, readBytes } = await import('../../stack/source.ts');
+  const text = decode(readBytes(given, given), given);
+  const directory = dirname(resolve(given));
+  const { stack, notes } = convertCompose(given, text, {
+    name: args.values.name ?? nameFrom(basename(directory), 'project'),
+    profiles: args.lists.profile ?? [],
+    read(path) {
+      try {
+        return { text: decode(readBytes(resolve(directory, path), path), path) };
+      } catch (error) {
+        return { why: (error as Error).message };
+      }
+    },
+  });
+  return print(
+    {
+      from: `the Compose file ${given}`,
+      stack,
+      left: notes,
+      notes: notes.map((n) => `${given}:${n.line} ${n.key}: ${n.text}`),
+      written: stack,
+    },
+    args,
+  );
+}
 
 function readBundle(given: string): { directory: string; text: string } {
   try {
@@ -66,11 +130,11 @@ function readBundle(given: string): { directory: string; text: string } {
 }
 
 /** A name of the language from the name of a directory. */
-function nameFrom(text: string): string {
+function nameFrom(text: string, fallback: string): string {
   const name = text
     .replace(/[^A-Za-z0-9_.-]+/g, '-')
     .replace(/\.{2,}/g, '.')
     .replace(/^[^A-Za-z0-9]+/, '')
     .slice(0, 63);
-  return name === '' ? 'bundle' : name;
+  return name === '' ? fallback : name;
 }
