@@ -115,6 +115,10 @@ export const COMMANDS: Readonly<Record<string, Row>> = {
     summary: 'show who holds the lock of a stack',
     load: () => import('./commands/unlock.ts'),
   },
+  graph: {
+    summary: 'draw a stack: cgroups and limits, namespaces, volumes, dependencies',
+    load: () => import('./commands/graph.ts'),
+  },
   convert: {
     summary: 'write a stack from a Compose file or an OCI bundle',
     load: () => import('./commands/convert.ts'),

@@ -193,6 +193,13 @@ export const HELP: Readonly<Record<string, HelpRow>> = {
     exits: { 6: 'it is locked' },
     examples: [['tsbox unlock --stack web', 'who holds the lock']],
   },
+  graph: {
+    options: { format: { value: 'svg|dot|mermaid|json', text: 'the form of the graph (default svg)' } },
+    examples: [
+      ['tsbox graph -f web.yaml -o web.svg', 'a picture, for light and dark'],
+      ['tsbox graph -f web.yaml --format mermaid', 'for a README'],
+    ],
+  },
   images: { words: ['prune'], examples: [['tsbox images', 'what the store holds']] },
   convert: {
     words: ['bundle', 'compose'],
