@@ -51,6 +51,7 @@ export const HELP: Readonly<Record<string, HelpRow>> = {
     ],
   },
   validate: {
+    options: { json: { text: "every error and warning in the shape of Terraform's validate -json" } },
     examples: [['tsbox validate -f web.yaml', 'every error of the file with its place']],
   },
   plan: {

@@ -271,7 +271,7 @@ export function diagnosticJson(
 }
 
 /** Place and excerpt. Terraform counts bytes of the file besides, which nobody here keeps: there they are of the line. */
-function placeJson(at: DiagnosticPlace): Record<string, unknown> {
+export function placeJson(at: DiagnosticPlace): Record<string, unknown> {
   return {
     range: {
       filename: at.file,
