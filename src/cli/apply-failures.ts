@@ -69,8 +69,12 @@ export async function printAbandoned(abandoned: Abandoned): Promise<void> {
   } else if (!making && done.length > 0) {
     note('taken back', 'nothing: what was changed in place stays as far as it came');
   }
-  if (change.action === 'replace' && done.length > 0) {
-    note('remains', 'the old one was removed before; the next apply makes it again');
+  if (change.action === 'replace' && undone.length > 0) {
+    const text =
+      change.createFirst === true
+        ? 'the old one, as it was'
+        : 'nothing of the old one, which was removed before; the next apply makes it again';
+    note('remains', text);
   }
   if (error !== undefined) {
     err('   = it could not all be taken back:\n');

@@ -108,6 +108,14 @@ const HEARTBEAT = 10_000;
 /** Steps with which the new one begins, where something is replaced: before them the old one was being removed. */
 const MAKING: ReadonlySet<Step['op']> = new Set(['cgroup-make', 'namespace-make', 'volume-make', 'start']);
 
+/** Steps with which the old one goes, where the new one is made before. */
+const REMOVING: ReadonlySet<Step['op']> = new Set(['stop', 'cgroup-remove', 'namespace-remove', 'volume-remove']);
+
+/** Whether a step is the first of what comes second in a replacement. */
+function isSecondPass({ createFirst }: PlannedChange, pass: PlannedChange['action'], { op }: Step): boolean {
+  return createFirst === true ? pass === 'create' && REMOVING.has(op) : pass === 'delete' && MAKING.has(op);
+}
+
 /** What a machine is told: a replacement as a deletion and a creation, and that something goes on every ten seconds. */
 async function jsonProgress(): Promise<Progress> {
   const { hookJson } = await import('../report/plan-json.ts');
@@ -133,12 +141,15 @@ async function jsonProgress(): Promise<Progress> {
       const action = pass?.action ?? change.action;
       switch (event.type) {
         case 'start':
-          begin(change, change.action === 'replace' ? 'delete' : change.action);
+          begin(
+            change,
+            change.action !== 'replace' ? change.action : change.createFirst === true ? 'create' : 'delete',
+          );
           break;
         case 'step':
-          if (change.action === 'replace' && action === 'delete' && MAKING.has(event.step.op)) {
-            out(`${hookJson('apply_complete', change, 'delete', elapsed(change))}\n`);
-            begin(change, 'create');
+          if (change.action === 'replace' && isSecondPass(change, action, event.step)) {
+            out(`${hookJson('apply_complete', change, action, elapsed(change))}\n`);
+            begin(change, action === 'create' ? 'delete' : 'create');
           }
           passes.set(change, { began: performance.now(), action, ...passes.get(change), step: event.step.op });
           break;

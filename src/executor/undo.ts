@@ -57,7 +57,9 @@ export async function undo(
   done: readonly Step[],
   asError: (cause: unknown) => TsboxError,
 ): Promise<{ undone: string[]; error: TsboxError | undefined }> {
-  const making = change.action === 'create' || change.action === 'replace';
+  // A new one that stands, and whose predecessor is going already, is all there is.
+  const stands = change.createFirst === true && done.some((s) => s.op === 'stop' || s.op === 'cgroup-remove');
+  const making = (change.action === 'create' || change.action === 'replace') && !stands;
   const steps = making ? [...done].reverse().flatMap(inverse) : [];
   const made = done.find((s) => s.op === 'cgroup-make');
   // Its supervisor would start it again.

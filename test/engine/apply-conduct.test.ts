@@ -28,9 +28,10 @@ name: one
 containers:
   a:
     command: [sleep, "1000"]
+    stop_signal: KILL
     healthcheck: { command: ["false"], interval: 1s, retries: 1000, start_period: 100s }
-  b: { command: [sleep, "1000"], depends_on: { a: healthy } }
-  c: { command: [sleep, "1000"], depends_on: [b] }
+  b: { stop_signal: KILL, command: [sleep, "1000"], depends_on: { a: healthy } }
+  c: { stop_signal: KILL, command: [sleep, "1000"], depends_on: [b] }
 `;
 
 interface Running {
@@ -58,10 +59,10 @@ test('a failure is one block, other branches go on, and three lists say what bec
 tsbox: 1
 name: one
 containers:
-  good: { command: [sleep, "1000"] }
+  good: { stop_signal: KILL, command: [sleep, "1000"] }
   bad: { command: [/no/such/program] }
-  late: { command: [sleep, "1000"], depends_on: [bad] }
-  later: { command: [sleep, "1000"], depends_on: [late] }
+  late: { stop_signal: KILL, command: [sleep, "1000"], depends_on: [bad] }
+  later: { stop_signal: KILL, command: [sleep, "1000"], depends_on: [late] }
 `,
     );
     const { code, stdout, stderr } = await box.tsbox('apply', '-y');

@@ -23,7 +23,8 @@ variables: { token: { type: string, sensitive: true, default: very-secret-token 
 cgroups: { t: { children: { api: { pids: { max: 50 } } } } }
 namespaces: { bus: { type: ipc } }
 containers:
-  web: { command: [sleep, "1000"], cgroup: t/api, namespaces: { ipc: bus }, env: { TOKEN: "\${token}" } }
+  web: { command: [sleep, "1000"], stop_signal: KILL, cgroup: t/api, namespaces: { ipc: bus }, env: { TOKEN: "\${token}" } }
+  cbd: { command: [sleep, "1000"], stop_signal: KILL, lifecycle: { create_before_destroy: true } }
   job: { command: [sleep, "1000"], replicas: 2, stop_signal: KILL }
 outputs: { pid: "\${container.web.pid}", where: "\${container.web.cgroup}", token: { value: "\${token}", sensitive: true } }
 `;
@@ -75,21 +76,24 @@ test('documents and streams of a whole life fit their schemas', async () => {
     assert.is(outputs?.['where']?.value, `${box.cgroupRoot}/json/t/api/web`);
     assert.is(outputs?.['token']?.value, null);
     writeFileSync(join(box.cgroupDir('pids', 'json/t/api'), 'pids.max'), '49');
-    box.write('tsbox.yaml', STACK.replace('"1000"', '"1001"'));
+    box.write('tsbox.yaml', STACK.replaceAll('"1000"', '"1001"'));
     const plan = await document('plan', 'plan', '--format', 'json', '-o', 'saved');
     assert.is((plan['resource_drift'] as unknown[]).length, 1);
     assertFits('saved-plan', JSON.parse(readFileSync(join(box.dir, 'saved'), 'utf8')));
     await document('drift', 'drift', '--format', 'json');
     events((await box.tsbox('plan', '--json')).stdout);
-    const replaced = events((await box.tsbox('apply', 'saved', '--json')).stdout)
-      .filter((e) => e.hook?.resource.addr === 'tsbox_container.web')
-      .map((e) => `${e.type} ${e.hook?.action ?? ''}`);
-    assert.equal(replaced, [
-      'apply_start delete',
-      'apply_complete delete',
-      'apply_start create',
-      'apply_complete create',
-    ]);
+    const applied = events((await box.tsbox('apply', 'saved', '--json')).stdout);
+    const passes = (address: string): string[] =>
+      applied.filter((e) => e.hook?.resource.addr === address).map((e) => `${e.type} ${e.hook?.action ?? ''}`);
+    const pass = (action: string): string[] => [`apply_start ${action}`, `apply_complete ${action}`];
+    assert.equal(passes('tsbox_container.web'), [...pass('delete'), ...pass('create')]);
+    assert.equal(passes('tsbox_container.cbd'), [...pass('create'), ...pass('delete')]);
+    const actionsOf = (address: string): unknown =>
+      (plan['resource_changes'] as Array<{ address: string; change: { actions: string[] } }>).find(
+        (c) => c.address === address,
+      )?.change.actions;
+    assert.equal(actionsOf('tsbox_container.web'), ['delete', 'create']);
+    assert.equal(actionsOf('tsbox_container.cbd'), ['create', 'delete']);
     const state = await document('state', 'show', '--json');
     const resources = (state['values'] as { root_module: { resources: Array<{ address: string }> } }).root_module
       .resources;
@@ -98,6 +102,7 @@ test('documents and streams of a whole life fit their schemas', async () => {
       [
         'tsbox_cgroup.t',
         'tsbox_cgroup.t["api"]',
+        'tsbox_container.cbd',
         'tsbox_container.job[0]',
         'tsbox_container.job[1]',
         'tsbox_container.web',

@@ -19,6 +19,7 @@ variables:
 containers:
   web:
     command: [sleep, "1000"]
+    stop_signal: KILL
     cgroup: tenants
     env: { TOKEN: "\${token}" }
     pids: { max: 20 }

@@ -165,6 +165,13 @@ const ACTIONS: Readonly<Record<PlannedChange['action'], readonly string[]>> = {
   'no-op': ['no-op'],
 };
 
+function actionsOf(change: PlannedChange): readonly string[] {
+  if (isRelease(change)) {
+    return ['forget'];
+  }
+  return change.action === 'replace' && change.createFirst === true ? ['create', 'delete'] : ACTIONS[change.action];
+}
+
 /** Terraform's word for why something is replaced or removed; undefined where it has none. */
 export function reasonOf(change: PlannedChange, destroy: boolean): string | undefined {
   if (change.actionReason !== undefined) {
@@ -188,7 +195,7 @@ function changeEntry(change: PlannedChange, source: Documented): Record<string, 
     ...(change.movedFrom === undefined ? {} : { previous_address: terraformName(change.movedFrom).address }),
     ...(reason === undefined ? {} : { action_reason: reason }),
     change: {
-      actions: isRelease(change) ? ['forget'] : ACTIONS[change.action],
+      actions: actionsOf(change),
       ...sidesJson(before, after, unknown, source.mask),
       ...(change.importing === undefined ? {} : { importing: change.importing }),
       ...(replaces.length === 0 ? {} : { replace_paths: replaces.map((a) => [a.name]) }),
