@@ -4,7 +4,6 @@
  */
 import { join } from 'node:path';
 import { TsboxError } from '../../errors.ts';
-import { readText } from '../../kernel/private-files.ts';
 import { GitMirror, withoutUser } from '../../kernel/git.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { makePlan } from '../../planner/index.ts';
@@ -12,6 +11,7 @@ import { driftCount, type Plan } from '../../planner/plan.ts';
 import type { Stack } from '../../stack/types.ts';
 import type { Tell } from '../happenings.ts';
 import { applyQuietly, reasonOf } from '../quiet-apply.ts';
+import { Approval } from './approval.ts';
 import { healthOf, waitHealthy } from './health.ts';
 import { Ownership } from './ownership.ts';
 import { objection, planDigest, type Policy } from './policy.ts';
@@ -41,8 +41,6 @@ export interface ReconcileOptions {
 
 const LOCK_PATIENCE = 30_000;
 
-const approvalOf = (plan: { commit: string; digest: string }): string => `${plan.commit} ${plan.digest}\n`;
-
 /** What a try came to. */
 interface Ended {
   readonly result: Result;
@@ -55,6 +53,7 @@ export class Reconciler {
   readonly #options: ReconcileOptions;
   readonly #git: GitMirror;
   readonly #ownership: Ownership;
+  readonly #approval: Approval;
   readonly #tell: Tell;
   readonly #ended: () => boolean;
 
@@ -64,6 +63,7 @@ export class Reconciler {
     this.#tell = tell;
     this.#ended = ended;
     kernel.makeStateDir(options.directory);
+    this.#approval = new Approval(kernel, options.directory);
     this.#ownership = new Ownership(kernel, options.id);
     this.#git = new GitMirror(options.directory, options.source, options.signers);
     this.status = readStatus(join(options.directory, 'status.json'), withoutUser(options.source));
@@ -104,20 +104,9 @@ export class Reconciler {
     }
   }
 
-  /** In a file of its own: the word comes from another process than the one that waits for it. */
-  get #approvalFile(): string {
-    return join(this.#options.directory, 'approved');
-  }
-
   /** Gives the word for the plan that waits for it. */
   approve(commit: string): void {
-    const { pending } = this.status;
-    if (pending === null || commit.length < 7 || !pending.commit.startsWith(commit)) {
-      throw new TsboxError('TSB2001', `no plan of ${commit} waits for approval`, {
-        hint: pending === null ? 'nothing waits' : `what waits is of ${pending.commit}`,
-      });
-    }
-    this.#kernel.writeState(this.#approvalFile, approvalOf(pending));
+    const pending = this.#approval.give(this.status.pending, commit);
     this.#tell({ event: 'approved', message: `${pending.commit}: ${pending.plan.join(', ')}`, commit: pending.commit });
   }
 
@@ -223,10 +212,10 @@ export class Reconciler {
       return reason === undefined ? [] : [`${p.stack}: ${reason}`];
     });
     const digest = planDigest(plans);
-    const given = readText(this.#approvalFile) === approvalOf({ commit, digest });
+    const given = this.#approval.given({ commit, digest });
     if (reasons.length === 0 || given) {
       status.pending = null;
-      this.#kernel.remove(this.#approvalFile);
+      this.#approval.forget();
       return undefined;
     }
     const plan = plans.flatMap((p) =>
