@@ -72,6 +72,8 @@ const OPTIONS = {
   sysctl: { type: 'string', multiple: true },
   seccomp: { type: 'string' },
   rm: { type: 'boolean' },
+  check: { type: 'boolean' },
+  diff: { type: 'boolean' },
   profile: { type: 'string', multiple: true },
   detach: { type: 'boolean', short: 'd' },
   'dry-run': { type: 'boolean' },

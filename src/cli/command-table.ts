@@ -119,6 +119,10 @@ export const COMMANDS: Readonly<Record<string, Row>> = {
     summary: 'draw a stack: cgroups and limits, namespaces, volumes, dependencies',
     load: () => import('./commands/graph.ts'),
   },
+  fmt: {
+    summary: 'write stack files in one style; keeps comments',
+    load: () => import('./commands/fmt.ts'),
+  },
   convert: {
     summary: 'write a stack from a Compose file or an OCI bundle',
     load: () => import('./commands/convert.ts'),

@@ -201,6 +201,13 @@ export const HELP: Readonly<Record<string, HelpRow>> = {
       ['tsbox graph -f web.yaml --format mermaid', 'for a README'],
     ],
   },
+  fmt: {
+    exits: { 2: 'with --check: a file is not in style' },
+    examples: [
+      ['tsbox fmt stack.yaml', 'in place'],
+      ['tsbox fmt --check --diff stack.yaml', 'in CI'],
+    ],
+  },
   images: { words: ['prune'], examples: [['tsbox images', 'what the store holds']] },
   convert: {
     words: ['bundle', 'compose'],

@@ -1,0 +1,108 @@
+/** The canonical style of stack files. Comments, anchors and the order within sections stay as they are. */
+import { isMap, isScalar, isSeq, LineCounter, parseDocument, visit, type Pair } from 'yaml';
+import { TsboxError } from '../errors.ts';
+
+/** Sections in the order in which they are read best; others keep their places after them, x- keys stand first. */
+const ORDER = [
+  'tsbox',
+  'name',
+  'include',
+  'variables',
+  'cgroups',
+  'namespaces',
+  'devices',
+  'volumes',
+  'secrets',
+  'configs',
+  'containers',
+  'outputs',
+];
+
+const rank = (pair: Pair): number => {
+  const key = isScalar(pair.key) ? String(pair.key.value) : '';
+  const at = ORDER.indexOf(key);
+  // Anchors have to stand before what refers to them: x- keys go after the name.
+  return key.startsWith('x-') ? 1.5 : at < 0 ? ORDER.length : at;
+};
+
+/** Line width up to which `{ a: 1, b: 2 }` stays on one line. */
+const WIDTH = 100;
+
+/**
+ * The text in canonical style: two blanks of indentation, `{ a: 1 }` and `[a, b]` where the author wrote them so, quotes only
+ * where they are needed, one empty line between at most, sections in order.
+ * @throws TsboxError TSB1002 for what cannot be parsed, TSB9002 when the result would not mean the same
+ */
+export function formatStack(name: string, text: string): string {
+  const counter = new LineCounter();
+  const document = parseDocument(text, {
+    merge: false,
+    lineCounter: counter,
+    prettyErrors: false,
+    keepSourceTokens: false,
+  });
+  const [error] = document.errors;
+  if (error !== undefined) {
+    const { line, col } = counter.linePos(error.pos[0]);
+    throw new TsboxError('TSB1002', `this is not YAML: ${error.message}`, {
+      at: { file: name, line, column: col, length: 1 },
+      sourceLine: text.split('\n')[line - 1],
+    });
+  }
+  const before = JSON.stringify(sorted(document.toJS({ maxAliasCount: 1000 })));
+  visit(document, {
+    Scalar(key, node) {
+      // Quotes that change nothing go; text that looks like something else keeps them.
+      if (node.type === 'QUOTE_DOUBLE' || node.type === 'QUOTE_SINGLE') {
+        node.type = key === 'key' ? 'PLAIN' : node.type;
+        if (node.type !== 'PLAIN' && typeof node.value === 'string' && /^[A-Za-z0-9_./-]+$/.test(node.value)) {
+          node.type = 'PLAIN';
+        }
+        if (node.type === 'QUOTE_SINGLE' && typeof node.value === 'string' && !/["\\]/.test(node.value)) {
+          node.type = 'QUOTE_DOUBLE';
+        }
+      }
+    },
+  });
+  const { contents } = document;
+  if (isMap(contents) && contents.flow !== true && canMove(contents.items)) {
+    const items = [...contents.items];
+    const moved = items.map((pair, i) => ({ pair, i })).sort((a, b) => rank(a.pair) - rank(b.pair) || a.i - b.i);
+    contents.items = moved.map(({ pair }) => pair);
+  }
+  const options = { lineWidth: 0, indentSeq: false, flowCollectionPadding: true, singleQuote: false } as const;
+  const result = document.toString({ ...options, lineWidth: WIDTH, minContentWidth: 0 });
+  const again = parseDocument(result, { merge: false });
+  if (again.errors.length > 0 || JSON.stringify(sorted(again.toJS({ maxAliasCount: 1000 }))) !== before) {
+    throw new TsboxError('TSB9002', `${name}: formatting it would change what it means: left as it is`);
+  }
+  return result;
+}
+
+/** An alias must stay behind its anchor, so a file whose top level uses anchors of other sections keeps its order. */
+function canMove(items: readonly Pair[]): boolean {
+  return items.every((pair) => isScalar(pair.key)) && !items.some((pair) => hasAlias(pair.value));
+}
+
+function hasAlias(node: unknown): boolean {
+  if (isMap(node)) {
+    return node.items.some((p) => hasAlias(p.value) || hasAlias(p.key));
+  }
+  return isSeq(node)
+    ? node.items.some(hasAlias)
+    : typeof node === 'object' && node !== null && 'source' in node && !isScalar(node);
+}
+
+/** Keys in one order: what is compared is what the file means. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) {
+    return value.map(sorted);
+  }
+  return typeof value === 'object' && value !== null
+    ? Object.fromEntries(
+        Object.entries(value)
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+          .map(([k, v]) => [k, sorted(v)]),
+      )
+    : value;
+}

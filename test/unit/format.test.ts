@@ -1,0 +1,129 @@
+/** One style for stack files: the same meaning, comments kept, and formatting twice changes nothing. */
+import {
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+  chmodSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { parse, stringify } from 'yaml';
+import { writeWhole } from '../../src/cli/write-file.ts';
+import { formatStack } from '../../src/stack/format.ts';
+import { repository } from '../support/sandbox.ts';
+
+const format = (text: string): string => formatStack('x.yaml', text);
+
+test('sections in order, comments and anchors kept, needless quotes gone', () => {
+  const text = [
+    '# head',
+    '',
+    'containers:',
+    '    # the web',
+    '    web:   # here',
+    '        command: [\'sleep\', "60"]',
+    '        env: { A: "yes", B: \'1\' }',
+    '',
+    '',
+    '',
+    'x-a: &a { memory: { max: 1MiB } }',
+    'name:   "shop"',
+    'tsbox: 1',
+    '',
+  ].join('\n');
+  const result = format(text);
+  assert.equal(Object.keys(parse(result) as object), ['tsbox', 'name', 'x-a', 'containers']);
+  for (const kept of ['# head', '# the web', '# here', '&a', 'name: shop\n']) {
+    assert.ok(result.includes(kept), `${kept} in\n${result}`);
+  }
+  assert.equal(parse(result), parse(text));
+  assert.match(result, /"60"/);
+  assert.match(result, /B: "1"/);
+});
+
+test('what uses anchors of other sections keeps its order', () => {
+  const text = 'containers:\n  a: &a\n    command: [x]\n  b: *a\ntsbox: 1\nname: n\n';
+  assert.equal(Object.keys(parse(format(text)) as object), ['containers', 'tsbox', 'name']);
+});
+
+test('the examples: the same meaning, and formatting twice is formatting once', () => {
+  const directory = join(repository(), 'stacks');
+  for (const name of readdirSync(directory).filter((f) => f.endsWith('.yaml'))) {
+    const text = readFileSync(join(directory, name), 'utf8');
+    const once = formatStack(name, text);
+    assert.equal(parse(once, { merge: true }), parse(text, { merge: true }), name);
+    assert.is(formatStack(name, once), once, name);
+    const comments = (t: string): string[] => [...t.matchAll(/(?:^|\s)(#.*)$/gm)].map((m) => m[1]?.trim() ?? '').sort();
+    assert.equal(comments(once), comments(text), name);
+  }
+});
+
+test('any data: idempotent, and means the same', () => {
+  const leaf = fc.oneof(
+    fc.string(),
+    fc.integer(),
+    fc.boolean(),
+    fc.constant(null),
+    fc.constantFrom('yes', '0644', '1e3', '~', '${a}', '# x', 'a: b'),
+  );
+  const data = fc.dictionary(
+    fc.constantFrom('containers', 'tsbox', 'name', 'x-y', 'cgroups', 'other'),
+    fc.oneof(
+      leaf,
+      fc.array(leaf, { maxLength: 4 }),
+      fc.dictionary(fc.stringMatching(/^[a-z]{1,6}$/), leaf, { maxKeys: 4 }),
+    ),
+    { minKeys: 1 },
+  );
+  fc.assert(
+    fc.property(data, fc.constantFrom('any', 'flow', 'block'), (value, collectionStyle) => {
+      const text = stringify(value, { collectionStyle: collectionStyle as 'any' });
+      const once = format(text);
+      assert.equal(parse(once), parse(text));
+      assert.is(format(once), once);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('what cannot be parsed is refused with its place', () => {
+  try {
+    format('a: [1\nb: 2\n');
+    assert.unreachable();
+  } catch (error) {
+    const { code, info } = error as { code: string; info: { at: { file: string; line: number } } };
+    assert.equal([code, info.at.file], ['TSB1002', 'x.yaml']);
+  }
+});
+
+test('a file is replaced whole: links stay links, mode and what else is there stay', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'tsbox-fmt-'));
+  try {
+    const file = join(directory, 'real.yaml');
+    const link = join(directory, 'link.yaml');
+    writeFileSync(file, 'old');
+    chmodSync(file, 0o640);
+    symlinkSync('real.yaml', link);
+    const { ino } = statSync(file);
+    writeWhole(link, 'new');
+    assert.ok(lstatSync(link).isSymbolicLink());
+    assert.is(readFileSync(file, 'utf8'), 'new');
+    assert.is(statSync(file).mode & 0o7777, 0o640);
+    assert.is.not(statSync(file).ino, ino);
+    assert.equal(readdirSync(directory).sort(), ['link.yaml', 'real.yaml']);
+    assert.throws(() => writeWhole(join(directory, 'no', 'where'), 'x'), /ENOENT/);
+    assert.throws(() => writeWhole(directory, 'x'), /not a regular file/);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test.run();
