@@ -1,5 +1,16 @@
 /** The canonical style of stack files. Comments, anchors and the order within sections stay as they are. */
-import { isMap, isScalar, isSeq, LineCounter, parseDocument, visit, type Pair } from 'yaml';
+import {
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  visit,
+  type Pair,
+  type Tags,
+  type YAMLMap,
+  type YAMLSeq,
+} from 'yaml';
 import { TsboxError } from '../errors.ts';
 
 /** Sections in the order in which they are read best; others keep their places after them, x- keys stand first. */
@@ -25,6 +36,8 @@ const rank = (pair: Pair): number => {
   return key.startsWith('x-') ? 1.5 : at < 0 ? ORDER.length : at;
 };
 
+type Collection = YAMLMap | YAMLSeq;
+
 /** Line width up to which `{ a: 1, b: 2 }` stays on one line. */
 const WIDTH = 100;
 
@@ -35,12 +48,7 @@ const WIDTH = 100;
  */
 export function formatStack(name: string, text: string): string {
   const counter = new LineCounter();
-  const document = parseDocument(text, {
-    merge: false,
-    lineCounter: counter,
-    prettyErrors: false,
-    keepSourceTokens: false,
-  });
+  const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, customTags: asWritten });
   const [error] = document.errors;
   if (error !== undefined) {
     const { line, col } = counter.linePos(error.pos[0]);
@@ -51,6 +59,8 @@ export function formatStack(name: string, text: string): string {
   }
   const before = JSON.stringify(sorted(document.toJS({ maxAliasCount: 1000 })));
   visit(document, {
+    Map: (_, node) => padded(node, ' '),
+    Seq: (_, node) => padded(node, ''),
     Scalar(key, node) {
       // Quotes that change nothing go; text that looks like something else keeps them.
       if (node.type === 'QUOTE_DOUBLE' || node.type === 'QUOTE_SINGLE') {
@@ -70,13 +80,29 @@ export function formatStack(name: string, text: string): string {
     const moved = items.map((pair, i) => ({ pair, i })).sort((a, b) => rank(a.pair) - rank(b.pair) || a.i - b.i);
     contents.items = moved.map(({ pair }) => pair);
   }
-  const options = { lineWidth: 0, indentSeq: false, flowCollectionPadding: true, singleQuote: false } as const;
-  const result = document.toString({ ...options, lineWidth: WIDTH, minContentWidth: 0 });
+  const result = document.toString({ lineWidth: WIDTH, minContentWidth: 0 });
   const again = parseDocument(result, { merge: false });
   if (again.errors.length > 0 || JSON.stringify(sorted(again.toJS({ maxAliasCount: 1000 }))) !== before) {
     throw new TsboxError('TSB9002', `${name}: formatting it would change what it means: left as it is`);
   }
   return result;
+}
+
+/** Numbers and words stay as they are written: 0750 is not 750. */
+function asWritten(tags: Tags): Tags {
+  return tags.map((tag) =>
+    typeof tag === 'object' && tag.collection === undefined && tag.tag !== 'tag:yaml.org,2002:str'
+      ? { ...tag, stringify: (item, ...rest) => item.source ?? tag.stringify?.(item, ...rest) ?? String(item.value) }
+      : tag,
+  );
+}
+
+/** `{ a: 1 }` has blanks inside and `[a, b]` has none; the library knows only one for both. */
+function padded(node: Collection, padding: '' | ' '): void {
+  const text = node.toString.bind(node) as (context?: object, ...rest: (() => void)[]) => string;
+  const own = (context?: object, ...rest: (() => void)[]): string =>
+    text(context === undefined ? context : { ...context, flowCollectionPadding: padding }, ...rest);
+  Object.defineProperty(node, 'toString', { value: own });
 }
 
 /** An alias must stay behind its anchor, so a file whose top level uses anchors of other sections keeps its order. */

@@ -49,6 +49,11 @@ test('sections in order, comments and anchors kept, needless quotes gone', () =>
   assert.match(result, /B: "1"/);
 });
 
+test('numbers stay as they are written, lists and maps have one form each', () => {
+  const text = 'a: 0750\nb: 1e3\nc: 0x10\nd: [ 1,2 ]\ne: {f: [ 0644 ], g: ~}\nh:\n- i\n';
+  assert.is(format(text), 'a: 0750\nb: 1e3\nc: 0x10\nd: [1, 2]\ne: { f: [0644], g: ~ }\nh:\n  - i\n');
+});
+
 test('what uses anchors of other sections keeps its order', () => {
   const text = 'containers:\n  a: &a\n    command: [x]\n  b: *a\ntsbox: 1\nname: n\n';
   assert.equal(Object.keys(parse(format(text)) as object), ['containers', 'tsbox', 'name']);
