@@ -1,11 +1,15 @@
 /** What a plan leaves out because it is protected or a condition refuses it: one error each, and the exit code. */
 import { TsboxError } from '../errors.ts';
-import type { Plan } from '../planner/plan.ts';
+import { refusals, type Plan } from '../planner/plan.ts';
 import { EXIT } from './exit.ts';
 import { printError } from './output.ts';
 
 /** Prints the causes, not what follows from them; returns the exit code, ok when nothing is refused. */
 export async function printRefused(plan: Plan): Promise<number> {
+  for (const { name, address, message, at, sourceLine } of refusals(plan)) {
+    const what = `policy ${name}${address === undefined ? '' : ` refuses ${address}`}: ${message}`;
+    await printError(new TsboxError('TSB3012', what, { at, sourceLine, address }));
+  }
   const blocked = plan.changes.filter((c) => c.blocked !== undefined);
   for (const { address, at, blocked: why } of blocked) {
     if (why !== undefined && why.by !== 'dependency') {
@@ -13,5 +17,5 @@ export async function printRefused(plan: Plan): Promise<number> {
       await printError(new TsboxError('TSB3012', why.message, { at: why.at ?? at, sourceLine, address, hint }));
     }
   }
-  return blocked.length === 0 ? EXIT.ok : EXIT.refused;
+  return blocked.length + refusals(plan).length === 0 ? EXIT.ok : EXIT.refused;
 }

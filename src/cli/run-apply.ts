@@ -111,7 +111,7 @@ async function applyLocked(
   again: () => Promise<Planned>,
 ): Promise<number> {
   const { args, kernel, name, settings } = course;
-  const { hasWork, isEmpty } = await import('../planner/plan.ts');
+  const { hasWork, isEmpty, refusals } = await import('../planner/plan.ts');
   const { applyPlan } = await import('../executor/index.ts');
   const { executionContext } = await import('../executor/context.ts');
   const { plan } = planned;
@@ -144,7 +144,7 @@ async function applyLocked(
     const { renderPlan } = await import('../report/plan-text.ts');
     out(renderPlan(plan, await paletteFor(args), renderOptions(args)));
   }
-  if (!hasWork(plan)) {
+  if (!hasWork(plan) || refusals(plan).length > 0) {
     return printRefused(plan);
   }
   const what = settings.destroy ? 'destroy' : 'apply';

@@ -18,6 +18,9 @@ export async function loadStackFor(args: Arguments, texts?: ReadonlyMap<string, 
     env: process.env,
     ...(texts === undefined ? {} : { texts }),
   });
+  if (stack.conditions.length > 0) {
+    (await import('../stack/cel.ts')).compiled(stack.conditions);
+  }
   const { secretTexts } = await import('../resources/files.ts');
   hideSecrets(stack, secretTexts(stack.secrets.values()));
   if (args.flags.quiet !== true) {

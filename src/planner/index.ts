@@ -16,6 +16,7 @@ import { findIds } from '../resources/userns/allocate.ts';
 import type { Stack } from '../stack/types.ts';
 import { draftRefresh, refreshSteps } from './refresh.ts';
 import { draftDeclared, draftRemoval } from './drafts.ts';
+import { judge } from './conditions.ts';
 import { addReplacements, type Draft } from './cascade.ts';
 import { healOnly, type HealChoice } from './heal.ts';
 import { addTriggers, block, leaveIgnored } from './lifecycle.ts';
@@ -28,7 +29,7 @@ import { stepsOf } from './steps.ts';
 import { matching, selectTargets } from './targets.ts';
 import { addTransfers, moveSteps, moveVolumes } from './transfers.ts';
 import { keptWarnings, mountWarnings } from './warnings.ts';
-import type { Plan } from './plan.ts';
+import { conditionWarnings, type Plan } from './plan.ts';
 
 export interface PlanOptions {
   /** Addresses (a prefix matches what lies below a cgroup); empty means everything. */
@@ -114,7 +115,8 @@ export async function makePlan(
   do {
     addReplacements(drafts, declared);
   } while (addTriggers(drafts, declared));
-  block(drafts, declared, observed, scope, new Map());
+  const { checks, refused } = await judge(asked, drafts, declared, observed);
+  block(drafts, declared, observed, scope, refused);
   wanted = withGenerations(drafts, declared, wanted, scope);
   const context: StepContext = { stack: wanted, reader, scope, observed };
   addNotes(drafts, declared);
@@ -143,25 +145,27 @@ export async function makePlan(
   const split = splitFreezing(withSteps, observed);
   const ordered = orderChanges(split, declared, scope);
   const selected = selectTargets(ordered, options.targets, declared, options.exclude);
+  const plan: Plan = {
+    stack: name,
+    changes: selected.changes,
+    complete: selected.complete,
+    ...(checks.length === 0 ? {} : { checks }),
+    ...(options.refreshOnly === true ? { refreshOnly: true } : {}),
+    declared: [...declared.keys()].filter((a) => options.refreshOnly !== true || observed.get(a)?.exists === true),
+    warnings: [
+      ...problems.filter((p) => p.severity === 'warning').map((p) => p.error.message),
+      ...evacuation(reader, needed),
+      ...mountWarnings(withSteps.values()),
+      ...(wanted === undefined || options.volumes === true ? [] : keptWarnings(observed.values(), declared)),
+      ...(asksForProtection(declared.values()) ? protectionWarnings(reader, name) : []),
+    ],
+    unreadable: [
+      ...scope.unreadable,
+      ...[...drafts.values()].flatMap((d) => d.unreadable.map((a) => `${d.address}: ${a}`)),
+    ],
+  };
   return {
-    plan: {
-      stack: name,
-      changes: selected.changes,
-      complete: selected.complete,
-      ...(options.refreshOnly === true ? { refreshOnly: true } : {}),
-      declared: [...declared.keys()].filter((a) => options.refreshOnly !== true || observed.get(a)?.exists === true),
-      warnings: [
-        ...problems.filter((p) => p.severity === 'warning').map((p) => p.error.message),
-        ...evacuation(reader, needed),
-        ...mountWarnings(withSteps.values()),
-        ...(wanted === undefined || options.volumes === true ? [] : keptWarnings(observed.values(), declared)),
-        ...(asksForProtection(declared.values()) ? protectionWarnings(reader, name) : []),
-      ],
-      unreadable: [
-        ...scope.unreadable,
-        ...[...drafts.values()].flatMap((d) => d.unreadable.map((a) => `${d.address}: ${a}`)),
-      ],
-    },
+    plan: { ...plan, warnings: [...plan.warnings, ...conditionWarnings(plan)] },
     scope,
     observed,
     declared,

@@ -76,7 +76,26 @@ export interface PlannedChange {
   readonly at: SourceSpan | undefined;
 }
 
+/** What became of a precondition, a check or a policy. */
+export interface CheckResult {
+  readonly kind: 'precondition' | 'check' | 'policy';
+  readonly name: string;
+  readonly address?: Address;
+  readonly severity: 'error' | 'warning' | 'info';
+  /** error: the expression has no answer. */
+  readonly status: 'pass' | 'fail' | 'error';
+  readonly message: string;
+  readonly at?: SourceSpan | undefined;
+  readonly sourceLine?: string | undefined;
+}
+
+/** Policies that stop an apply. */
+export function refusals(plan: Plan): readonly CheckResult[] {
+  return (plan.checks ?? []).filter((c) => c.kind === 'policy' && c.severity === 'error' && c.status !== 'pass');
+}
+
 export interface Plan {
+  readonly checks?: readonly CheckResult[];
   readonly stack: string;
   readonly changes: readonly PlannedChange[];
   /** Only records are brought up to date: --refresh-only. */
@@ -167,4 +186,15 @@ export function hasWork(plan: Plan): boolean {
 /** True when applying would change nothing in the kernel. */
 export function isEmpty(plan: Plan): boolean {
   return plan.changes.every((c) => c.action === 'no-op' && c.movedFrom === undefined);
+}
+
+/** Checks and policies that do not hold and stop nothing. A check without an answer is told when nothing is left to do. */
+export function conditionWarnings(plan: Plan): string[] {
+  return (plan.checks ?? [])
+    .filter((c) => c.status === 'fail' || (c.status === 'error' && (c.kind === 'policy' || !hasWork(plan))))
+    .filter((c) => c.kind !== 'precondition' && !refusals(plan).includes(c))
+    .map(
+      (c) =>
+        `${c.kind} ${c.name}${c.address === undefined ? '' : ` (${c.address})`}: ${c.message}${c.at === undefined ? '' : ` (${c.at.file}:${c.at.line})`}`,
+    );
 }

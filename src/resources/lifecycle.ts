@@ -66,8 +66,17 @@ export const lifecycleSchema = z
     replaceTriggeredBy: input.replace_triggered_by ?? [],
   }));
 
+const sentence = z.string().min(1);
+
+/** Expressions (CEL) that must be true before anything is done to the resource. */
+export const preconditionsSchema = z.array(z.strictObject({ assert: sentence, message: sentence.optional() }));
+
 /** What every resource may have besides its own keys. */
-export const commonShape = { lifecycle: lifecycleSchema.optional(), for_each: z.unknown().optional() };
+export const commonShape = {
+  lifecycle: lifecycleSchema.optional(),
+  for_each: z.unknown().optional(),
+  preconditions: preconditionsSchema.optional(),
+};
 
 /** Whether it runs, is supervised and is where it belongs is nobody's to ignore. */
 const NEVER: ReadonlySet<string> = new Set([

@@ -18,6 +18,7 @@ import type { Fault } from './issues.ts';
 import { fileSchema, fileSpec, type FileSpec } from '../resources/files.ts';
 import { volumeSchema, volumeSpec, type VolumeSpec } from '../resources/volume/schema.ts';
 import { NO_BLOCKS, type Blocks } from './blocks.ts';
+import { checkSchema, conditionsOf, policySchema, type Condition } from './conditions.ts';
 import { metaOf, type Meta } from './meta.ts';
 import { nameProblem } from './names.ts';
 import type { NameProblem } from './names.ts';
@@ -44,6 +45,7 @@ export interface Items {
   readonly configs: ReadonlyMap<string, FileSpec>;
   readonly outputs: ReadonlyMap<string, { readonly value: string; readonly sensitive: boolean }>;
   readonly blocks: Blocks;
+  readonly conditions: readonly Condition[];
   readonly meta: ReadonlyMap<string, Meta>;
   readonly drift: DriftSettings | undefined;
   /** Where each item stands in the tree, by address: 'cgroup/a/b' is at cgroups, a, children, b. */
@@ -95,6 +97,8 @@ export function buildItems(
       building.meta.delete(`container/${replicaName(base, 0)}`);
     }
   }
+  section(building, 'checks', 'check', (_, tree, path) => parsed(building, checkSchema, tree, path));
+  section(building, 'policies', 'policy', (_, tree, path) => parsed(building, policySchema, tree, path));
   return {
     name,
     drift,
@@ -122,6 +126,7 @@ export function buildItems(
         : { ...output, sensitive: output.sensitive || (value.kind === 'scalar' && value.sensitive) };
     }),
     blocks,
+    conditions: conditionsOf(root, building.paths),
     meta: building.meta,
     paths: building.paths,
   };
@@ -255,7 +260,7 @@ function note(building: Building, address: string, tree: Tree, path: Path): void
   }
 }
 
-type Kind = 'namespace' | 'device set' | 'container' | 'volume' | 'secret' | 'config' | 'output';
+type Kind = 'check' | 'policy' | 'namespace' | 'device set' | 'container' | 'volume' | 'secret' | 'config' | 'output';
 
 function section<T>(
   building: Building,

@@ -27,7 +27,9 @@ export function nameProblem(
     | 'secret'
     | 'config'
     | 'output'
-    | 'module',
+    | 'module'
+    | 'check'
+    | 'policy',
   name: string,
 ): NameProblem | undefined {
   if (!NAME_PATTERN.test(name)) {

@@ -11,6 +11,7 @@ import { volumeSchema } from '../resources/volume/schema.ts';
 import { nameSchema } from '../resources/units.ts';
 import { show, valueSchema, ValueError } from '../resources/values.ts';
 import { blocksShape } from './blocks.ts';
+import { checkSchema, policySchema } from './conditions.ts';
 import { moduleSchema } from './modules.ts';
 import { variableSchema } from './variables.ts';
 
@@ -93,6 +94,8 @@ export const SECTIONS = {
   configs: fileSchema,
   containers: containerSchema,
   modules: moduleSchema,
+  checks: checkSchema,
+  policies: policySchema,
   outputs: outputSchema,
 } as const;
 export type Section = keyof typeof SECTIONS;

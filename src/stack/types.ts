@@ -8,8 +8,10 @@ import type { NamespaceSpec } from '../resources/namespace/schema.ts';
 import type { DeviceRule } from '../resources/devices/schema.ts';
 import type { DriftSettings } from '../resources/drift-settings.ts';
 import type { Blocks } from './blocks.ts';
+import type { Condition } from './conditions.ts';
 import type { Meta } from './meta.ts';
 
+export type { Condition } from './conditions.ts';
 export type { Meta } from './meta.ts';
 
 export interface Warning {
@@ -41,6 +43,8 @@ export interface Stack {
   readonly configs: ReadonlyMap<string, FileSpec>;
   /** Unresolved references such as ${container.db.pid} stay as text; the CLI fills them after apply. */
   readonly outputs: ReadonlyMap<string, { readonly value: string; readonly sensitive: boolean }>;
+  /** Preconditions, checks and policies. */
+  readonly conditions: readonly Condition[];
   /** What is moved, removed and imported. */
   readonly blocks: Blocks;
   /** Lifecycles and the like, by address. */

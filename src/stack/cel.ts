@@ -1,0 +1,27 @@
+/** Expressions in the Common Expression Language; loaded only by stacks that have some. */
+import { Environment } from '@marcbachmann/cel-js';
+import { TsboxErrors } from '../errors.ts';
+import { conditionError, type Answer, type Condition } from './conditions.ts';
+
+const environment = new Environment({
+  unlistedVariablesAreDyn: true,
+  homogeneousAggregateLiterals: false,
+  limits: { maxAstNodes: 2000, maxDepth: 50 },
+});
+
+/** Each condition with the function that answers it. @throws TsboxErrors for those that cannot be read */
+export function compiled(conditions: readonly Condition[]): Map<Condition, Answer> {
+  const answers = new Map<Condition, Answer>();
+  const errors = [];
+  for (const condition of conditions) {
+    try {
+      answers.set(condition, environment.parse(condition.assert) as unknown as Answer);
+    } catch (error) {
+      errors.push(conditionError(condition, error));
+    }
+  }
+  if (errors.length > 0) {
+    throw new TsboxErrors(errors);
+  }
+  return answers;
+}

@@ -1,0 +1,47 @@
+/** Preconditions, checks and policies on the real kernel. */
+import { readFileSync } from 'node:fs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { sandbox } from '../support/sandbox.ts';
+
+test('a policy stops an apply, a precondition its resource, a check warns', async () => {
+  const box = await sandbox('policies');
+  const example = readFileSync('stacks/policies.yaml', 'utf8');
+  try {
+    const file = box.write('stack.yaml', example.replace('    pids: { max: 20 }\n', ''));
+    const refused = await box.tsbox('apply', '-f', file, '--auto-approve');
+    assert.is(refused.code, 5, refused.stdout + refused.stderr);
+    assert.match(refused.stderr, 'error[TSB3012]: policy bounded refuses container/worker: every container says');
+    assert.match(refused.stderr, 'stack.yaml:23:13');
+    assert.is((await box.tsbox('ps', '--stack', 'policies', '--json')).stdout.trim(), '[]', 'nothing was done');
+
+    box.write('stack.yaml', example);
+    const partly = await box.tsbox('apply', '-f', file, '--var', 'most=10', '--auto-approve');
+    assert.is(partly.code, 5, partly.stdout + partly.stderr);
+    assert.match(partly.stdout, /^ {2}x container\/worker\s+not created/m);
+    assert.match(partly.stderr, 'container/worker: a worker needs 20 processes');
+    assert.match(partly.stdout, 'Resources: 1 added, 0 changed, 0 destroyed.');
+
+    const applied = await box.tsbox('apply', '-f', file, '--auto-approve');
+    assert.is(applied.code, 0, applied.stdout + applied.stderr);
+    assert.not.match(applied.stderr, 'warning');
+    await box.tsbox('stop', '--stack', 'policies');
+    const warned = await box.tsbox('plan', '-f', file);
+    assert.is(warned.code, 0);
+    assert.match(warned.stderr, 'warning: check running: the worker does not run (');
+    const replaced = await box.tsbox('plan', '-f', file, '--replace', 'container/worker');
+    assert.match(replaced.stderr, 'warning: policy no_surprises (container/worker): a container is replaced');
+
+    box.write('stack.yaml', example.replace('action != "replace"', 'action !== "replace"'));
+    const broken = await box.tsbox('validate', '-f', file);
+    assert.is(broken.code, 1);
+    assert.match(broken.stderr, 'error[TSB1003]: policy no_surprises: ');
+    assert.match(broken.stderr, /stack\.yaml:28:2\d\n/);
+    box.write('stack.yaml', example);
+    assert.is((await box.tsbox('destroy', '-f', file, '--auto-approve')).code, 0);
+  } finally {
+    await box.cleanup();
+  }
+});
+
+test.run();
