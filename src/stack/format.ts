@@ -14,26 +14,18 @@ import {
 import { TsboxError } from '../errors.ts';
 
 /** Sections in the order in which they are read best; others keep their places after them, x- keys stand first. */
-const ORDER = [
-  'tsbox',
-  'name',
-  'include',
-  'variables',
-  'cgroups',
-  'namespaces',
-  'devices',
-  'volumes',
-  'secrets',
-  'configs',
-  'containers',
-  'outputs',
-];
-
+const ORDER =
+  'tsbox name include moved removed import variables modules cgroups namespaces devices volumes secrets configs containers'.split(
+    ' ',
+  );
+/** After everything else, which stands after the containers. */
+const LAST = ['preconditions', 'checks', 'policies', 'outputs'];
 const rank = (pair: Pair): number => {
   const key = isScalar(pair.key) ? String(pair.key.value) : '';
   const at = ORDER.indexOf(key);
   // Anchors have to stand before what refers to them: x- keys go after the name.
-  return key.startsWith('x-') ? 1.5 : at < 0 ? ORDER.length : at;
+  const last = LAST.indexOf(key);
+  return key.startsWith('x-') ? 1.5 : last >= 0 ? ORDER.length + 1 + last : at < 0 ? ORDER.length : at;
 };
 
 type Collection = YAMLMap | YAMLSeq;

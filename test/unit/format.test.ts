@@ -65,6 +65,7 @@ test('the examples: the same meaning, and formatting twice is formatting once', 
     const text = readFileSync(join(directory, name), 'utf8');
     const once = formatStack(name, text);
     assert.equal(parse(once, { merge: true }), parse(text, { merge: true }), name);
+    assert.is(once, text, `${name} is not in style: tsbox fmt`);
     assert.is(formatStack(name, once), once, name);
     const comments = (t: string): string[] => [...t.matchAll(/(?:^|\s)(#.*)$/gm)].map((m) => m[1]?.trim() ?? '').sort();
     assert.equal(comments(once), comments(text), name);
