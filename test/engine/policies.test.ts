@@ -12,7 +12,7 @@ test('a policy stops an apply, a precondition its resource, a check warns', asyn
     const refused = await box.tsbox('apply', '-f', file, '--auto-approve');
     assert.is(refused.code, 5, refused.stdout + refused.stderr);
     assert.match(refused.stderr, 'error[TSB3012]: policy bounded refuses container/worker: every container says');
-    assert.match(refused.stderr, 'stack.yaml:23:13');
+    assert.match(refused.stderr, /stack\.yaml:24:13\n/);
     assert.is((await box.tsbox('ps', '--stack', 'policies', '--json')).stdout.trim(), '[]', 'nothing was done');
 
     box.write('stack.yaml', example);
@@ -36,7 +36,7 @@ test('a policy stops an apply, a precondition its resource, a check warns', asyn
     const broken = await box.tsbox('validate', '-f', file);
     assert.is(broken.code, 1);
     assert.match(broken.stderr, 'error[TSB1003]: policy no_surprises: ');
-    assert.match(broken.stderr, /stack\.yaml:28:2\d\n/);
+    assert.match(broken.stderr, /stack\.yaml:29:2\d\n/);
     box.write('stack.yaml', example);
     assert.is((await box.tsbox('destroy', '-f', file, '--auto-approve')).code, 0);
   } finally {
