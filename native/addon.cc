@@ -106,6 +106,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitSched(env, exports);
   InitFanotify(env, exports);
   InitPoll(env, exports);
+  InitLandlock(env, exports);
   return exports;
 }
 

@@ -122,6 +122,8 @@ export interface Scheduling extends Scheduler {
   readonly ioprio: number;
   /** Processors it may run on, ascending. */
   readonly cpus: readonly number[];
+  /** Cookie of its core scheduling group, '0' for none (PR_SCHED_CORE); -EINVAL where the kernel has none, -ENODEV without SMT. */
+  readonly core: string | Errno;
 }
 
 export interface Native {
@@ -185,6 +187,8 @@ export interface Native {
   setRlimit(pid: number, resource: number, soft: bigint, hard: bigint): Errno;
   /** sched_getattr(2), ioprio_get(2) and sched_getaffinity(2) of each thread. */
   getScheduling(tids: readonly number[]): Array<Scheduling | Errno>;
+  /** Version of Landlock's interface; -ENOSYS or -EOPNOTSUPP where there is none. */
+  landlockAbi(): number;
   /** sched_setattr(2); 0 or a negative errno. */
   setScheduler(tid: number, scheduler: Scheduler): Errno;
   /** ioprio_set(2); 0 or a negative errno. */

@@ -1,7 +1,9 @@
 // How threads are scheduled: policy, i/o priority, processors.
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include <cstring>
+#include <string>
 #include <vector>
 
 #include "util.h"
@@ -26,6 +28,16 @@ constexpr int kWhoProcess = 1;  // IOPRIO_WHO_PROCESS: one thread
 // The kernel refuses a buffer smaller than its own mask; this is room for 8192 processors.
 constexpr size_t kMaskBytes = 1024;
 
+// The cookie of a thread's core scheduling group, '0' for none: PR_SCHED_CORE(2const), Linux 5.14.
+Napi::Value CoreGroup(Napi::Env env, pid_t tid) {
+  constexpr int kSchedCore = 62;
+  constexpr int kGet = 0;
+  constexpr int kThread = 0;
+  uint64_t cookie = 0;
+  if (prctl(kSchedCore, kGet, tid, kThread, &cookie) != 0) return NegativeErrno(env);
+  return Napi::String::New(env, std::to_string(cookie));
+}
+
 Napi::Value Read(Napi::Env env, pid_t tid) {
   SchedAttr attr = {};
   if (syscall(SYS_sched_getattr, tid, &attr, sizeof attr, 0) != 0) return NegativeErrno(env);
@@ -49,6 +61,7 @@ Napi::Value Read(Napi::Env env, pid_t tid) {
   object.Set("period", Int(env, static_cast<int64_t>(attr.period)));
   object.Set("ioprio", Int(env, ioprio));
   object.Set("cpus", cpus);
+  object.Set("core", CoreGroup(env, tid));
   return object;
 }
 

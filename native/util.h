@@ -193,5 +193,6 @@ void InitPrlimit(Napi::Env env, Napi::Object exports);
 void InitSched(Napi::Env env, Napi::Object exports);
 void InitFanotify(Napi::Env env, Napi::Object exports);
 void InitPoll(Napi::Env env, Napi::Object exports);
+void InitLandlock(Napi::Env env, Napi::Object exports);
 
 }  // namespace tsbox

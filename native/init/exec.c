@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "cgroup.h"
+#include "confine.h"
 #include "idmap.h"
 #include "caps.h"
 #include "label.h"
@@ -160,7 +161,7 @@ int exec_main(const struct spec *spec) {
   int sigfd = sys_signalfd(UINT64_MAX);
   if (sigfd < 0) return fail("signalfd", "");
   if (*spec->cgroup && (start.cgroup = cgroup_open(spec->cgroup)) < 0) return -1;
-  if (ns_open_joins(spec, &start.join) < 0) return -1;
+  if (ns_open_joins(spec, &start.join) < 0 || confine_join_core(spec) < 0) return -1;
   if (spec->tty && (pty.host = tty_open_master()) < 0) return fail("tty", "/dev/pts/ptmx");
   if (container) {
     start.context = &sources;

@@ -4,6 +4,8 @@
 #include <sys/prctl.h>
 
 #include "caps.h"
+#include "confine.h"
+#include "landlock.h"
 #include "report.h"
 #include "sys.h"
 #include "text.h"
@@ -75,8 +77,8 @@ int process_search(char **argv, char **env) {
 
 int process_exec(const struct spec *spec, int channel, bool settle) {
   /*
-   * A filter needs no_new_privs or CAP_SYS_ADMIN. It comes last, so that it need not allow what happens here; without
-   * either at the end it comes before the capabilities go.
+   * A filter needs no_new_privs or CAP_SYS_ADMIN, and so does Landlock. They come last, so that they need not allow what
+   * happens here; without either at the end they come before the capabilities go.
    */
   bool filter_last = spec->no_new_privs || spec->caps.effective >> CAP_SYS_ADMIN_ & 1;
   char **argv = spec->argv ? spec->argv : vector(spec, REC_ARG, spec->nargs), **env = spec->env ? spec->env : vector(spec, REC_ENV, spec->nenv);
@@ -88,7 +90,10 @@ int process_exec(const struct spec *spec, int channel, bool settle) {
   int placed = enter_cwd(spec->cwd);
   if (placed < 0 && fault.err != EACCES) return -1;
   if (caps_bound(spec->caps.bounding) < 0) return -1;
-  if (!filter_last && seccomp_install(spec) < 0) return -1;
+  if (confine(spec) < 0) return -1;
+  int ruleset = landlock_build(spec);
+  if (ruleset == -1) return -1;
+  if (!filter_last && (landlock_enter(ruleset) < 0 || seccomp_install(spec) < 0)) return -1;
   if (caps_identity(spec->uid, spec->gid, spec->groups, spec->ngroups) < 0) return -1;
   if (prctl(PR_SET_DUMPABLE, 0) < 0) return fail("dumpable", "");
   if (caps_set(&spec->caps) < 0) return -1;
@@ -97,6 +102,7 @@ int process_exec(const struct spec *spec, int channel, bool settle) {
   if (spec->personality != PERSONALITY_KEPT && syscall(SYS_personality, spec->personality) < 0) return fail("personality", "");
   if (settle && (message_send(channel, MSG_SETTLE, 0) < 0 || message_expect(channel, MSG_SETTLED) < 0))
     return fail("settings", "parent");
+  if (filter_last && landlock_enter(ruleset) < 0) return -1;
   /* The channel too ends with the exec; the parent reads that as success. */
   if (sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC_) < 0) return fail("close_range", "");
   /* Init goes on with the channel, to tell of a command that cannot be run. */

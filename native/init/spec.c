@@ -2,6 +2,8 @@
 
 #include <sys/mman.h>
 
+#include "confine.h"
+#include "landlock.h"
 #include "report.h"
 #include "sys.h"
 
@@ -187,6 +189,12 @@ static bool decode(struct spec *s, uint32_t tag, struct cursor p) {
     case REC_XATTRS:
       return cursor_str(&p, &s->health_xattr) && cursor_str(&p, &s->probe_xattr) && cursor_str(&p, &s->history_xattr) &&
              p.at == p.end;
+    case REC_LANDLOCK: return decode_landlock(p);
+    case REC_LANDLOCK_PATH:
+    case REC_LANDLOCK_PORT: return decode_landlock_rule(p, tag);
+    case REC_LSM_LABEL: return decode_label(p);
+    case REC_MEMORY_POLICY: return decode_memory_policy(p);
+    case REC_CORE_GROUP: return cursor_u32(&p, &s->core_group) && p.at == p.end;
     case REC_BLOB: return true;
     case REC_MOUNTS_ROOT: return cursor_str(&p, &s->mounts_root) && cursor_str(&p, &s->mounts_start) && p.at == p.end;
     case REC_TERMINAL:

@@ -72,7 +72,14 @@ enum record_tag {
   REC_ATTACH = 86,
   /* Taking up a checkpoint. */
   REC_RESTORE = 100,
-  REC_RESTORE_ARG
+  REC_RESTORE_ARG,
+  /* What a process allows itself, and is. */
+  REC_LANDLOCK = 110,
+  REC_LANDLOCK_PATH,
+  REC_LANDLOCK_PORT,
+  REC_LSM_LABEL,
+  REC_MEMORY_POLICY,
+  REC_CORE_GROUP
 };
 
 enum root_op_kind {
@@ -168,6 +175,9 @@ struct restart_policy {
 };
 
 #define PERSONALITY_KEPT UINT32_MAX
+/* Whose core scheduling group: the caller's, a new one, or that of a process by its pid. */
+#define CORE_SHARED 0
+#define CORE_OWN UINT32_MAX
 
 struct spec {
   const uint8_t *data, *end;
@@ -183,6 +193,7 @@ struct spec {
   bool no_new_privs, tty, own_keyring;
   /* PERSONALITY_KEPT: the caller's. */
   uint32_t personality;
+  uint32_t core_group;
   /* Set from outside just before the exec; the attribute of the label, where there is one, is ahead of the text. */
   const char *settings_xattr, *settings;
   struct capability_sets caps;

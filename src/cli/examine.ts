@@ -8,6 +8,7 @@ import { knobAccess, whyMissing } from '../resources/cgroup/access.ts';
 import type { KnobFiles } from '../resources/cgroup/knob.ts';
 import { KNOBS } from '../resources/cgroup/registry.ts';
 import { CAPABILITIES } from '../resources/container/capabilities.ts';
+import { confinementFindings } from './examine-confinement.ts';
 import { NAMESPACE_ROWS } from '../resources/namespace/registry.ts';
 
 export interface Finding {
@@ -47,6 +48,7 @@ export function examine(reader: KernelReader): Finding[] {
     ...namespaceFindings(reader),
     ...capabilityFindings(reader),
     ...featureFindings(reader),
+    ...confinementFindings(reader),
   ];
 }
 

@@ -5,6 +5,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { parseStatus } from '../kernel/proc.ts';
 import { CAPABILITIES } from '../resources/container/capabilities.ts';
 import { filterOf, takenFilter, type Filter } from '../resources/container/seccomp/use.ts';
+import { confinementOf } from '../resources/container/process/confine.ts';
 import { settingsFrom, settingsText } from '../resources/container/process/settings.ts';
 import { personalityNumber, START_DEFAULTS } from '../resources/container/process/start.ts';
 import { SECCOMP_XATTR } from '../resources/label.ts';
@@ -99,6 +100,7 @@ export function execSpec(kernel: Kernel, stack: string, entry: ScopeEntry, optio
       noNewPrivs: status.get('NoNewPrivs') === '1',
       seccomp: filter.code,
       seccompFlags: filter.flags,
+      confinement: confinementOf(applied, () => kernel.landlockAbi(), { pid: run.pid }),
     },
     tty: options.tty,
   };

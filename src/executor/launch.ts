@@ -57,6 +57,7 @@ export function launchFacts(context: ExecutionContext, stack: Stack, spec: Conta
     ttyGroup: mapsGroup(spec, stack, TTY),
     rootMapped: rootMap(spec, stack, kernel) === 'container',
     own: ownSettings(context),
+    landlockAbi: () => kernel.landlockAbi(),
     rules: devices.rules,
     nodes,
     cgroup2: kernel.layout.hierarchies.some((h) => h.version === 2),

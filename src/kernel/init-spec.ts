@@ -6,6 +6,7 @@
  */
 import { TsboxError } from '../errors.ts';
 import { parseFields } from './fields-text.ts';
+import { encodeConfinement, type Confinement } from './confine-spec.ts';
 import { MOUNT_OPS, MOUNT_TAGS, propagationBits, SWAP, TOP_ONLY } from './mount-spec.ts';
 import type { BindOptions, MountOp, MountsSpec, Swap } from './mount-spec.ts';
 
@@ -128,6 +129,8 @@ export interface ProcessSpec {
   readonly keyring?: boolean;
   /** What is set from outside just before the exec (settingsText in resources/container/process/settings.ts); absent: nothing. */
   readonly settings?: string;
+  /** What it asks for itself before the exec; absent: nothing. */
+  readonly confinement?: Confinement;
 }
 
 export interface JoinNamespace {
@@ -694,6 +697,7 @@ function encodeProcess(w: Writer, p: ProcessSpec, settingsXattr = ''): void {
   if (p.seccomp.length > 0) w.record(TAG.seccomp, (r) => r.raw(p.seccomp));
   const flags = p.seccompFlags ?? 0;
   if (flags !== 0) w.record(TAG.seccompFlags, (r) => r.u32(flags));
+  if (p.confinement !== undefined) encodeConfinement(w, p.confinement);
 }
 
 function encodeHooks(w: Writer, s: Omit<SuperviseSpec, 'mode'>): void {

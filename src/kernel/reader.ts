@@ -56,6 +56,8 @@ export interface KernelReader {
   cgroupPrograms(cgroups: readonly string[], hook: number): Array<BpfProgram[] | Errno>;
   /** How each thread is scheduled; a pid stands for its first thread. */
   scheduling(tids: readonly number[]): Array<Scheduling | Errno>;
+  /** Version of Landlock's interface; a negative errno where the kernel has none. */
+  landlockAbi(): number;
   /** Names held by uts namespaces, by a short-lived child that joins each in turn; undefined for one it cannot join. */
   readUts(paths: readonly string[]): Promise<Array<UtsNames | undefined>>;
   /** Text of each kernel parameter of each group, by a short-lived child inside; a negative errno for one it cannot read. */
@@ -156,6 +158,9 @@ export class LinuxReader implements KernelReader {
   }
   scheduling(tids: readonly number[]): Array<Scheduling | Errno> {
     return this.native.getScheduling(tids);
+  }
+  landlockAbi(): number {
+    return this.native.landlockAbi();
   }
 
   async readUts(paths: readonly string[]): Promise<Array<UtsNames | undefined>> {

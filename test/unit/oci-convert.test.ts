@@ -163,4 +163,17 @@ test('numbers of 64 bits, wrong types, no JSON', () => {
   assert.equal(((stack['containers'] as Record<string, Out>)['x'] as Out)['command'], ['12345678901234567890']);
 });
 
+test('labels of security modules and the policy of memory', () => {
+  const { container, notes } = convert((c) => {
+    Object.assign(c.process, { apparmorProfile: 'web', selinuxLabel: 'u:r:t:s0' });
+    Object.assign(c.linux, {
+      memoryPolicy: { mode: 'MPOL_BIND', nodes: '0-1', flags: ['MPOL_F_STATIC_NODES'] },
+    });
+  });
+  assert.not.ok(notes.some((n) => /apparmor|selinux|memoryPolicy/.test(n)));
+  assert.is(container['apparmor'], 'web');
+  assert.is(container['selinux'], 'u:r:t:s0');
+  assert.equal(container['memory_policy'], { mode: 'bind', nodes: '0-1', flags: ['static_nodes'] });
+});
+
 test.run();

@@ -9,6 +9,7 @@ import { MOUNTS_ATTRIBUTES } from './mounts/index.ts';
 import { NETWORK_ATTRIBUTES } from '../network/attributes.ts';
 import { IDMAP_ATTRIBUTES } from './idmap.ts';
 import { SET_ATTRIBUTES } from './process/sets.ts';
+import { CONFINE_ATTRIBUTES } from './process/confine.ts';
 import { START_ATTRIBUTES } from './process/start.ts';
 import { SETTINGS_ATTRIBUTES } from './process/settings.ts';
 import { NAMESPACE_ROWS } from '../namespace/registry.ts';
@@ -135,6 +136,7 @@ export const CONTAINER_ATTRIBUTES = attributeTable([
   ...HEALTH_ATTRIBUTES,
   ...SETTINGS_ATTRIBUTES,
   ...START_ATTRIBUTES,
+  ...CONFINE_ATTRIBUTES,
   ...SET_ATTRIBUTES,
   ...MOUNTS_ATTRIBUTES,
   ...FILES_ATTRIBUTES,

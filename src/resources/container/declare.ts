@@ -20,6 +20,7 @@ import { checkMapped, rootIsMapped } from './idmap.ts';
 import { checkOwners } from './owners.ts';
 import { useText } from './use-text.ts';
 import { desiredSets } from './process/sets.ts';
+import { checkConfine } from './process/confine.ts';
 import { checkSettings } from './process/settings.ts';
 import { desiredFiles } from './files.ts';
 import { desiredMounts, mountNeeds } from './mounts/index.ts';
@@ -174,6 +175,7 @@ export function declareContainer(
   checkPivot(spec, stack, report);
   checkLog(spec.log, reader, address, report, stack.locate(address, ['log']));
   checkSettings(spec.settings, reader, address, report, (field) => stack.locate(address, [field]));
+  checkConfine(spec.confine, reader, address, report, (field) => stack.locate(address, [field]));
   const policy = policyValues(policyText(restartPolicy(spec)));
   const hierarchies = reader.layout.hierarchies.map((h) => h.name);
   const desired: Record<string, Value> = {
@@ -196,6 +198,7 @@ export function declareContainer(
     log: logText(spec.log),
     ...spec.settings,
     ...spec.start,
+    ...spec.confine,
     ...desiredSets(spec.capabilitySets, 'missing' in account ? 0 : account.uid),
     restart: policy.restart,
     stop: policy.stop,

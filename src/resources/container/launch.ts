@@ -22,6 +22,7 @@ import type { Account } from './accounts.ts';
 import { rootfsOp } from './rootfs.ts';
 import type { ContainerSpec } from './schema.ts';
 import { givenSets } from './process/sets.ts';
+import { confinementOf } from './process/confine.ts';
 import { personalityNumber } from './process/start.ts';
 import { settingsText } from './process/settings.ts';
 import type { SeccompArch } from './seccomp.ts';
@@ -31,6 +32,8 @@ import { filterOf, type Filter } from './seccomp/use.ts';
 export interface LaunchFacts {
   /** Scheduling and oom score of tsbox itself, which a process inherits. */
   readonly own: { readonly scheduling: Scheduling | undefined; readonly score: string };
+  /** Version of Landlock's interface, asked only where it is used. */
+  readonly landlockAbi: () => number;
   readonly account: Account;
   /** Namespaces to join, already resolved. A type that is neither here nor 'host' is made anew. */
   readonly join: readonly JoinNamespace[];
@@ -294,7 +297,10 @@ function privateDirectories(): RootOp[] {
 }
 
 /** The process: command, account, privileges. */
-export function processSpec(spec: ContainerSpec, facts: Pick<LaunchFacts, 'account' | 'arch' | 'own'>): ProcessSpec {
+export function processSpec(
+  spec: ContainerSpec,
+  facts: Pick<LaunchFacts, 'account' | 'arch' | 'own' | 'landlockAbi'>,
+): ProcessSpec {
   const filter = filterFor(spec, facts.arch);
   const env = new Map<string, string>([['PATH', DEFAULT_PATH], ...Object.entries(spec.env)]);
   return {
@@ -312,6 +318,7 @@ export function processSpec(spec: ContainerSpec, facts: Pick<LaunchFacts, 'accou
     personality: personalityNumber(spec.start.personality),
     keyring: spec.start.keyring === 'own',
     settings: settingsText(spec.settings, facts.own.scheduling, facts.own.score),
+    confinement: confinementOf({ ...spec.confine }, facts.landlockAbi, 'own'),
   };
 }
 

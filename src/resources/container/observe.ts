@@ -20,6 +20,7 @@ import type { Stack } from '../../stack/types.ts';
 import { FILE_SECTIONS, liveFiles, type FileSection } from './files.ts';
 import { foreignMembers } from './members.ts';
 import { effectiveCpus, type EffectiveCpus } from './process/affinity.ts';
+import { CONFINE_DEFAULTS, CONFINE_FILES, liveConfine } from './process/confine.ts';
 import { IDENTITY_DEFAULTS, IDENTITY_FILES, liveIdentity } from './process/identity.ts';
 import { liveSettings, SETTINGS_FILES } from './process/settings.ts';
 import { entriesOf, mountsReading, observeMounts } from './mounts/live.ts';
@@ -36,6 +37,7 @@ const PROC_FILES = [
   'timens_offsets',
   ...SETTINGS_FILES,
   ...IDENTITY_FILES,
+  ...CONFINE_FILES,
 ] as const;
 
 interface Subject {
@@ -175,6 +177,7 @@ async function observeSubjects(
     const live: Record<string, Value | undefined> = {
       sysctls: {},
       ...IDENTITY_DEFAULTS,
+      ...CONFINE_DEFAULTS,
       ...s.label.applied,
       state,
       supervisor: s.supervised ? 'present' : s.alive ? 'missing' : 'done',
@@ -216,6 +219,9 @@ async function observeSubjects(
           cpus[i] as EffectiveCpus,
           s.label,
           s.declared?.desired,
+        ),
+        liveConfine(files, s.label, typeof thread === 'object' ? thread.core : undefined, () =>
+          coreOfSupervisor(reader, s),
         ),
       );
       for (const type of NAMESPACE_TYPES) {
@@ -276,6 +282,12 @@ async function observeSubjects(
       facts,
     };
   });
+}
+
+/** The group that a container without one of its own inherited. */
+function coreOfSupervisor(reader: KernelReader, s: Subject): string | number | undefined {
+  const found = s.supervised ? reader.scheduling([s.entry.run?.supervisor ?? 0])[0] : undefined;
+  return typeof found === 'object' ? found.core : undefined;
 }
 
 function textOrNone(found: string | number | undefined): string | undefined {

@@ -25,6 +25,7 @@ import { hooksShape, type HookSpec } from './hooks.ts';
 import { terminalShape, type TerminalSpec } from './terminal.ts';
 import { healthShape, type HealthSpec } from './health.ts';
 import { capabilitySetsSchema, type CapabilitySpec } from './process/sets.ts';
+import { confineOf, confineShape, type ConfineSpec } from './process/confine.ts';
 import { startOf, startShape, type StartSettings } from './process/start.ts';
 import { settingsOf, settingsShape, type Settings } from './process/settings.ts';
 import { filesPart, filesShape, type FilesPart } from './files.ts';
@@ -109,6 +110,8 @@ export interface ContainerSpec extends MountsPart, FilesPart {
   /** What is set on its process from outside. */
   readonly settings: Settings;
   readonly start: StartSettings;
+  /** What it asks for itself. */
+  readonly confine: ConfineSpec;
   /** Network tag and bandwidth by attribute name, only what the stack says. */
   readonly network: NetworkValues;
   /** Canonical values by knob name ('memory.max'), only what the stack says. */
@@ -173,6 +176,7 @@ const ownShape = {
   devices: deviceUseSchema.optional(),
   ...settingsShape,
   ...startShape,
+  ...confineShape,
 };
 
 /** A container as parsed, before names, paths and defaults are filled in. */
@@ -257,6 +261,7 @@ export function containerSpec(
     devices: input.devices ?? null,
     settings: settingsOf(input),
     start: startOf(input),
+    confine: confineOf(input),
     network: collectNetwork(input as unknown as Readonly<Record<string, unknown>>),
     knobs: collectKnobs(input as unknown as Readonly<Record<string, unknown>>),
   };

@@ -1,4 +1,5 @@
-/** The rest of `linux` in a bundle: seccomp, sysctls, paths, personality, and what no stack does. */
+/** The rest of `linux` in a bundle: seccomp, sysctls, paths, personality, memory policy, and what no stack does. */
+import { memoryPolicySchema } from '../../resources/container/process/memory-policy.ts';
 import type { Fields } from './fields.ts';
 
 type Out = Record<string, unknown>;
@@ -9,7 +10,6 @@ const LEFT: Readonly<Record<string, string>> = {
   mountLabel: 'is a mount option of SELinux that stacks do not set; label the files instead',
   intelRdt: 'is resctrl, which a stack does not manage',
   netDevices: 'moves interfaces of the host, which a stack does not do',
-  memoryPolicy: 'is set by a process for itself (set_mempolicy(2)); cpuset.mems confines the memory of a container',
 };
 
 export function convertLinux(linux: Fields, out: Out): void {
@@ -32,6 +32,7 @@ export function convertLinux(linux: Fields, out: Out): void {
     }
     personality.finish();
   }
+  convertMemoryPolicy(linux, out);
   const propagation = linux.string('rootfsPropagation');
   if (propagation !== undefined && !['', 'private', 'rprivate'].includes(propagation)) {
     linux.note(
@@ -44,4 +45,23 @@ export function convertLinux(linux: Fields, out: Out): void {
       linux.note(key, why);
     }
   }
+}
+
+/** Modes and flags are those of set_mempolicy(2), with its prefixes. */
+function convertMemoryPolicy(linux: Fields, out: Out): void {
+  const policy = linux.object('memoryPolicy');
+  if (policy === undefined) {
+    return;
+  }
+  const mode = (policy.string('mode') ?? '').replace(/^MPOL_/, '').toLowerCase();
+  const nodes = policy.string('nodes') ?? '';
+  const flags = (policy.strings('flags') ?? []).map((f) => f.replace(/^MPOL_F_/, '').toLowerCase());
+  const value = { mode, ...(nodes === '' ? {} : { nodes }), ...(flags.length === 0 ? {} : { flags }) };
+  const parsed = memoryPolicySchema.safeParse(Object.keys(value).length === 1 ? mode : value);
+  if (parsed.success) {
+    out['memory_policy'] = Object.keys(value).length === 1 ? mode : value;
+  } else {
+    linux.note('memoryPolicy', parsed.error.issues[0]?.message ?? 'is none of set_mempolicy(2)');
+  }
+  policy.finish();
 }

@@ -46,6 +46,8 @@ const CONTAINED: ReadonlyArray<readonly [InnerSet, InnerSet | 'bounding']> = [
   ['ambient', 'inheritable'],
   ['permitted', 'bounding'],
   ['inheritable', 'bounding'],
+  ['effective', 'bounding'],
+  ['ambient', 'bounding'],
 ];
 
 function specOf({ bounding, ...sets }: SetsInput): CapabilitySpec {
