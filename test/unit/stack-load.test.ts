@@ -13,7 +13,7 @@ test('the defaults of a container', () => {
   assert.equal(db?.rootfs, { kind: 'host' });
   assert.equal(db?.capabilities, []);
   assert.equal(db?.user, { user: 0, group: 0, groups: [] });
-  assert.equal(db?.log, { maxSize: 10 * 1024 * 1024, files: 3 });
+  assert.equal(db?.log, { driver: 'file', maxSize: 10 * 1024 * 1024, files: 3, namespace: '' });
   assert.equal(db?.restart, { policy: 'no', max: 0, backoff: 100, backoffMax: 30_000 });
   assert.equal(
     [
