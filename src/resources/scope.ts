@@ -101,10 +101,12 @@ export function readScope(reader: KernelReader, stack: string, adopted: readonly
       walked.push({ ...dir, path: dir.path === '' ? path : `${path}/${dir.path}` });
     }
   }
-  const paths = walked.map((d) => directoryIn(primary.mount, reader.settings.cgroupRoot, stack, d.path));
+  // What is adopted below something adopted was found twice.
+  const places = new Map(walked.map((dir) => [dir.path, dir]));
+  const paths = [...places.keys()].map((path) => directoryIn(primary.mount, reader.settings.cgroupRoot, stack, path));
   const labels = reader.getXattrs(paths, LABEL_XATTR);
   const runs = reader.getXattrs(paths, RUN_XATTR);
-  walked.forEach((dir, i) => {
+  [...places.values()].forEach((dir, i) => {
     const text = labels[i];
     const label = typeof text === 'string' ? decodeLabel(text) : undefined;
     const sound = label !== undefined && label.ino === dir.ino && label.stack === stack ? label : undefined;
@@ -117,7 +119,7 @@ export function readScope(reader: KernelReader, stack: string, adopted: readonly
     };
     entries.set(dir.path, entry);
     const other = sound === undefined ? undefined : byAddress.get(sound.address);
-    if (sound !== undefined && other !== undefined) {
+    if (sound?.address.startsWith('container/') === true && other !== undefined) {
       const older = generationOf(other) > generationOf(entry) ? entry : other;
       deposed.set(sound.address, [...(deposed.get(sound.address) ?? []), older.path]);
       byAddress.set(sound.address, older === entry ? other : entry);
