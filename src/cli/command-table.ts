@@ -163,6 +163,10 @@ export const COMMANDS: Readonly<Record<string, Row>> = {
     summary: 'keep the stacks of a git repository applied',
     load: () => import('./commands/reconcile.ts'),
   },
+  completion: {
+    summary: 'print what completes tsbox in bash, zsh or fish',
+    load: () => import('./commands/completion.ts'),
+  },
   version: {
     summary: 'print the version',
     load: () => import('./commands/version.ts'),

@@ -222,5 +222,9 @@ export const HELP: Readonly<Record<string, HelpRow>> = {
   },
   restore: { exits: APPLIED, examples: [['tsbox restore web -f web.yaml', 'goes on from its checkpoint']] },
   doctor: { examples: [['tsbox doctor', 'what is missing on this machine, and why']] },
+  completion: {
+    words: ['bash', 'zsh', 'fish'],
+    examples: [['tsbox completion bash > ~/.local/share/bash-completion/completions/tsbox', 'for every shell to come']],
+  },
   version: { examples: [['tsbox version', 'of tsbox, Node and the kernel']] },
 };

@@ -16,6 +16,10 @@ const EXITS: Readonly<Record<string, number>> = {
 async function main(argv: readonly string[]): Promise<number> {
   const [given = 'help', ...rest] = argv;
   const { out, err, printError } = await import('./output.ts');
+  if (given === '__complete') {
+    out(await completed(rest));
+    return EXIT.ok;
+  }
   const wantsHelp = ['help', '--help', '-h'].includes(given);
   const name = wantsHelp ? rest[0] : given === '--version' ? 'version' : given;
   if (name === undefined) {
@@ -42,6 +46,16 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     await printError(error);
     return EXITS[(error as { code?: string }).code ?? ''] ?? EXIT.error;
+  }
+}
+
+/** What completes a command line, for the scripts of the shells; whatever goes wrong offers nothing. */
+async function completed(words: readonly string[]): Promise<string> {
+  const { complete, completionText } = await import('./completion/complete.ts');
+  try {
+    return completionText(await complete(words));
+  } catch {
+    return '';
   }
 }
 
