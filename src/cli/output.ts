@@ -6,10 +6,9 @@ import type { Stack } from '../stack/types.ts';
 
 let secrets: readonly string[] = [];
 
-/** Values of the stack's sensitive variables, and the contents of its secrets, never leave the program. */
+/** Values of a stack's sensitive variables, and the contents of its secrets, never leave the program; several stacks add up. */
 export function hideSecrets(stack: Stack, contents: readonly string[]): void {
-  const variables = Object.values(stack.variables).filter((v) => v.sensitive && String(v.value) !== '');
-  secrets = [...variables.map((v) => String(v.value)), ...contents].sort((a, b) => b.length - a.length);
+  secrets = [...new Set([...secrets, ...stack.sensitive, ...contents])].sort((a, b) => b.length - a.length);
 }
 
 /** What stands for a secret's content in records: resources/files.ts. */

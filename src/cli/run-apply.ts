@@ -138,7 +138,9 @@ async function applyLocked(
     if (!quiet && !json) {
       out(settings.destroy ? 'Nothing to destroy.\n' : 'No changes. Your infrastructure matches the configuration.\n');
     }
-    return printOutputs(args, stack, planned, settings.destroy);
+    const printed = await printOutputs(args, stack, planned, settings.destroy);
+    // What runs already may break a policy that is newer.
+    return refusals(plan).length > 0 ? printRefused(plan) : printed;
   }
   if (!json && !quiet) {
     const { renderPlan } = await import('../report/plan-text.ts');

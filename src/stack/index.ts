@@ -47,13 +47,14 @@ export function loadStack(files: readonly string[], options: LoadOptions): Stack
   const read = new Map(loaded.sources);
   const loading = moduleLoading(problems, files[0] ?? '', texts, read);
   const { root, replicas } = filledIn(loaded.tree, variables, problems, loading);
+  const known = new Map([...variables, ...loading.sensitive]);
   const items = buildItems(root, loaded.partial, problems, replicas, options.env);
   const warnings: Warning[] = [];
   checkItems({ root, items, partial: loaded.partial, problems, warnings });
   if (problems.length > 0) {
     throw new TsboxErrors(
       sorted(
-        problems.map((error) => withoutContents(masked(error, variables), root)),
+        problems.map((error) => withoutContents(masked(error, known), root)),
         [...new Set([...loaded.files, ...read.keys()])],
       ),
     );
@@ -62,8 +63,9 @@ export function loadStack(files: readonly string[], options: LoadOptions): Stack
     root,
     items,
     variables,
+    sensitiveOf(known),
     { ...loaded, sources: read, files: [...new Set([...loaded.files, ...read.keys()])] },
-    warnings.map((w) => ({ ...w, message: mask(w.message, variables) })),
+    warnings.map((w) => ({ ...w, message: mask(w.message, known) })),
   );
 }
 
@@ -71,6 +73,7 @@ function stackOf(
   root: MapTree,
   items: Items,
   variables: ReadonlyMap<string, Variable>,
+  sensitive: readonly string[],
   loaded: Pick<Loaded, 'files' | 'directory' | 'sources'>,
   warnings: readonly Warning[],
 ): Stack {
@@ -85,6 +88,7 @@ function stackOf(
     directory: loaded.directory,
     sources: loaded.sources,
     variables: Object.fromEntries(values),
+    sensitive,
     warnings,
     locate: (address, path) => {
       const base = paths.get(address);
@@ -160,7 +164,8 @@ function withoutContents(error: TsboxError, root: MapTree): TsboxError {
   return shown === line ? error : new TsboxError(error.code, error.message, { ...error.info, sourceLine: shown });
 }
 
-/** Values of sensitive variables, for whoever shows text that may contain them. */
-export function sensitiveValues(stack: Stack): readonly string[] {
-  return Object.values(stack.variables).flatMap(({ value, sensitive }) => (sensitive ? [String(value)] : []));
+function sensitiveOf(variables: ReadonlyMap<string, Variable>): string[] {
+  return [...variables.values()].flatMap(({ value, sensitive }) =>
+    sensitive && value !== undefined && value !== null && String(value) !== '' ? [String(value)] : [],
+  );
 }

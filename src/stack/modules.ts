@@ -43,6 +43,8 @@ export interface ModuleLoading {
   /** Files that the one being read is used by, with the place where. */
   readonly chain: ReadonlyArray<{ readonly path: string; readonly name: string; readonly at: Place | undefined }>;
   readonly count: { left: number };
+  /** What modules call sensitive, by instance and name. */
+  readonly sensitive: Map<string, Variable>;
 }
 
 export interface Expanded {
@@ -67,7 +69,7 @@ export function moduleLoading(
 ): ModuleLoading {
   const path = texts.has(first) ? resolve(first) : real(first);
   const chain = [{ path, name: first, at: undefined }];
-  return { problems, texts, boundary: dirname(path), sources, chain, count: { left: COUNT } };
+  return { problems, texts, boundary: dirname(path), sources, chain, count: { left: COUNT }, sensitive: new Map() };
 }
 
 function real(name: string): string {
@@ -138,6 +140,11 @@ function instance(
     return;
   }
   const variables = given(loaded.tree, entry, state, problems);
+  for (const [name, variable] of variables) {
+    if (variable.sensitive) {
+      loading.sensitive.set(`${prefix}.${name}`, variable);
+    }
+  }
   const chain = [...loading.chain, { ...path, at: source.place }];
   const { root, replicas } = fill(loaded.tree, variables, problems, { ...loading, chain });
   const rename: Renamed = (kind, item) => {

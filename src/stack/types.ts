@@ -31,6 +31,8 @@ export interface Stack {
   readonly variables: Readonly<
     Record<string, { readonly value: string | number | boolean; readonly sensitive: boolean }>
   >;
+  /** Values of sensitive variables, those of modules too: no output shows them. */
+  readonly sensitive: readonly string[];
   /** By full path ('tenants/api'), parents before children; children are lifted out of the nested form. */
   readonly cgroups: ReadonlyMap<string, CgroupSpec>;
   readonly namespaces: ReadonlyMap<string, NamespaceSpec>;

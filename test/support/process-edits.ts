@@ -25,7 +25,7 @@ export const PROCESS_EDITS: Readonly<Record<string, ProcessEdit>> = {
   apparmor: OWN,
   selinux: OWN,
   memory_policy: OWN,
-  core_sched: 'this kernel has no core scheduling, or no core with two threads: process-guest.test.ts',
+  core_sched: 'neither kernel of the tests has core scheduling, and none of their processors two threads in a core',
   'capabilities.permitted': OWN,
   'capabilities.effective': OWN,
   'capabilities.inheritable': OWN,

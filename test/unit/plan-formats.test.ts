@@ -100,6 +100,29 @@ test('drift is what the last apply left against what is there', () => {
   assert.is((limit?.change['after'] as Record<string, string>)['memory.max'], 'max');
 });
 
+test('checks: one object each, an instance for each resource, the worst counts', () => {
+  const source = everyChange();
+  const result = (name: string, address: string, status: 'pass' | 'fail') =>
+    ({ kind: 'policy', name, address, severity: 'error', status, message: `${SECRET} is too much` }) as const;
+  const checks = [result('small', 'container/b', 'fail'), result('small', 'container/a', 'pass')];
+  const { checks: shown } = planDocument({ ...source, plan: { ...source.plan, checks } });
+  assert.equal(shown, [
+    {
+      address: { kind: 'check', to_display: 'policy.small', name: 'small' },
+      status: 'fail',
+      instances: [
+        {
+          address: { to_display: 'tsbox_container.b' },
+          status: 'fail',
+          problems: [{ message: source.mask(`${SECRET} is too much`) }],
+        },
+        { address: { to_display: 'tsbox_container.a' }, status: 'pass' },
+      ],
+    },
+  ]);
+  assert.not.match(JSON.stringify(shown), SECRET);
+});
+
 test('secrets are in no format', () => {
   const all = [JSON.stringify(document), renderPlanJson(everyChange())].join('\n');
   // The attributes below tsbox and the text are masked by the command line, where everything passes.

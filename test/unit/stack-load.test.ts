@@ -1,7 +1,7 @@
 /** Good stacks: what the language makes of them. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { fillOutput, sensitiveValues } from '../../src/stack/index.ts';
+import { fillOutput } from '../../src/stack/index.ts';
 import { errorsOf, load, stack, withFiles } from '../support/stacks.ts';
 import { loadStack } from '../../src/stack/index.ts';
 
@@ -154,7 +154,7 @@ outputs: { pid: "\${container.db.pid}", t: "\${token}" }
     fillOutput('a $${b} ${container.x.y.pid}', (r) => `${r.name}/${r.attribute}`),
     'a ${b} x.y/pid',
   );
-  assert.equal(sensitiveValues(loaded), ['s3cret${workers}']);
+  assert.equal(loaded.sensitive, ['s3cret${workers}']);
   assert.is(load(text, undefined, { env: { REGION: 'us', TOKEN: 'x' } }).containers.get('db')?.command[1], 'us');
 });
 

@@ -95,6 +95,15 @@ outputs: { db: "pid \${module.a.pid}" }
   assert.is(stack.files.length, 2);
 });
 
+test('what a module calls sensitive is hidden, its own default too', () => {
+  const stack = load({
+    'stack.yaml': `tsbox: 1\nname: s\nmodules: { a: { source: ./m.yaml }, b: { source: ./m.yaml, variables: { token: given } } }\n`,
+    'm.yaml': `tsbox: 1\nvariables: { token: { sensitive: true, default: built-in } }\ncontainers: { c: { ${SLEEP}, env: { T: "\${token}" } } }\n`,
+  });
+  assert.equal([...stack.sensitive].sort(), ['built-in', 'given']);
+  assert.equal(Object.keys(stack.variables), []);
+});
+
 test('for_each: lists and maps, nested cgroups, and who depends on all of them', () => {
   const stack = load({
     'stack.yaml': `tsbox: 1

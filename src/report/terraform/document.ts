@@ -5,6 +5,7 @@
 import { driftCount, isEmpty, isRelease, summarise, type Plan, type PlannedChange } from '../../planner/plan.ts';
 import type { Address, Declared, Observed } from '../../resources/kind.ts';
 import { kindOf } from '../../resources/registry.ts';
+import { checksJson } from './checks.ts';
 import { configurationJson } from './configuration.ts';
 import { byTerraformAddress, resourceHead, SENSITIVE, terraformName } from './names.ts';
 import { outputChanges, outputValues, type OutputState } from './outputs.ts';
@@ -25,8 +26,6 @@ export interface Documented {
     Record<string, { readonly value: string | number | boolean; readonly sensitive: boolean }>
   >;
   readonly outputs: readonly OutputState[];
-  /** Results of checks, in Terraform's shape. */
-  readonly checks?: readonly unknown[];
   /** The removal of everything was asked for. */
   readonly destroy: boolean;
   readonly version: string;
@@ -74,7 +73,7 @@ export function planDocument(source: Documented): Record<string, unknown> {
     },
     configuration: configurationJson(source),
     relevant_attributes: [],
-    checks: source.checks ?? [],
+    checks: checksJson(plan.checks ?? [], mask),
     timestamp: source.time,
     applyable: !isEmpty(plan),
     complete: plan.complete,
