@@ -7,7 +7,7 @@ import type { Stack } from '../stack/types.ts';
 import { printAbandoned, printFailure } from './apply-failures.ts';
 import type { Arguments } from './args.ts';
 import { EXIT } from './exit.ts';
-import { out, err, printError } from './output.ts';
+import { out, err, masked, printError } from './output.ts';
 import { printRefused } from './refused.ts';
 import type { ApplySettings } from './run-apply.ts';
 
@@ -105,7 +105,7 @@ async function verify({ args, planned, settings, again, stack }: Outcome): Promi
         hint: 'something changed at the same moment, or this kernel did not take a value as written; see the plan above',
       },
     );
-    err(renderPlan(after.plan, PLAIN));
+    err(await renderPlan(after.plan, PLAIN, { mask: masked }));
     await printError(error);
     return EXIT.partial;
   }

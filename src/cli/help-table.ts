@@ -57,7 +57,10 @@ export const HELP: Readonly<Record<string, HelpRow>> = {
   plan: {
     options: {
       json: { text: "a line-delimited event stream in the shape of Terraform's (--format stream)" },
-      format: { value: 'text|json|stream', text: "json is one document in the shape of Terraform's plans" },
+      format: {
+        value: 'text|markdown|json|stream',
+        text: "markdown is a comment on a change, json one document in the shape of Terraform's plans",
+      },
       output: {
         value: 'FILE',
         text: 'save the plan: apply FILE does exactly this, or refuses when what it rests on has moved',

@@ -4,25 +4,63 @@ import { PLAIN, colours, type Palette } from '../report/palette.ts';
 import { TsboxError, TsboxErrors } from '../errors.ts';
 import type { Stack } from '../stack/types.ts';
 
-let secrets: readonly string[] = [];
-
-/** Values of a stack's sensitive variables, and the contents of its secrets, never leave the program; several stacks add up. */
-export function hideSecrets(stack: Stack, contents: readonly string[]): void {
-  secrets = [...new Set([...secrets, ...stack.sensitive, ...contents])].sort((a, b) => b.length - a.length);
+interface Form {
+  readonly text: string;
+  /** What is written for it. */
+  readonly name: string;
 }
+
+/** The longest first: one may be a part of another. */
+let forms: readonly Form[] = [];
 
 /** What stands for a secret's content in records: resources/files.ts. */
 const SECRET_DIGEST = /secret:[0-9a-f]{64}/g;
 
-/** A text without secrets. */
+/** What is written for secrets already: reports are masked before they are laid out, and when they leave. */
+const WRITTEN = /(\(sensitive (?:value(?: #\d+)?|content)\))/;
+
+/** In the order of their numbers. */
+const secrets = new Set<string>();
+
+/** Values of a stack's sensitive variables, and the contents of its secrets, never leave the program; several stacks add up. */
+export function hideSecrets(stack: Pick<Stack, 'sensitive'>, contents: readonly string[]): void {
+  for (const secret of [...stack.sensitive, ...contents]) {
+    secrets.add(secret);
+  }
+  secrets.delete('');
+  forms = [...secrets]
+    .flatMap((value, i) =>
+      [...new Set([value, JSON.stringify(value).slice(1, -1)])].map((text) => ({
+        text,
+        name: `(sensitive value #${i + 1})`,
+      })),
+    )
+    .sort((a, b) => b.text.length - a.text.length);
+}
+
+/** A text without secrets. Each has a number, so that what is equal and what differs can be seen. */
 export function masked(text: string): string {
-  let result = text.replace(SECRET_DIGEST, '(sensitive content)');
-  for (const secret of secrets) {
-    for (const form of new Set([secret, JSON.stringify(secret).slice(1, -1)])) {
-      result = result.split(form).join('(sensitive value)');
+  const result = text.replace(SECRET_DIGEST, '(sensitive content)');
+  return forms.length === 0
+    ? result
+    : result
+        .split(WRITTEN)
+        .map((part, i) => (i % 2 === 1 ? part : maskedFrom(part, 0)))
+        .join('');
+}
+
+/** What is written for one secret is not looked at for another. */
+function maskedFrom(text: string, first: number): string {
+  for (let at = first; at < forms.length; at++) {
+    const form = forms[at] as Form;
+    if (text.includes(form.text)) {
+      return text
+        .split(form.text)
+        .map((part) => maskedFrom(part, at + 1))
+        .join(form.name);
     }
   }
-  return result;
+  return text;
 }
 
 export function out(text: string): void {

@@ -3,6 +3,7 @@ import type { PlanOptions } from '../planner/index.ts';
 import type { RenderOptions } from '../report/plan-text.ts';
 import { TsboxError } from '../errors.ts';
 import { numberOption, type Arguments, type OptionName } from './args.ts';
+import { masked } from './output.ts';
 
 export const PLANNING: readonly OptionName[] = [
   'file',
@@ -28,5 +29,9 @@ export function planOptions(args: Arguments, destroy: boolean): PlanOptions {
 }
 
 export function renderOptions(args: Arguments): RenderOptions {
-  return { compact: args.flags.compact === true, context: numberOption(args, 'diff-context', 3, 0, 1000) };
+  return {
+    compact: args.flags.compact === true,
+    context: numberOption(args, 'diff-context', 3, 0, 1000),
+    mask: masked,
+  };
 }

@@ -144,7 +144,7 @@ async function applyLocked(
   }
   if (!json && !quiet) {
     const { renderPlan } = await import('../report/plan-text.ts');
-    out(renderPlan(plan, await paletteFor(args), renderOptions(args)));
+    out(await renderPlan(plan, await paletteFor(args), renderOptions(args)));
   }
   if (!hasWork(plan) || refusals(plan).length > 0) {
     return printRefused(plan);

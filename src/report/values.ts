@@ -1,7 +1,7 @@
 /** Values as people read them: escaped, shortened, with human units beside the raw ones. */
 import { isList, type Unit, type Value } from '../resources/attribute.ts';
 import { formatBitRate } from '../resources/network/rate.ts';
-import { formatBytes } from '../resources/units.ts';
+import { formatBytes, formatDuration } from '../resources/units.ts';
 
 /** Control and bidirectional characters, which could rewrite a terminal's line, become visible escapes. */
 export function escapeControls(text: string): string {
@@ -47,6 +47,13 @@ export function humanValue(value: Value | undefined, unit: Unit | undefined): st
     }
     const percent = (Number(quota) / Number(period)) * 100;
     return Number.isFinite(percent) ? `${Number(percent.toFixed(1))}%` : undefined;
+  }
+  if (unit === 'microseconds' && /^\d{4,}$/.test(value)) {
+    const ms = Number(value) / 1000;
+    return ms < 1000 ? `${Number(ms.toFixed(3))}ms` : `${Number((ms / 1000).toFixed(3))}s`;
+  }
+  if (unit === 'milliseconds' && /^\d{4,}$/.test(value)) {
+    return formatDuration(Number(value));
   }
   return undefined;
 }

@@ -22,6 +22,8 @@ export interface Attribute {
   readonly unit?: Unit;
   /** Lists: 'set' ignores order, 'argv' keeps it. */
   readonly list?: 'set' | 'argv';
+  /** What tells one item of a set from another: two of one key are one that changed. */
+  readonly itemKey?: (item: string) => string;
   /**
    * live: compared with what the kernel shows at every plan. recorded: the kernel cannot show it (or the process may
    * change it by itself), so it is compared with the label on the object only.

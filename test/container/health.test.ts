@@ -105,8 +105,8 @@ containers:
       box.write('tsbox.yaml', yaml('command: [ "false" ], interval: 100ms, retries: 1000'));
       const plan = await box.tsbox('plan', '-f', file);
       assert.match(plan.stdout, /app +in place/);
-      assert.match(plan.stdout, /- file=\/tmp\/ok/);
-      assert.match(plan.stdout, /\+ command=\["false"\]/);
+      assert.match(plan.stdout, /- healthcheck\.file +"\/tmp\/ok"/);
+      assert.match(plan.stdout, /\+ healthcheck\.command +\["false"\]/);
       const changed = await box.tsbox('apply', '-f', file, '--auto-approve');
       assert.is(changed.code, 0, changed.stderr);
       await until('the new check', async () =>

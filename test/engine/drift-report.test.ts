@@ -207,7 +207,7 @@ test('all at once', async () => {
     assert.is(part.code, 2, part.stderr + part.stdout);
     const html = readFileSync(page, 'utf8');
     assert.match(html, '<svg');
-    assert.match(html, '(sensitive value)');
+    assert.match(html, '(sensitive value #1)');
     assert.not.match(html, 'secret-domain');
     assert.is(readFileSync(limit, 'utf8'), '100\n');
     assert.is(readFileSync(own, 'utf8'), '20\n', 'less than declared is not for security');

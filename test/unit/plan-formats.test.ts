@@ -35,7 +35,7 @@ const document = planDocument(everyChange()) as Record<string, unknown> & {
 };
 const changeOf = (address: string): Entry => document.resource_changes.find((c) => c.address === address) as Entry;
 
-test('text', () => golden('plan.txt', renderPlan(everyChange().plan, PLAIN)));
+test('text', async () => golden('plan.txt', await renderPlan(everyChange().plan, PLAIN)));
 
 test('one document', () => golden('plan.json', `${JSON.stringify(document, null, 2)}\n`));
 

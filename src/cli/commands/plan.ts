@@ -7,7 +7,7 @@ import { PLANNING, planOptions, renderOptions } from '../planning.ts';
 import { err, out, paletteFor } from '../output.ts';
 import { loadStackFor, printWarnings, requirePrivileges, stackNameFor } from '../session.ts';
 
-const FORMATS = ['text', 'json', 'stream'] as const;
+const FORMATS = ['text', 'markdown', 'json', 'stream'] as const;
 type Format = (typeof FORMATS)[number];
 
 export const command: Command = {
@@ -24,7 +24,7 @@ export const command: Command = {
     'diff-context',
   ],
   usage:
-    'tsbox plan [-f FILE]… [--target ADDRESS]… [--exclude ADDRESS]… [--replace ADDRESS]… [--refresh-only] [--destroy] [--compact] [--detailed-exitcode] [--format text|json|stream] [-o FILE]',
+    'tsbox plan [-f FILE]… [--target ADDRESS]… [--exclude ADDRESS]… [--replace ADDRESS]… [--refresh-only] [--destroy] [--compact] [--detailed-exitcode] [--format text|markdown|json|stream] [-o FILE]',
   help: ['Compares the stack with the live kernel and shows what apply would change. Writes nothing.'].join('\n'),
   async run(args) {
     const format = formatOf(args);
@@ -77,7 +77,12 @@ async function print(
 ): Promise<void> {
   if (format === 'text') {
     const { renderPlan } = await import('../../report/plan-text.ts');
-    out(renderPlan(planned.plan, await paletteFor(args), renderOptions(args)));
+    out(await renderPlan(planned.plan, await paletteFor(args), renderOptions(args)));
+    return;
+  }
+  if (format === 'markdown') {
+    const { planMarkdown } = await import('../../report/plan-markdown.ts');
+    out(await planMarkdown(planned.plan, renderOptions(args)));
     return;
   }
   const { documented } = await import('../documented.ts');

@@ -34,6 +34,8 @@ export const DEVICES_ATTRIBUTE: Attribute = {
   name: 'devices',
   change: 'in-place',
   list: 'set',
+  // 'allow c 1:3 rwm': type and numbers name the device.
+  itemKey: (rule) => rule.split(' ').slice(1, 3).join(' '),
   observed: 'live',
   default: ['allow a *:* rwm'],
   doc: 'which device nodes may be opened or made; later rules win, what no rule allows is denied',
