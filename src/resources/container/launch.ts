@@ -25,7 +25,7 @@ import { givenSets } from './process/sets.ts';
 import { confinementOf } from './process/confine.ts';
 import { personalityNumber } from './process/start.ts';
 import { settingsText } from './process/settings.ts';
-import type { SeccompArch } from './seccomp.ts';
+import type { SeccompArch } from './seccomp/compile.ts';
 import { filterOf, type Filter } from './seccomp/use.ts';
 
 /** What only the live system can say. */

@@ -1,7 +1,7 @@
 /**
  * Numbers of the system calls by name, for profiles that name them: x86_64, i386 and aarch64, '-' where there is none.
  *
- * From the kernel's syscall_64.tbl, syscall_32.tbl and include/uapi/asm-generic/unistd.h, up to Linux 6.17.
+ * From the kernel's syscall_64.tbl, syscall_32.tbl and include/uapi/asm-generic/unistd.h, up to Linux 6.18.
  */
 const TABLE = `
 _llseek - 140 -
@@ -454,6 +454,8 @@ uname 63 122 160
 unlink 87 10 -
 unlinkat 263 301 35
 unshare 272 310 97
+uprobe 336 - -
+uretprobe 335 - -
 uselib 134 86 -
 userfaultfd 323 374 282
 ustat 136 62 -
@@ -477,23 +479,31 @@ writev 20 146 66
 export type CallArch = 'x86_64' | 'x86' | 'aarch64';
 const COLUMNS: readonly CallArch[] = ['x86_64', 'x86', 'aarch64'];
 
-/** Number by name for each architecture. */
-export const CALL_NUMBERS: Readonly<Record<CallArch, ReadonlyMap<string, number>>> = numbers();
+const parsed = new Map<CallArch, ReadonlyMap<string, number>>();
 
-function numbers(): Record<CallArch, Map<string, number>> {
-  const maps = {
-    x86_64: new Map<string, number>(),
-    x86: new Map<string, number>(),
-    aarch64: new Map<string, number>(),
-  };
-  for (const line of TABLE.trim().split('\n')) {
-    const [name = '', ...columns] = line.split(' ');
-    columns.forEach((text, i) => {
-      const arch = COLUMNS[i];
-      if (arch !== undefined && text !== '-') {
-        maps[arch].set(name, Number(text));
-      }
-    });
+/** Read when asked for: most commands need none of them. */
+function numbers(arch: CallArch): ReadonlyMap<string, number> {
+  let map = parsed.get(arch);
+  if (map === undefined) {
+    const column = COLUMNS.indexOf(arch) + 1;
+    const rows = TABLE.trim()
+      .split('\n')
+      .map((line) => line.split(' '));
+    map = new Map(rows.flatMap((row) => (row[column] === '-' ? [] : [[row[0] ?? '', Number(row[column])] as const])));
+    parsed.set(arch, map);
   }
-  return maps;
+  return map;
 }
+
+/** Number by name for each architecture. */
+export const CALL_NUMBERS: Readonly<Record<CallArch, ReadonlyMap<string, number>>> = {
+  get x86_64() {
+    return numbers('x86_64');
+  },
+  get x86() {
+    return numbers('x86');
+  },
+  get aarch64() {
+    return numbers('aarch64');
+  },
+};

@@ -10,6 +10,8 @@
 import { CALL_NUMBERS, type CallArch } from './call-numbers.ts';
 import type { CallRule, Condition, Profile } from './profile.ts';
 
+export type SeccompArch = 'x86_64' | 'aarch64';
+
 /** AUDIT_ARCH_* of linux/audit.h. */
 const AUDIT_ARCH: Readonly<Record<CallArch, number>> = { x86_64: 0xc000003e, x86: 0x40000003, aarch64: 0xc00000b7 };
 const OCI_NAMES: Readonly<Record<string, CallArch>> = { X86_64: 'x86_64', X86: 'x86', AARCH64: 'aarch64' };
@@ -31,16 +33,7 @@ interface Insn {
 
 type Code = readonly Insn[];
 
-const ret = (k: number): Code => [{ code: RET, k }];
 const load = (k: number): Insn => ({ code: LD_W_ABS, k });
-
-/** A comparison that goes on with `then`, or skips it for what follows. */
-function when(code: number, k: number, then: Code): Code {
-  const far = then.length > FARTHEST;
-  return far
-    ? [{ code, k, yes: 1, no: 0 }, { code: JA, k: then.length }, ...then]
-    : [{ code, k, yes: 0, no: then.length }, ...then];
-}
 
 type Exit = 'ok' | 'fail' | null;
 interface Test {
@@ -52,6 +45,8 @@ interface Test {
 
 const HIGH = 32n;
 const LOW = 0xffff_ffffn;
+
+const mask = (bits: number): Code => (bits === Number(LOW) ? [] : [{ code: AND, k: bits }]);
 
 /** The high half decides, or leaves it to the low one. */
 function tests({ index, op, value, valueTwo }: Condition): Array<Insn | Test> {
@@ -83,13 +78,14 @@ function tests({ index, op, value, valueTwo }: Condition): Array<Insn | Test> {
         jump(op === 'LT' ? JGE : JGT, low, 'fail', 'ok'),
       ];
     case 'MASKED_EQ':
+      // A half without bits to look at holds by itself.
       return [
-        ldHigh,
-        { code: AND, k: high },
-        jump(JEQ, Number(valueTwo >> HIGH), null, 'fail'),
-        ldLow,
-        { code: AND, k: low },
-        jump(JEQ, Number(valueTwo & LOW), 'ok', 'fail'),
+        ...(high === 0 && valueTwo >> HIGH === 0n
+          ? []
+          : [ldHigh, ...mask(high), jump(JEQ, Number(valueTwo >> HIGH), null, 'fail')]),
+        ...(low === 0 && (valueTwo & LOW) === 0n
+          ? []
+          : [ldLow, ...mask(low), jump(JEQ, Number(valueTwo & LOW), 'ok', 'fail')]),
       ];
   }
 }
@@ -116,25 +112,85 @@ function ruleCode({ args, action }: Pick<CallRule, 'args' | 'action'>): Code {
   return [...out, { code: RET, k: action }];
 }
 
-/** What is done from one number up to the next span's. */
+/** What is done from one number up to the next span's: an answer, or rules before it. */
 interface Span {
   readonly from: number;
-  readonly code: Code;
-  readonly key: string;
+  readonly answer: number;
+  readonly rules: readonly CallRule[];
 }
 
-function search(spans: readonly Span[]): Code {
-  const middle = spans.length >> 1;
-  const pivot = spans[middle];
-  if (pivot === undefined || middle === 0) {
-    return spans[0]?.code ?? [];
+/** Jumps only go forward, so the filter is written from its end: what a jump goes to is known when it is made. */
+class Writer {
+  readonly #reversed: Insn[] = [];
+  readonly #answers = new Map<number, number>();
+
+  /** Puts an instruction before all others; returns its place, counted from the end. */
+  put(insn: Insn): number {
+    return this.#reversed.push(insn) - 1;
   }
-  return [...when(JGE, pivot.from, search(spans.slice(middle))), ...search(spans.slice(0, middle))];
+
+  #distance(place: number): number {
+    return this.#reversed.length - place - 1;
+  }
+
+  /** The place itself, or a nearer one that leads there. */
+  #reachable(place: number): number {
+    return this.#distance(place) + 2 > FARTHEST ? this.put({ code: JA, k: this.#distance(place) }) : place;
+  }
+
+  answer(k: number): number {
+    const known = this.#answers.get(k);
+    if (known !== undefined && this.#distance(known) + 2 <= FARTHEST) {
+      return known;
+    }
+    const place = this.put({ code: RET, k });
+    this.#answers.set(k, place);
+    return place;
+  }
+
+  branch(code: number, k: number, yes: number, no: number): number {
+    const [there, other] = [this.#reachable(yes), this.#reachable(no)];
+    return this.put({ code, k, yes: this.#distance(there), no: this.#distance(other) });
+  }
+
+  span({ answer, rules }: Span): number {
+    if (rules.length === 0) {
+      return this.answer(answer);
+    }
+    let place = this.put({ code: RET, k: answer });
+    for (const insn of rules.flatMap(ruleCode).reverse()) {
+      place = this.put(insn);
+    }
+    return place;
+  }
+
+  /** The spans from one up to another, as a balanced tree. */
+  search(spans: readonly Span[], first = 0, end = spans.length): number {
+    const middle = (first + end) >> 1;
+    const pivot = spans[middle];
+    if (pivot === undefined) {
+      throw new RangeError('a filter without an answer');
+    }
+    if (middle === first) {
+      return this.span(pivot);
+    }
+    const high = this.search(spans, middle, end);
+    return this.branch(JGE, pivot.from, high, this.search(spans, first, middle));
+  }
+
+  /** What is one answer for all numbers may be shared, and looks at none. */
+  withNumber(place: number): number {
+    return this.#distance(place) === 0 ? this.put(load(NR)) : place;
+  }
+
+  insns(): readonly Insn[] {
+    return this.#reversed.reverse();
+  }
 }
 
 /** Several conditions on one argument are alternatives, as the engines take them: none of them could hold all at once. */
 function alternatives(rule: CallRule): CallRule[] {
-  const once = new Set(rule.args.map((c) => c.index)).size === rule.args.length;
+  const once = rule.args.length < 2 || new Set(rule.args.map((c) => c.index)).size === rule.args.length;
   return once ? [rule] : rule.args.map((c) => ({ ...rule, args: [c] }));
 }
 
@@ -170,15 +226,16 @@ function narrowed(rule: CallRule): CallRule {
   return { ...rule, args: rule.args.map((c) => ({ ...c, value: c.value & LOW, valueTwo: c.valueTwo & LOW })) };
 }
 
-function sectionFor(arch: CallArch, profile: Profile): Code {
+function spansFor(arch: CallArch, profile: Profile): Span[] {
   const numbers = CALL_NUMBERS[arch];
-  const byCall = new Map<number, CallRule[]>();
+  const byCall = new Map<number, readonly CallRule[]>();
   const add = (name: string, rule: CallRule): void => {
     // A name of a newer kernel or another architecture says nothing here.
     const nr = numbers.get(name);
     if (nr !== undefined) {
-      const own = arch === 'x86' ? narrowed(rule) : rule;
-      byCall.set(nr, [...(byCall.get(nr) ?? []), ...alternatives(own)]);
+      const before = byCall.get(nr);
+      const more = alternatives(arch === 'x86' ? narrowed(rule) : rule);
+      byCall.set(nr, before === undefined ? more : [...before, ...more]);
     }
   };
   for (const rule of profile.rules.filter((r) => r.action !== profile.defaultAction)) {
@@ -189,42 +246,40 @@ function sectionFor(arch: CallArch, profile: Profile): Code {
       }
     }
   }
-  const otherwise: Span = { from: 0, code: ret(profile.defaultAction), key: `ret ${profile.defaultAction}` };
   const spans: Span[] = [];
   const last = Math.max(-1, ...byCall.keys());
   for (let nr = 0; nr <= last + 1; nr++) {
-    const span = spanOf(nr, byCall.get(nr), profile.defaultAction) ?? { ...otherwise, from: nr };
-    if (span.key !== spans.at(-1)?.key) {
+    const span = spanOf(nr, byCall.get(nr) ?? [], profile.defaultAction);
+    const before = spans.at(-1);
+    if (span.rules.length > 0 || before === undefined || before.rules.length > 0 || before.answer !== span.answer) {
       spans.push(span);
     }
   }
   if (arch === 'x86_64') {
-    spans.push({ from: X32_BIT, code: ret(ENOSYS), key: 'x32' });
+    spans.push({ from: X32_BIT, answer: ENOSYS, rules: [] });
   }
-  return [load(NR), ...search(spans)];
+  return spans;
 }
 
-function spanOf(nr: number, rules: readonly CallRule[] | undefined, defaultAction: number): Span | undefined {
-  if (rules === undefined) {
-    return undefined;
-  }
+function spanOf(from: number, rules: readonly CallRule[], defaultAction: number): Span {
   const decided = rules.find((r) => r.args.length === 0)?.action;
-  return decided === undefined
-    ? { from: nr, code: [...rules.flatMap(ruleCode), ...ret(defaultAction)], key: `call ${nr}` }
-    : { from: nr, code: ret(decided), key: `ret ${decided}` };
+  return decided === undefined ? { from, answer: defaultAction, rules } : { from, answer: decided, rules: [] };
 }
 
 /**
  * struct sock_filter[].
  * @throws RangeError when it is longer than the kernel takes
  */
-export function compileProfile(profile: Profile, machine: 'x86_64' | 'aarch64'): Uint8Array {
+export function compileProfile(profile: Profile, machine: SeccompArch): Uint8Array {
   const arches = [...new Set([machine, ...profile.architectures.flatMap((name) => OCI_NAMES[name] ?? [])])];
-  const code = [
-    load(ARCH),
-    ...arches.flatMap((arch) => when(JEQ, AUDIT_ARCH[arch], sectionFor(arch, profile))),
-    ...ret(KILL_PROCESS),
-  ];
+  const writer = new Writer();
+  let otherwise = writer.answer(KILL_PROCESS);
+  for (const arch of arches.reverse()) {
+    const entry = writer.withNumber(writer.search(spansFor(arch, profile)));
+    otherwise = writer.branch(JEQ, AUDIT_ARCH[arch], entry, otherwise);
+  }
+  writer.put(load(ARCH));
+  const code = writer.insns();
   if (code.length > LONGEST) {
     throw new RangeError(`the profile takes ${code.length} instructions, and the kernel takes ${LONGEST}`);
   }

@@ -5,8 +5,8 @@ import { readContent } from '../../../kernel/reader.ts';
 import type { Stack } from '../../../stack/types.ts';
 import type { Problem } from '../../kind.ts';
 import { meant, show, valueSchema, ValueError } from '../../values.ts';
-import { seccompFilter, type SeccompArch } from '../seccomp.ts';
-import { compileProfile } from './compile.ts';
+import { compileProfile, type SeccompArch } from './compile.ts';
+import { defaultFilter } from './default.ts';
 import { parseProfile, parseProfileText, type Profile } from './profile.ts';
 
 export type SeccompUse =
@@ -100,7 +100,7 @@ export interface Filter {
 /** Throws ValueError where a file has no profile in it. */
 export function filterOf(use: SeccompUse, arch: SeccompArch, capabilities: ReadonlySet<string>): Filter {
   if (use.kind === 'default' || use.kind === 'unconfined') {
-    return { code: seccompFilter({ profile: use.kind, arch, capabilities }), flags: 0 };
+    return { code: use.kind === 'default' ? defaultFilter(arch, capabilities) : new Uint8Array(0), flags: 0 };
   }
   const profile = profileOf(use);
   return { code: compiled(profile, arch), flags: profile.flags };
