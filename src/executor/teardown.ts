@@ -7,6 +7,9 @@ import { readOrEmpty } from './read.ts';
 
 export async function removeStackRoot(context: ExecutionContext): Promise<void> {
   const { kernel } = context;
+  if (holdsForgotten(context)) {
+    return;
+  }
   await endOrphans(context, anyTitleOf(context.stackName));
   const primary = primaryDirectory(context, '');
   const hierarchies = allDirectories(context, '');
@@ -32,4 +35,19 @@ export async function removeStackRoot(context: ExecutionContext): Promise<void> 
   kernel.unmount(`${run}/ns`);
   kernel.remove(run);
   kernel.removeIfEmpty(kernel.settings.runDir);
+}
+
+const MAX_DIRECTORIES = 200_000;
+
+/** Whether processes live in the stack's tree that are not its any more (`removed` without destroy): they and their supervisors run on. */
+function holdsForgotten(context: ExecutionContext): boolean {
+  const { kernel } = context;
+  const root = primaryDirectory(context, '');
+  const found = kernel.walkDirs(root, MAX_DIRECTORIES);
+  const others = (typeof found === 'number' ? [] : found)
+    .map((dir) => dir.path)
+    .filter((path) => path !== '' && path !== SUPERVISORS && path !== ADOPTED);
+  return kernel
+    .readFiles(others.map((path) => `${root}/${path}/cgroup.procs`))
+    .some((t) => typeof t === 'string' && t !== '');
 }

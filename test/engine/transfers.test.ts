@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { assertNoLeaks, snapshot } from '../support/leaks.ts';
-import { nsInode, sandbox } from '../support/sandbox.ts';
+import { nsInode, procStatus, sandbox } from '../support/sandbox.ts';
 
 type Sandbox = Awaited<ReturnType<typeof sandbox>>;
 
@@ -122,8 +122,12 @@ import:
     assert.match(forgotten, /^Plan: 0 to add, 0 to change, 0 to destroy, 1 to forget\.$/m);
     assert.is(process.kill(loose, 0), true, 'it runs');
     assert.equal(Object.keys(await pids(box)), ['app']);
-    process.kill(loose, 'SIGKILL');
+    const supervisor = Number(procStatus(loose).get('PPid'));
     await good(box, 'destroy', '-f', file, '--auto-approve');
+    assert.is(process.kill(loose, 0), true, 'the end of the stack is not its end');
+    assert.is(process.kill(supervisor, 0), true, 'nor that of its supervisor');
+    process.kill(supervisor, 'SIGKILL');
+    process.kill(loose, 'SIGKILL');
     assert.is(readFileSync(`${foreign}/pids.max`, 'utf8').trim(), '77', 'given back as it was');
     rmdirSync(other);
   } finally {
