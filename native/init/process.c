@@ -93,13 +93,13 @@ int process_exec(const struct spec *spec, int channel, bool settle) {
   if (confine(spec) < 0) return -1;
   int ruleset = landlock_build(spec);
   if (ruleset == -1) return -1;
+  if (spec->personality != PERSONALITY_KEPT && syscall(SYS_personality, spec->personality) < 0) return fail("personality", "");
   if (!filter_last && (landlock_enter(ruleset) < 0 || seccomp_install(spec) < 0)) return -1;
   if (caps_identity(spec->uid, spec->gid, spec->groups, spec->ngroups) < 0) return -1;
   if (prctl(PR_SET_DUMPABLE, 0) < 0) return fail("dumpable", "");
   if (caps_set(&spec->caps) < 0) return -1;
   if (placed < 0 && enter_cwd(spec->cwd) < 0) return -1;
   if (spec->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return fail("no_new_privs", "");
-  if (spec->personality != PERSONALITY_KEPT && syscall(SYS_personality, spec->personality) < 0) return fail("personality", "");
   if (settle && (message_send(channel, MSG_SETTLE, 0) < 0 || message_expect(channel, MSG_SETTLED) < 0))
     return fail("settings", "parent");
   if (filter_last && landlock_enter(ruleset) < 0) return -1;
