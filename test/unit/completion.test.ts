@@ -66,7 +66,7 @@ test('every option of every command takes a value exactly where help says so', a
 });
 
 test('values of options', async () => {
-  assert.equal(await values('plan', '--format', ''), ['text', 'json', 'stream']);
+  assert.equal(await values('stats', '--format', ''), ['text', 'json', 'prometheus']);
   assert.equal(await values('drift', '--format=j'), ['--format=json', '--format=junit']);
   assert.equal(await values('reconcile', '--policy', 'a'), ['auto', 'approved']);
   assert.equal(await values('drift', '--heal=security,c'), ['--heal=security,capacity', '--heal=security,cosmetic']);
@@ -144,15 +144,15 @@ async function bash(
 
 test('bash: words, values after = and :, names with brackets', async () => {
   assert.equal(await bash('tsbox gr', 'tsbox', 'gr'), { asked: ['gr'], offered: ['graph'], extra: '' });
-  assert.equal((await bash('tsbox plan --format ', 'tsbox', 'plan', '--format', '')).offered, [
+  assert.equal((await bash('tsbox stats --format ', 'tsbox', 'stats', '--format', '')).offered, [
     'text',
     'json',
-    'stream',
+    'prometheus',
   ]);
-  const equals = await bash('tsbox plan --format=j', 'tsbox', 'plan', '--format', '=', 'j');
-  assert.equal(equals, { asked: ['plan', '--format=j'], offered: ['json'], extra: '' });
-  const empty = await bash('tsbox plan --format=', 'tsbox', 'plan', '--format', '=');
-  assert.equal(empty, { asked: ['plan', '--format='], offered: ['text', 'json', 'stream'], extra: '' });
+  const equals = await bash('tsbox stats --format=j', 'tsbox', 'stats', '--format', '=', 'j');
+  assert.equal(equals, { asked: ['stats', '--format=j'], offered: ['json'], extra: '' });
+  const empty = await bash('tsbox stats --format=', 'tsbox', 'stats', '--format', '=');
+  assert.equal(empty, { asked: ['stats', '--format='], offered: ['text', 'json', 'prometheus'], extra: '' });
   const colon = await bash(
     'tsbox run  --share db:net --mount mq',
     'tsbox',

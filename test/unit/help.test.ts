@@ -60,4 +60,26 @@ test('docs/commands.md names every command', () => {
   }
 });
 
+/** Said once in the document, in the lines on what is common. */
+const COMMON: ReadonlySet<string> = new Set(['file', 'stack', 'var', 'var-file', 'json', 'help', 'no-color', 'quiet']);
+
+test('docs/commands.md names every option of every command where it speaks of the command', async () => {
+  const doc = readFileSync(join(repository(), 'docs', 'commands.md'), 'utf8');
+  // Rows of the tables, and paragraphs.
+  const parts = doc.split(/\n\n|\n(?=\|)/);
+  const missing = [...COMMON].filter((name) => !doc.includes(`--${name}`) && name !== 'file');
+  for (const [name, row] of Object.entries(COMMANDS)) {
+    const about = parts.filter((part) => new RegExp(`\`(tsbox )?${name}\\b`).test(part)).join('\n');
+    for (const option of optionLines(name, (await row.load()).command)) {
+      const named =
+        new RegExp(`--${option.name}(?![a-z-])`).test(about) ||
+        (option.short !== undefined && new RegExp(`[\\[\`(]-${option.short}\\b`).test(about));
+      if (!named && !COMMON.has(option.name)) {
+        missing.push(`${name} --${option.name}`);
+      }
+    }
+  }
+  assert.equal(missing, []);
+});
+
 test.run();
