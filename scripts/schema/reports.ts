@@ -34,6 +34,13 @@ const sides = {
   after_sensitive: z.union([z.literal(false), marks]),
 };
 
+const edit = z.strictObject({
+  op: z.enum(['add', 'remove', 'change']),
+  at: z.union([z.string(), z.int().nonnegative()]).nullable(),
+  before: z.string().optional(),
+  after: z.string().optional(),
+});
+
 const changeOwn = z.strictObject({
   address: z.string(),
   action: z.enum(ACTIONS),
@@ -44,6 +51,7 @@ const changeOwn = z.strictObject({
   modes: z.record(z.string(), z.enum(MODES)),
   risks: z.record(z.string(), z.string()),
   replace_reasons: z.record(z.string(), z.string()),
+  edits: z.record(z.string(), z.array(edit)),
   unmanaged: z.array(z.strictObject({ what: z.string(), text: z.string() })),
   unreadable: z.array(z.string()),
   blocked: z.strictObject({ by: z.string(), message: z.string() }).optional(),

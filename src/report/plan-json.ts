@@ -4,10 +4,13 @@
  */
 import { driftCount, isRelease, summarise, type Action, type Plan, type PlannedChange } from '../planner/plan.ts';
 import type { AttributeChange } from '../resources/kind.ts';
+import { covered } from './covered.ts';
+import { editsJson } from './plan-diff/edits-json.ts';
 import { summaryLine } from './plan-text.ts';
 import { driftSides, reasonOf, sidesJson, sidesOf, type Documented } from './terraform/document.ts';
 import { terraformName } from './terraform/names.ts';
 import { outputChanges } from './terraform/outputs.ts';
+import type { Mask } from './terraform/values.ts';
 
 /** The version of that stream's format. */
 const UI_VERSION = '1.2';
@@ -76,7 +79,7 @@ function changeJson(change: PlannedChange, source: Streamed): Record<string, unk
     ...sidesJson(before, after, unknown, source.mask),
     cause: causeOf(change),
     step: [...change.steps, ...change.lateSteps].map((s) => s.op),
-    tsbox: ownJson(change),
+    tsbox: ownJson(change, source.mask),
   };
 }
 
@@ -88,7 +91,7 @@ function causeOf(change: PlannedChange): string {
   return drifted ? (declared ? 'both' : 'drift') : 'config';
 }
 
-function ownJson(change: PlannedChange): Record<string, unknown> {
+function ownJson(change: PlannedChange, mask: Mask): Record<string, unknown> {
   return {
     address: change.address,
     action: change.action,
@@ -98,9 +101,9 @@ function ownJson(change: PlannedChange): Record<string, unknown> {
       ? {}
       : { rolling: { at_once: change.rollout.atOnce, on_failure: change.rollout.onFailure } }),
     reasons: change.reasons,
-    ...lifecycleJson(change),
+    ...lifecycleJson(change, mask),
     facts: change.facts,
-    attributes: change.attributes.map(attributeJson),
+    attributes: change.attributes.map((a) => attributeJson(change.address, a, mask)),
     unmanaged: change.extras.map((e) => ({ what: e.what, text: e.text })),
     unreadable: change.unreadable,
     at: change.at ?? null,
@@ -108,25 +111,30 @@ function ownJson(change: PlannedChange): Record<string, unknown> {
 }
 
 /** What a lifecycle does to a change. */
-export function lifecycleJson({ blocked, ignored, movedFrom, importing }: PlannedChange): Record<string, unknown> {
+export function lifecycleJson(
+  { address, blocked, ignored, movedFrom, importing }: PlannedChange,
+  mask: Mask,
+): Record<string, unknown> {
   return {
     ...(blocked === undefined ? {} : { blocked: { by: blocked.by, message: blocked.message } }),
-    ...(ignored === undefined ? {} : { ignored: ignored.map(attributeJson) }),
+    ...(ignored === undefined ? {} : { ignored: ignored.map((a) => attributeJson(address, a, mask)) }),
     ...(movedFrom === undefined ? {} : { moved_from: movedFrom }),
     ...(importing === undefined ? {} : { importing }),
   };
 }
 
-function attributeJson(a: AttributeChange): Record<string, unknown> {
+function attributeJson(address: string, a: AttributeChange, mask: Mask): Record<string, unknown> {
+  const edits = editsJson(address, a, mask);
   return {
     name: a.name,
-    before: a.before ?? null,
+    before: covered(a.before, a.after, mask) ?? null,
     after: a.after ?? null,
-    last_applied: a.applied ?? null,
+    last_applied: covered(a.applied, a.after, mask) ?? null,
     cause: a.cause,
     mode: a.mode,
     reason: a.reason ?? null,
     risk: a.risk ?? null,
+    ...(edits === undefined ? {} : { edits }),
   };
 }
 
@@ -138,7 +146,7 @@ function driftEventJson(change: PlannedChange, source: Streamed): Record<string,
     action: after === undefined ? 'delete' : 'update',
     ...sidesJson(before, after, [], source.mask),
     cause: 'drift',
-    tsbox: ownJson(change),
+    tsbox: ownJson(change, source.mask),
   };
 }
 

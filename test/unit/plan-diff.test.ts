@@ -5,13 +5,16 @@ import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { hideSecrets, masked } from '../../src/cli/output.ts';
+import { covered, COVERED } from '../../src/report/covered.ts';
 import { applyEdits, editsOf } from '../../src/report/plan-diff/edits.ts';
+import { editsJson } from '../../src/report/plan-diff/edits-json.ts';
 import { sequences } from '../../src/report/plan-diff/sequences.ts';
 import { WIDTH } from '../../src/report/plan-diff/lines.ts';
 import { PLAIN } from '../../src/report/palette.ts';
 import { planMarkdown } from '../../src/report/plan-markdown.ts';
 import { renderPlan, type RenderOptions } from '../../src/report/plan-text.ts';
 import { sameValue, type Attribute, type Value } from '../../src/resources/attribute.ts';
+import type { AttributeChange } from '../../src/resources/kind.ts';
 import { CONTAINER_ATTRIBUTES } from '../../src/resources/container/attributes.ts';
 import { differences, PASSWORD } from '../support/differences.ts';
 import { repository } from '../support/sandbox.ts';
@@ -102,6 +105,22 @@ for (const [name, attribute, values] of KINDS) {
     );
   });
 }
+
+test('what a secret takes the place of is hidden, and what stays is not', () => {
+  const mask = (text: string): string => text.replaceAll(PASSWORD, '(hidden)');
+  const now = ['app', `--password=${PASSWORD}`, '--new'];
+  assert.equal(covered(['app', '--password=old'], now, mask), ['app', COVERED]);
+  assert.equal(covered(['app', '--password=old'], ['app', '--new'], mask), ['app', '--password=old']);
+  assert.equal(covered({ A: '1', P: 'old' }, { A: '2', P: PASSWORD }, mask), { A: '1', P: COVERED });
+  assert.is(covered('old', PASSWORD, mask), COVERED);
+  assert.is(covered(PASSWORD, PASSWORD, mask), PASSWORD);
+  const change = { name: 'command', before: ['app', '--password=old'], after: now } as unknown as AttributeChange;
+  const edits = editsJson('container/app', { ...change, cause: 'config' }, mask);
+  assert.equal(edits, [
+    { op: 'change', at: 1, before: COVERED, after: '--password=(hidden)' },
+    { op: 'add', at: 2, after: '--new' },
+  ]);
+});
 
 test('Markdown has its signs in column 0, and is never too long', async () => {
   const text = await planMarkdown(differences, { mask: masked });

@@ -128,6 +128,7 @@ test('secrets are in no format', () => {
   // The attributes below tsbox and the text are masked by the command line, where everything passes.
   assert.not.match(JSON.stringify(document), SECRET);
   assert.match(all, '(sensitive value)');
+  assert.not.match(all, '"TOKEN":"old"', 'what a secret takes the place of is one too');
 });
 
 test('addresses are valid in Terraform', () => {

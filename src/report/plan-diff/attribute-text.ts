@@ -1,20 +1,11 @@
 /** One changed attribute as lines: a value beside the other, or item by item what differs. */
 import { isList, type Attribute, type Value } from '../../resources/attribute.ts';
 import type { AttributeChange } from '../../resources/kind.ts';
+import { covered } from '../covered.ts';
 import { escapeControls, humanValue, showValue } from '../values.ts';
 import { commentsOf, FORCES } from './comments.ts';
 import { editsOf, type Edit, type Piece } from './edits.ts';
-import {
-  bothLines,
-  hiddenText,
-  HIDDEN,
-  INDENT,
-  isLong,
-  leafLines,
-  keptLines,
-  textLines,
-  type Detail,
-} from './leaves.ts';
+import { bothLines, hiddenText, INDENT, isLong, leafLines, keptLines, textLines, type Detail } from './leaves.ts';
 import { fits, lineOf, wrapped, type Line } from './lines.ts';
 
 const NAME_WIDTH = 16;
@@ -44,8 +35,8 @@ export function attributeLines(
   const note = commentsOf(change, attribute, given.mask).join('; ');
   const tone = change.risk === undefined ? 'change' : 'risk';
   const symbol = change.risk === undefined ? '~' : '!';
-  const { before } = change;
   const after = change.after ?? attribute?.default;
+  const before = covered(change.before, after, given.mask);
   const items = itemLines(change.name, before, after, attribute, detail);
   if (items !== undefined) {
     return [lineOf(tone, `      ${symbol} ${name}`, note), ...items];
@@ -57,19 +48,18 @@ export function attributeLines(
     : [lineOf(tone, `      ${symbol} ${name}`.trimEnd(), note), ...bothLines(old, fresh)];
 }
 
-/** Both values in one line each, without secrets and what these take the place of. */
+/** Both values in one line each, without secrets. */
 function sides(
   before: Value | undefined,
   after: Value | undefined,
   attribute: Attribute | undefined,
   { mask }: Detail,
 ): [string, string] {
-  const [old, fresh] = [before, after].map((v) => showValue(maskedValue(v, mask), attribute?.list)) as [string, string];
-  const covers = showValue(after, attribute?.list) !== fresh && showValue(before, attribute?.list) === old;
-  return [covers && before !== undefined ? HIDDEN : old, fresh];
+  const show = (value: Value | undefined): string => showValue(maskedValue(value, mask), attribute?.list);
+  return [show(before), show(after)];
 }
 
-export function maskedValue(value: Value | undefined, mask: (text: string) => string): Value | undefined {
+function maskedValue(value: Value | undefined, mask: (text: string) => string): Value | undefined {
   if (value === undefined || typeof value === 'string') {
     return value === undefined ? undefined : mask(value);
   }

@@ -1,6 +1,7 @@
 /** What is said behind an attribute: why it changes and what that costs, with human units. */
 import { isList, type Attribute, type Value } from '../../resources/attribute.ts';
 import type { AttributeChange } from '../../resources/kind.ts';
+import { covered } from '../covered.ts';
 import { humanValue, showValue } from '../values.ts';
 
 /** Characters of a value that is said in a comment. */
@@ -18,7 +19,7 @@ export function commentsOf(
   const before = humanValue(change.before, attribute?.unit);
   const after = humanValue(change.after ?? attribute?.default, attribute?.unit);
   if (before !== undefined || after !== undefined) {
-    comments.push(`${before ?? show(change.before)} -> ${after ?? show(change.after)}`);
+    comments.push(`${before ?? show(covered(change.before, change.after, mask))} -> ${after ?? show(change.after)}`);
   }
   if (change.after === undefined) {
     comments.push("no longer declared: back to the kernel's default");
@@ -26,8 +27,7 @@ export function commentsOf(
   if (change.cause === 'drift') {
     comments.push('drift: changed since the last apply');
   } else if (change.cause === 'both') {
-    const sensitive = mask(showValue(change.after, attribute?.list)) !== showValue(change.after, attribute?.list);
-    const applied = !sensitive && isPlain(change.applied) ? show(change.applied) : '';
+    const applied = isPlain(change.applied) ? show(covered(change.applied, change.after, mask)) : '';
     comments.push(
       applied !== '' && applied.length <= SHORT
         ? `drift too: ${applied} at the last apply`

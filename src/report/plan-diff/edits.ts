@@ -47,7 +47,7 @@ export function editsOf(
 }
 
 /** Items of a set by their keys; those of one key that differ are one that changed, where the key names only one. */
-export function setEdits(
+function setEdits(
   before: readonly string[],
   after: readonly string[],
   itemKey: (item: string) => string = (item) => item,
@@ -100,7 +100,7 @@ function listEdits(pieces: readonly Piece[]): Edit[] {
   return edits;
 }
 
-export function mapEdits(before: Readonly<Record<string, string>>, after: Readonly<Record<string, string>>): Edit[] {
+function mapEdits(before: Readonly<Record<string, string>>, after: Readonly<Record<string, string>>): Edit[] {
   const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
   return keys.flatMap((at): Edit[] => {
     const old = Object.hasOwn(before, at) ? before[at] : undefined;

@@ -1,4 +1,5 @@
 /** The smallest parts of a difference: one text that comes, goes or becomes another. */
+import { COVERED } from '../covered.ts';
 import { escapeControls } from '../values.ts';
 import type { Edit, Sequences } from './edits.ts';
 import { fits, lineOf, wrapped, type Line, type Tone } from './lines.ts';
@@ -13,9 +14,6 @@ export interface Detail {
   readonly mark: string;
 }
 
-/** What stands for the value that a secret takes the place of: it was one too, most likely. */
-export const HIDDEN = '(sensitive value)';
-
 export const INDENT = ' '.repeat(10);
 
 const SYMBOL = { add: '+', remove: '-', change: '~' } as const;
@@ -27,7 +25,7 @@ export function leafLines(label: string, edit: Edit, detail: Detail, quote: (tex
   const { op } = edit;
   const before = one(edit.before);
   const after = one(edit.after);
-  const show = shower(edit, detail, quote);
+  const show = shower(detail, quote);
   const head = `${INDENT}${SYMBOL[op]} ${label}${label === '' ? '' : '  '}`;
   if (op === 'change' && isLong(before, after) && !isHidden(before, detail) && !isHidden(after, detail)) {
     return [lineOf('change', head.trimEnd(), detail.mark), ...textLines(before, after, detail)];
@@ -54,12 +52,11 @@ function isHidden(text: string, { mask }: Detail): boolean {
   return mask(text) !== text;
 }
 
-/** What a secret takes the place of is not shown either. */
-function shower(edit: Edit, detail: Detail, quote: (text: string) => string): (text: string) => string {
-  const covered = edit.op === 'change' && isHidden(one(edit.after), detail) && !isHidden(one(edit.before), detail);
+/** Names of what is hidden stand without quotes. */
+function shower({ mask }: Detail, quote: (text: string) => string): (text: string) => string {
   return (text) => {
-    const clean = detail.mask(text);
-    return clean !== text ? escapeControls(clean) : covered && text === edit.before ? HIDDEN : quote(text);
+    const clean = mask(text);
+    return clean !== text || text === COVERED ? escapeControls(clean) : quote(text);
   };
 }
 

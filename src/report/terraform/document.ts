@@ -6,10 +6,20 @@ import { driftCount, isEmpty, isRelease, summarise, type Plan, type PlannedChang
 import type { Address, Declared, Observed } from '../../resources/kind.ts';
 import { kindOf } from '../../resources/registry.ts';
 import { checksJson } from './checks.ts';
+import { editsJson } from '../plan-diff/edits-json.ts';
 import { configurationJson } from './configuration.ts';
 import { byTerraformAddress, resourceHead, SENSITIVE, terraformName } from './names.ts';
 import { outputChanges, outputValues, type OutputState } from './outputs.ts';
-import { appliedValues, changedValues, KNOWN_AFTER, liveValues, shown, type Mask, type Values } from './values.ts';
+import {
+  appliedValues,
+  changedValues,
+  coveredValues,
+  KNOWN_AFTER,
+  liveValues,
+  shown,
+  type Mask,
+  type Values,
+} from './values.ts';
 
 /** The version of Terraform's format, and the version of Terraform whose documents look like these. */
 export const FORMAT_VERSION = '1.2';
@@ -67,7 +77,10 @@ export function planDocument(source: Documented): Record<string, unknown> {
           resources: [...observed.values()]
             .filter((o) => o.exists)
             .sort(byTerraformAddress)
-            .map((o) => resourceValues(o.address, liveValues(o), mask)),
+            .map((o) => {
+              const desired = source.declared.get(o.address)?.desired ?? {};
+              return resourceValues(o.address, coveredValues(liveValues(o), desired, mask), mask);
+            }),
         },
       },
     },
@@ -210,7 +223,7 @@ export function sidesJson(
   unknown: readonly string[],
   mask: Mask,
 ): Record<string, unknown> {
-  const old = before === undefined ? undefined : shown(before, mask);
+  const old = before === undefined ? undefined : shown(coveredValues(before, after ?? {}, mask), mask);
   const fresh = after === undefined ? undefined : shown(after, mask);
   return {
     before: old?.values ?? null,
@@ -234,6 +247,12 @@ function ownJson(change: PlannedChange, mask: Mask): Record<string, unknown> {
     risks: Object.fromEntries(change.attributes.flatMap((a) => (a.risk === undefined ? [] : [[a.name, a.risk]]))),
     replace_reasons: Object.fromEntries(
       change.attributes.flatMap((a) => (a.mode !== 'replace' || a.reason === undefined ? [] : [[a.name, a.reason]])),
+    ),
+    edits: Object.fromEntries(
+      change.attributes.flatMap((a) => {
+        const edits = editsJson(change.address, a, mask);
+        return edits === undefined ? [] : [[a.name, edits]];
+      }),
     ),
     unmanaged: change.extras.map((e) => ({ what: e.what, text: mask(e.text) })),
     unreadable: change.unreadable,
@@ -270,13 +289,18 @@ function driftEntry(change: PlannedChange, source: Documented): Array<Record<str
 
 export function driftSides(
   change: PlannedChange,
-  source: Pick<Documented, 'observed' | 'declared'>,
+  source: Pick<Documented, 'observed' | 'declared' | 'mask'>,
 ): { before: Values; after: Values | undefined } {
   const live = source.observed.get(change.address);
+  const desired = source.declared.get(change.address)?.desired ?? {};
   if (change.missing || live === undefined || !live.exists) {
     // The record went with the object: what is declared is what is known of it.
-    return { before: live?.applied ?? source.declared.get(change.address)?.desired ?? {}, after: undefined };
+    return { before: coveredValues(live?.applied ?? desired, desired, source.mask), after: undefined };
   }
   const values = liveValues(live);
-  return { before: appliedValues(values, change.attributes), after: values };
+  // Either side may have what a secret of the stack is to take the place of.
+  const [before, after] = [appliedValues(values, change.attributes), values].map((side) =>
+    coveredValues(side, desired, source.mask),
+  ) as [Values, Values];
+  return { before, after };
 }

@@ -1,6 +1,7 @@
 /** Values of resources as JSON, with secrets taken out and the places of those marked, as Terraform marks them. */
 import { isList, type AttributeTable, type Value } from '../../resources/attribute.ts';
 import type { AttributeChange, Observed } from '../../resources/kind.ts';
+import { covered, COVERED } from '../covered.ts';
 
 export type Json = string | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 export type Values = Readonly<Record<string, Value>>;
@@ -35,20 +36,29 @@ export function shown(values: Values, mask: Mask): Shown {
 function cleanValue(value: Value, mask: Mask): { value: Json; marks: Json | undefined } {
   if (typeof value === 'string') {
     const clean = mask(value);
-    return { value: clean, marks: clean === value ? undefined : true };
+    return { value: clean, marks: isHidden(value, clean) ? true : undefined };
   }
   if (isList(value)) {
     const clean = value.map(mask);
-    const hidden = clean.map((text, i) => text !== value[i]);
+    const hidden = clean.map((text, i) => isHidden(value[i] as string, text));
     return { value: clean, marks: hidden.includes(true) ? hidden : undefined };
   }
   const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
   const clean = entries.map(([key, text]) => [key, mask(text)] as const);
-  const hidden = clean.filter(([, text], i) => text !== entries[i]?.[1]);
+  const hidden = clean.filter(([, text], i) => isHidden(entries[i]?.[1] as string, text));
   return {
     value: Object.fromEntries(clean),
     marks: hidden.length === 0 ? undefined : Object.fromEntries(hidden.map(([key]) => [key, true])),
   };
+}
+
+function isHidden(text: string, clean: string): boolean {
+  return clean !== text || text === COVERED;
+}
+
+/** Values with those hidden that a secret of `after` takes the place of. */
+export function coveredValues(before: Values, after: Values, mask: Mask): Values {
+  return Object.fromEntries(Object.entries(before).map(([name, value]) => [name, covered(value, after[name], mask)]));
 }
 
 /** What is no attribute but worth knowing: pid, path, and what is inside that nobody declared. */
