@@ -5,11 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { parseArguments, type OptionName } from '../../src/cli/args.ts';
+import { parseArguments } from '../../src/cli/args.ts';
 import { COMMANDS } from '../../src/cli/command-table.ts';
 import { complete, completionText } from '../../src/cli/completion/complete.ts';
+import { addressesIn } from '../../src/cli/completion/look-up.ts';
 import { SCRIPTS } from '../../src/cli/completion/scripts.ts';
 import { optionLines } from '../../src/cli/help.ts';
+import type { KernelReader } from '../../src/kernel/reader.ts';
+import { encodeLabel, LABEL_XATTR } from '../../src/resources/label.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'tsbox-completion-'));
 const stack = join(directory, 'shop.yaml');
@@ -107,6 +110,46 @@ test('a file that cannot be read or parsed offers nothing and is no error', asyn
     assert.equal(await values('plan', '-f', file, '--var', ''), []);
   }
   assert.equal(await values('plan', '-f', broken, '-f', stack, '--var', 'r'), ['region='], 'the others are read');
+});
+
+/** A machine with these labels in directories of their own, by stack. */
+function machine(stacks: Readonly<Record<string, readonly string[]>>): KernelReader {
+  const labels = new Map<string, string>();
+  const directories = Object.entries(stacks).flatMap(([name, addresses]) => [
+    { path: name, ino: 0 },
+    ...addresses.map((address, i) => {
+      labels.set(`/cg/root/${name}/${i}`, encodeLabel({ v: 1, stack: name, address, ino: i + 1, applied: {} }));
+      return { path: `${name}/${i}`, ino: i + 1 };
+    }),
+  ]);
+  return {
+    capabilities: ~0n,
+    layout: { primary: { mount: '/cg' } },
+    settings: { cgroupRoot: '/root' },
+    walkDirs: (from: string) => {
+      const below = from.slice('/cg/root'.length).replace(/^\//, '');
+      return directories
+        .filter(({ path }) => `${path}/`.startsWith(below === '' ? '' : `${below}/`))
+        .map((d) => ({ ...d, path: d.path.slice(below.length).replace(/^\//, '') }));
+    },
+    getXattrs: (paths: readonly string[], name: string) =>
+      paths.map((p) => (name === LABEL_XATTR ? labels.get(p) : -61)),
+    listXattrs: () => [],
+  } as unknown as KernelReader;
+}
+
+test('names of what exists, by the labels', async () => {
+  const reader = machine({
+    shop: ['cgroup/pool', 'container/web[0]', 'container/web[1]', 'container/db'],
+    blog: ['container/db'],
+    _leaf: [],
+  });
+  assert.equal(await addressesIn(reader, undefined), [
+    ...['cgroup/pool', 'container/web', 'container/web[0]', 'container/web[1]', 'container/shop:db'],
+    'container/blog:db',
+  ]);
+  assert.equal(await addressesIn(reader, 'blog'), ['container/db']);
+  assert.equal(await addressesIn(reader, 'none'), []);
 });
 
 /** What bash offers at the end of a line that it has divided into these words. */

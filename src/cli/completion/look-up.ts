@@ -1,5 +1,7 @@
 /** Names that completion looks up: in stack files, on the labels of cgroups, in tables that not every command loads. */
 import { existsSync } from 'node:fs';
+import type { KernelReader } from '../../kernel/reader.ts';
+import type { Outline } from '../../stack/outline.ts';
 import type { Line } from './line.ts';
 import type { Looked } from './wanted.ts';
 
@@ -50,7 +52,7 @@ async function addresses(line: Line, takesFile: boolean): Promise<string[]> {
   return first.length > 0 ? first : takesFile ? liveAddresses(stack) : declared();
 }
 
-async function outlines(line: Line): Promise<import('../../stack/outline.ts').Outline[]> {
+async function outlines(line: Line): Promise<Outline[]> {
   const files = line.given.get('file') ?? ['tsbox.yaml'];
   const present = files.filter((file) => existsSync(file));
   if (present.length === 0) {
@@ -69,20 +71,34 @@ async function outlines(line: Line): Promise<import('../../stack/outline.ts').Ou
 
 async function liveStacks(): Promise<string[]> {
   const { openReader } = await import('../../kernel/reader.ts');
-  const { stackNames } = await import('../containers.ts');
-  return stackNames(openReader(process.env)).filter((name) => !name.startsWith('_'));
+  return namedStacks(openReader(process.env));
 }
 
-/** What the labels of one stack say, or of all: with the name of the stack where several have the same. */
 async function liveAddresses(wanted: string | undefined): Promise<string[]> {
   const { openReader } = await import('../../kernel/reader.ts');
-  const { readScope } = await import('../../resources/scope.ts');
+  return addressesIn(openReader(process.env), wanted);
+}
+
+async function namedStacks(reader: KernelReader): Promise<string[]> {
   const { stackNames } = await import('../containers.ts');
+  return stackNames(reader).filter((name) => !name.startsWith('_'));
+}
+
+/**
+ * What the labels of one stack say, or of all: with the name of the stack where several have the same. A container with
+ * replicas is there as a whole too.
+ */
+export async function addressesIn(reader: KernelReader, wanted: string | undefined): Promise<string[]> {
+  const { readScope } = await import('../../resources/scope.ts');
+  const { containerOf } = await import('../../resources/container/replica-names.ts');
   const { fullAddress } = await import('../target.ts');
-  const reader = openReader(process.env);
-  const found = (wanted === undefined ? stackNames(reader) : [wanted]).flatMap((stack) =>
-    [...readScope(reader, stack).byAddress.keys()].map((address) => ({ stack, address })),
-  );
+  const found = (wanted === undefined ? await namedStacks(reader) : [wanted]).flatMap((stack) => {
+    const own = [...readScope(reader, stack).byAddress.keys()];
+    return [...new Set(own.flatMap((address) => [containerOf(address), address]))].map((address) => ({
+      stack,
+      address,
+    }));
+  });
   const times = new Map<string, number>();
   for (const { address } of found) {
     times.set(address, (times.get(address) ?? 0) + 1);

@@ -3,7 +3,7 @@ import { HELP } from '../help-table.ts';
 import type { OptionLine } from '../help.ts';
 
 /** Words that are offered as they are, or what is looked up. */
-export type Wanted = { readonly words: readonly string[]; readonly list?: boolean } | Looked;
+export type Wanted = { readonly words: readonly string[] } | Looked;
 export type Looked =
   | 'address'
   | 'capabilities'
