@@ -1,8 +1,12 @@
 /** What a secret takes the place of: the value before it, most likely a secret too, that no stack file names any more. */
+import type { Plan } from '../planner/plan.ts';
 import { isList, type Value } from '../resources/attribute.ts';
 
 /** What is written for it. It has no number: nobody knows what it equals. */
 export const COVERED = '(sensitive value)';
+
+/** A saved plan is masked already. */
+const MASKED = /\(sensitive (?:value(?: #\d+)?|content)\)/;
 
 /** `before` with what is covered where `after` has a secret, as far as the two differ there. */
 export function covered<T extends Value | undefined>(
@@ -18,7 +22,7 @@ export function covered(
   if (before === undefined || after === undefined || before === after) {
     return before;
   }
-  const isSecret = (text: string): boolean => mask(text) !== text;
+  const isSecret = (text: string): boolean => mask(text) !== text || MASKED.test(text);
   const cover = (old: string): string => (isSecret(old) ? old : COVERED);
   if (typeof before === 'string' || typeof after === 'string') {
     return typeof before === 'string' && typeof after === 'string' && before !== after && isSecret(after)
@@ -38,4 +42,19 @@ export function covered(
       return [key, fresh !== undefined && fresh !== old && isSecret(fresh) ? cover(old) : old];
     }),
   );
+}
+
+/** A plan whose live and last applied values are covered. */
+export function coveredPlan(plan: Plan, mask: (text: string) => string): Plan {
+  return {
+    ...plan,
+    changes: plan.changes.map((change) => ({
+      ...change,
+      attributes: change.attributes.map((a) => ({
+        ...a,
+        before: covered(a.before, a.after, mask),
+        applied: covered(a.applied, a.after, mask),
+      })),
+    })),
+  };
 }

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { hideSecrets, masked } from '../../src/cli/output.ts';
-import { covered, COVERED } from '../../src/report/covered.ts';
+import { covered, COVERED, coveredPlan } from '../../src/report/covered.ts';
 import { applyEdits, editsOf } from '../../src/report/plan-diff/edits.ts';
 import { editsJson } from '../../src/report/plan-diff/edits-json.ts';
 import { sequences } from '../../src/report/plan-diff/sequences.ts';
@@ -114,6 +114,13 @@ test('what a secret takes the place of is hidden, and what stays is not', () => 
   assert.equal(covered({ A: '1', P: 'old' }, { A: '2', P: PASSWORD }, mask), { A: '1', P: COVERED });
   assert.is(covered('old', PASSWORD, mask), COVERED);
   assert.is(covered(PASSWORD, PASSWORD, mask), PASSWORD);
+  assert.is(covered('old', 'x=(sensitive value #2)', mask), COVERED, 'of a saved plan');
+  const [, app] = coveredPlan(differences, mask).changes;
+  const env = app?.attributes.find((a) => a.name === 'env');
+  assert.equal(
+    [env?.before, env?.applied].map((v) => (v as Record<string, string>)['PASSWORD']),
+    [COVERED, COVERED],
+  );
   const change = { name: 'command', before: ['app', '--password=old'], after: now } as unknown as AttributeChange;
   const edits = editsJson('container/app', { ...change, cause: 'config' }, mask);
   assert.equal(edits, [

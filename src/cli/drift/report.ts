@@ -4,10 +4,12 @@ import type { KernelReader } from '../../kernel/reader.ts';
 import { makePlan } from '../../planner/index.ts';
 import type { Plan } from '../../planner/plan.ts';
 import { recordedPlan } from '../../planner/recorded.ts';
+import { coveredPlan } from '../../report/covered.ts';
 import { parseRuns } from '../../report/drift/history.ts';
 import { findItems } from '../../report/drift/items.ts';
 import { driftReport, type DriftReport } from '../../report/drift/model.ts';
 import type { Stack } from '../../stack/types.ts';
+import { masked } from '../output.ts';
 import { gatherEvidence } from './evidence.ts';
 import { findOthers } from './others.ts';
 
@@ -42,11 +44,12 @@ export function reportOfPlan(
   },
 ): DriftReport {
   const others = findOthers(reader, plan);
-  const findings = [...findItems(plan, about.heal), ...others];
+  const shown = coveredPlan(plan, masked);
+  const findings = [...findItems(shown, about.heal), ...others];
   const { evidence, lastApply } = gatherEvidence(reader, plan, findings, about.began);
   return driftReport({
     ...about,
-    plan,
+    plan: shown,
     others,
     evidence,
     lastApply,
