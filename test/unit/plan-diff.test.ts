@@ -142,6 +142,17 @@ test('Markdown has its signs in column 0, and is never too long', async () => {
   assert.is((large.match(/^```/gm) ?? []).length % 2, 0);
 });
 
+test('replicas that change alike are one, with all of their lines', async () => {
+  const app = differences.changes[1] as (typeof differences.changes)[number];
+  const replicas = [0, 1, 2].map((i) => ({ ...app, address: `container/web[${i}]` }));
+  const of = async (changes: typeof differences.changes): Promise<string[]> =>
+    (await renderPlan({ ...differences, changes }, PLAIN, { mask: masked })).split('\n');
+  const [head, ...rest] = await of(replicas);
+  const [, ...single] = await of([app]);
+  assert.match(head ?? '', /^-\/\+ container\/web\[0\.\.2\] +replaced$/);
+  assert.equal(rest.slice(0, -3), single.slice(0, -3));
+});
+
 // The last one: what is hidden stays so.
 test('what is equal among secrets can be seen, and nothing of them', () => {
   hideSecrets({ sensitive: ['1'] }, ['a content\nof two lines', PASSWORD, '']);

@@ -24,7 +24,7 @@ export const command: Command = {
     'diff-context',
   ],
   usage:
-    'tsbox plan [-f FILE]… [--target ADDRESS]… [--exclude ADDRESS]… [--replace ADDRESS]… [--refresh-only] [--destroy] [--compact] [--detailed-exitcode] [--format text|markdown|json|stream] [-o FILE]',
+    'tsbox plan [-f FILE]… [--target ADDRESS]… [--exclude ADDRESS]… [--replace ADDRESS]… [--refresh-only] [--destroy] [--compact] [--diff-context N] [--detailed-exitcode] [--format text|markdown|json|stream] [-o FILE]',
   help: ['Compares the stack with the live kernel and shows what apply would change. Writes nothing.'].join('\n'),
   async run(args) {
     const format = formatOf(args);

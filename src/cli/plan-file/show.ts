@@ -4,7 +4,8 @@ import { resolve } from 'node:path';
 import { settingsFrom } from '../../kernel/settings.ts';
 import type { Arguments } from '../args.ts';
 import { EXIT } from '../exit.ts';
-import { err, masked, out, paletteFor } from '../output.ts';
+import { err, out, paletteFor } from '../output.ts';
+import { renderOptions } from '../planning.ts';
 import { printWarnings } from '../session.ts';
 import { PLAN_FORMAT, readPlanFile } from './document.ts';
 import { planKey, type PlanKey } from './key.ts';
@@ -42,7 +43,7 @@ export async function showPlanFile(path: string, args: Arguments): Promise<numbe
   }
   const { renderPlan } = await import('../../report/plan-text.ts');
   printWarnings(file.plan.warnings, args);
-  out(await renderPlan(file.plan, await paletteFor(args), { mask: masked }));
+  out(await renderPlan(file.plan, await paletteFor(args), renderOptions(args)));
   if (args.flags.quiet !== true) {
     const used = key === undefined ? undefined : usedAt(stateDir, file.id);
     err(
