@@ -2,7 +2,7 @@
  * Plans and applies as a line-delimited event stream, in the shape of Terraform's machine-readable UI. A change carries
  * its values and their cause besides, and what is tsbox's own stands under `tsbox`.
  */
-import { driftCount, isRelease, summarise, type Action, type Plan, type PlannedChange } from '../planner/plan.ts';
+import { driftCount, isRelease, summarise, type Action, type PlannedChange } from '../planner/plan.ts';
 import type { AttributeChange } from '../resources/kind.ts';
 import { covered } from './covered.ts';
 import { editsJson } from './plan-diff/edits-json.ts';

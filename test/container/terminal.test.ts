@@ -3,7 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CLI, type Sandbox } from '../support/sandbox.ts';
+import { CLI } from '../support/sandbox.ts';
 import { psRows, withStack } from '../support/supervised.ts';
 import { typed } from '../support/typed.ts';
 import { until } from '../support/wait.ts';

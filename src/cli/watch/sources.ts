@@ -113,19 +113,19 @@ export class Sources {
 
   #want(wanted: Map<string, () => Stop | undefined>, stack: string, pid: number, start: string, mounts: boolean): void {
     wanted.set(`${pid}/${start}`, () => {
-      let stopMounts: Stop | undefined;
+      const watched: { mounts?: Stop | undefined } = {};
       // The namespace is let go of as soon as its process has ended.
       const stopEnd = onEnd(pid, () => {
-        stopMounts?.();
+        watched.mounts?.();
         this.#handlers.touched(stack);
       });
       if (stopEnd === undefined) {
         return undefined;
       }
-      stopMounts = mounts ? onMounts(pid, () => this.#handlers.touched(stack)) : undefined;
+      watched.mounts = mounts ? onMounts(pid, () => this.#handlers.touched(stack)) : undefined;
       return () => {
         stopEnd();
-        stopMounts?.();
+        watched.mounts?.();
       };
     });
   }

@@ -2,7 +2,8 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { FileEvent, Writer } from '../../kernel/monitor.ts';
-import { openKernel, type AppendFile } from '../../kernel/kernel.ts';
+import type { openKernel } from '../../kernel/kernel.ts';
+import { type AppendFile } from '../../kernel/kernel.ts';
 import { WRITERS_FILE, writerLine, type WriterRecord } from '../../report/drift/writers.ts';
 
 /** Lines before the file is cut down to the last few of each path. */
