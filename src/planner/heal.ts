@@ -50,7 +50,12 @@ export function healOnly(
       const wanted = declared.get(draft.address);
       const live = observed.get(draft.address);
       // What is made anew is made as the file has it.
-      if (wanted === undefined || (live?.applied ?? null) === null || !['update', 'restart'].includes(draft.action)) {
+      if (
+        wanted === undefined ||
+        live === undefined ||
+        live.applied === null ||
+        !['update', 'restart'].includes(draft.action)
+      ) {
         return make(declared);
       }
       const desired = recordedBut(wanted, live.applied, draft.attributes);

@@ -43,7 +43,7 @@ export function refreshSteps(
   observed: Observed | undefined,
   context: StepContext,
 ): Step[] {
-  if (draft.attributes.length === 0 || (observed?.applied ?? null) === null) {
+  if (draft.attributes.length === 0 || observed === undefined || observed.applied === null) {
     return [];
   }
   const accepted = draft.attributes.flatMap((a): Array<[string, Value]> =>

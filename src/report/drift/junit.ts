@@ -23,7 +23,7 @@ function suite(report: DriftReport): { tests: number; failures: number; xml: str
     const name = `classname="${escapeMarkup(report.stack)}" name="${escapeMarkup(address)}"`;
     if (items !== undefined) {
       const at = items.find((i) => i.at !== null)?.at;
-      const file = at === null ? '' : ` file="${escapeMarkup(at.file)}" line="${at.line}"`;
+      const file = at === undefined || at === null ? '' : ` file="${escapeMarkup(at.file)}" line="${at.line}"`;
       return `    <testcase ${name}${file}>\n${failure(items)}    </testcase>\n`;
     }
     if (rules !== undefined) {
