@@ -98,7 +98,7 @@ containers:
     assert.is(same.code, 0, same.stderr + same.stdout);
     assert.match(same.stdout, /^ {2}= cgroup\/tuned .*left as it is$/m);
     assert.match(same.stdout, /^ {6}= pids\.max\s+70 -> 80 {3}# ignored$/m);
-    assert.match(same.stdout, /^ {10}\+ env\.DEBUG {2}"yes"$/m);
+    assert.match(same.stdout, /^ {10}~ env\.DEBUG {2}"no" -> "yes"$/m);
     const json = await box.tsbox('plan', '-f', file, '--json');
     assert.match(json.stdout, '"ignored":[{"name":"pids.max","before":"70","after":"80"');
 
