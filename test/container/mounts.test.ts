@@ -266,7 +266,7 @@ test('what is done to mounts by hand is shown as exactly that, and healed in pla
     inside(app, 'mount', '--bind', '/run/file', '/run/secrets/token');
     inside(app, 'mount', '-o', 'remount,bind,rw', '/sys');
     const [covered, , ...rest] = (await drift(box)).reverse();
-    assert.match(covered ?? '', /^secrets \/run\/secrets\/token=.* over 1 more$/);
+    assert.match(covered ?? '', /^secrets \/run\/secrets\/token=\(sensitive value\)$/);
     assert.equal(rest.reverse(), [
       'mount mount /sys sysfs ro is gone',
       'mount mount /sys sysfs rw appeared',

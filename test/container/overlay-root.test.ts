@@ -121,7 +121,7 @@ test('upper keeps what is written over a replacement', async () => {
     writeFileSync(file, readFileSync(file, 'utf8').replace('upper: kept', 'upper: other'));
     const moved = await box.tsbox('plan', '-f', file);
     assert.match(moved.stdout, /rootfs .*forces replacement/);
-    assert.match(moved.stdout, /writes\s+kept\s+in [^]*\/kept[^]*writes\s+kept\s+in [^]*\/other/);
+    assert.match(moved.stdout, /writes\s+kept\s+in\s[^]*\/kept[^]*writes\s+kept\s+in\s[^]*\/other/);
   });
 });
 

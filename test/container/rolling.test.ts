@@ -127,7 +127,7 @@ test('one that does not come up stops the rest, which stay as they were; the pla
 });
 
 test('on_failure: continue goes on with the others', async () => {
-  await withStack(stack(COMMAND, '{ settle: 200ms, on_failure: continue }'), async (box) => {
+  await withStack(stack(COMMAND, '{ settle: 1s, on_failure: continue }'), async (box) => {
     const { code, stderr } = await box.tsbox('apply', '--auto-approve', '--var', 'version=bad');
     assert.is(code, 1, stderr);
     assert.not.match(stderr, 'Not started');

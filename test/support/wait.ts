@@ -2,7 +2,7 @@
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-const PATIENCE = 60_000;
+const PATIENCE = 150_000;
 
 /** Waits until it holds; throws with what never came. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
