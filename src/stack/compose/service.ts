@@ -2,7 +2,7 @@
 import { convertLimits } from './limits.ts';
 import { convertMounts } from './mounts.ts';
 import { convertNamespaces, convertNetwork, convertSysctls, type Networks } from './network.ts';
-import type { Part} from './part.ts';
+import type { Part } from './part.ts';
 import { isMap, list, type Data } from './part.ts';
 import { convertPrivileges } from './privileges.ts';
 import { plain, words, type Texts } from './text.ts';
