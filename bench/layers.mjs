@@ -3,23 +3,15 @@
 //
 //   node bench/layers.mjs [--n 100] [--layers 10] [--files 200] [--json]
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { release, tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { release } from 'node:os';
 import { join } from 'node:path';
-import { bundle, cli, option, timed } from './tools.mjs';
+import { bundle, cli, option, scene, timed } from './tools.mjs';
 
 const N = option('--n', 100);
 const LAYERS = option('--layers', 10);
 const FILES = option('--files', 200);
-const work = mkdtempSync(join(tmpdir(), 'tsbox-bench-'));
-const id = `tsbox-bench-${process.pid}`;
-const env = {
-  ...process.env,
-  TSBOX_CGROUP_ROOT: `/${id}`,
-  TSBOX_RUN_DIR: `/run/${id}`,
-  TSBOX_STATE_DIR: join(work, 'var'),
-  NO_COLOR: '1',
-};
+const { work, env, cleanUp } = scene();
 const stack = join(work, 'stack.yaml');
 const tsbox = (command, ...more) => timed(process.execPath, [cli, command, '-f', stack, ...more], { env });
 
@@ -46,9 +38,7 @@ try {
   const disk = spawnSync('du', ['-sk', join(work, 'var', 'layers')], { encoding: 'utf8' }).stdout;
   rows.push(['layers on disk, once for all, KiB', Number(disk.split('\t')[0])]);
 } finally {
-  spawnSync(process.execPath, [cli, 'destroy', '--stack', 'layers', '--auto-approve', '-q'], { env });
-  rmSync(work, { recursive: true, force: true });
-  rmSync(`/run/${id}`, { recursive: true, force: true });
+  cleanUp('layers');
 }
 if (process.argv.includes('--json')) {
   console.log(JSON.stringify({ n: N, layers: LAYERS, files: FILES, kernel: release(), rows }, null, 2));

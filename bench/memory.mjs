@@ -3,23 +3,14 @@
 //
 //   node bench/memory.mjs [--n 100] [--json]
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { release, tmpdir } from 'node:os';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { release } from 'node:os';
 import { join } from 'node:path';
 import { bundleFor } from './peers.mjs';
-import { cli, have, option, timed } from './tools.mjs';
+import { cli, have, option, scene, timed } from './tools.mjs';
 
 const N = option('--n', 100);
-const work = mkdtempSync(join(tmpdir(), 'tsbox-bench-'));
-chmodSync(work, 0o755);
-const id = `tsbox-bench-${process.pid}`;
-const env = {
-  ...process.env,
-  TSBOX_CGROUP_ROOT: `/${id}`,
-  TSBOX_RUN_DIR: `/run/${id}`,
-  TSBOX_STATE_DIR: join(work, 'var'),
-  NO_COLOR: '1',
-};
+const { work, id, env, cleanUp } = scene();
 
 /** Pids of running processes whose command line passes the test. */
 function pids(test) {
@@ -132,8 +123,7 @@ if (measure > 0) {
       }
     }
   } finally {
-    rmSync(work, { recursive: true, force: true });
-    rmSync(`/run/${id}`, { recursive: true, force: true });
+    cleanUp();
   }
   if (process.argv.includes('--json')) {
     console.log(JSON.stringify({ n: N, kernel: release(), rows, problems }, null, 2));

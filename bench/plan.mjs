@@ -3,23 +3,15 @@
 //
 //   node bench/plan.mjs [--n 1000] [--changed 10] [--runs 5] [--json]
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, loadavg, release, tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg, release } from 'node:os';
 import { join } from 'node:path';
-import { bundle, cli, compile, median, option, timed } from './tools.mjs';
+import { bundle, cli, compile, median, option, scene, timed } from './tools.mjs';
 
 const N = option('--n', 1000);
 const CHANGED = option('--changed', 10);
 const RUNS = option('--runs', 5);
-const work = mkdtempSync(join(tmpdir(), 'tsbox-bench-'));
-const id = `tsbox-bench-${process.pid}`;
-const env = {
-  ...process.env,
-  TSBOX_CGROUP_ROOT: `/${id}`,
-  TSBOX_RUN_DIR: `/run/${id}`,
-  TSBOX_STATE_DIR: join(work, 'var'),
-  NO_COLOR: '1',
-};
+const { work, env, cleanUp } = scene();
 
 /** The stack; the first `changed` of its containers with another limit. */
 function stack(name, changed) {
@@ -80,9 +72,7 @@ try {
     note('C floor, the same facts', Number(timed(floor, [], { input: readFileSync(list) }).stdout) / 1000);
   }
 } finally {
-  spawnSync(process.execPath, [cli, 'destroy', '--stack', 'plan', '--auto-approve', '-q'], { env });
-  rmSync(work, { recursive: true, force: true });
-  rmSync(`/run/${id}`, { recursive: true, force: true });
+  cleanUp('plan');
 }
 
 const rows = [...figures].map(([name, list]) => ({

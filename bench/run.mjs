@@ -2,28 +2,18 @@
 // a single one, and one more in a stack that is running already.
 //
 //   node bench/run.mjs [--n 100] [--runs 5] [--without podman,…] [--json]
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { spawnSync } from 'node:child_process';
-import { cpus, release, tmpdir } from 'node:os';
+import { existsSync, writeFileSync } from 'node:fs';
+import { cpus, release } from 'node:os';
 import { join } from 'node:path';
 import { missingPeers, peers } from './peers.mjs';
-import { bundle, cli, compile, median, option, timed } from './tools.mjs';
+import { bundle, cli, compile, median, option, scene, timed } from './tools.mjs';
 
 const N = option('--n', 100);
 const RUNS = option('--runs', 5);
 const at = process.argv.indexOf('--without');
 /** Peers left out: a hundred containers of podman alone take minutes. */
 const WITHOUT = new Set(at < 0 ? [] : process.argv[at + 1].split(','));
-const work = mkdtempSync(join(tmpdir(), 'tsbox-bench-'));
-chmodSync(work, 0o755); // a runtime in a user namespace of its own has to reach the bundle
-const id = `tsbox-bench-${process.pid}`;
-const env = {
-  ...process.env,
-  TSBOX_CGROUP_ROOT: `/${id}`,
-  TSBOX_RUN_DIR: `/run/${id}`,
-  TSBOX_STATE_DIR: join(work, 'var'),
-  NO_COLOR: '1',
-};
+const { work, id, env, cleanUp } = scene();
 
 /** A stack of `n` containers, each with a user map and a time offset so that all eight namespaces are new. */
 function stack(name, n) {
@@ -60,15 +50,9 @@ function attempt(group, name, measure) {
   }
 }
 
-function cleanUp() {
-  for (const name of ['many', 'one']) {
-    spawnSync(process.execPath, [cli, 'destroy', '--stack', name, '--auto-approve', '-q'], { env });
-  }
-  rmSync(work, { recursive: true, force: true });
-  rmSync(`/run/${id}`, { recursive: true, force: true });
-}
+const end = () => cleanUp('many', 'one');
 process.on('SIGINT', () => {
-  cleanUp();
+  end();
   process.exit(130);
 });
 
@@ -102,7 +86,7 @@ try {
     }
   }
 } finally {
-  cleanUp();
+  end();
 }
 problems.push(...missingPeers().map((p) => `${p}: not installed`));
 

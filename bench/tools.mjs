@@ -1,6 +1,7 @@
 // What the benchmarks share: timing of whole processes, compiling, bundling, medians.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -15,6 +16,28 @@ export function option(name, fallback) {
 
 export function have(program) {
   return spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
+}
+
+/** Directories and an environment of a benchmark's own, and how they go again, with the stacks that were made. */
+export function scene() {
+  const work = mkdtempSync(join(tmpdir(), 'tsbox-bench-'));
+  chmodSync(work, 0o755); // a runtime in a user namespace of its own has to reach what is in it
+  const id = `tsbox-bench-${process.pid}`;
+  const env = {
+    ...process.env,
+    TSBOX_CGROUP_ROOT: `/${id}`,
+    TSBOX_RUN_DIR: `/run/${id}`,
+    TSBOX_STATE_DIR: join(work, 'var'),
+    NO_COLOR: '1',
+  };
+  const cleanUp = (...stacks) => {
+    for (const name of stacks) {
+      spawnSync(process.execPath, [cli, 'destroy', '--stack', name, '--auto-approve', '-q'], { env });
+    }
+    rmSync(work, { recursive: true, force: true });
+    rmSync(`/run/${id}`, { recursive: true, force: true });
+  };
+  return { work, id, env, cleanUp };
 }
 
 /** Wall time of a whole process in ms; throws with its output when it fails. */

@@ -2,26 +2,15 @@
 //
 //   node bench/watch.mjs [CONTAINERS] [SECONDS] [CHANGES]
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { cli, median, scene } from './tools.mjs';
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const cli = join(root, 'dist', 'tsbox.mjs');
 const [containers = 100, seconds = 60, changes = 20] = process.argv.slice(2).map(Number);
 const HZ = 100;
 
-const dir = mkdtempSync(join(tmpdir(), 'tsbox-bench-watch-'));
-const id = `tsbox-bench-${process.pid}`;
-const env = {
-  ...process.env,
-  TSBOX_CGROUP_ROOT: `/${id}`,
-  TSBOX_RUN_DIR: `/run/${id}`,
-  TSBOX_STATE_DIR: join(dir, 'var'),
-  NO_COLOR: '1',
-};
-const file = join(dir, 'bench.yaml');
+const { work, id, env, cleanUp } = scene();
+const file = join(work, 'bench.yaml');
 const names = Array.from({ length: containers }, (_, i) => `c${i}`);
 writeFileSync(
   file,
@@ -47,8 +36,6 @@ function ticks(pid) {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return Number(fields[11]) + Number(fields[12]) + Number(fields[13]) + Number(fields[14]);
 }
-
-const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 
 let watcher;
 try {
@@ -101,9 +88,7 @@ try {
 } finally {
   watcher?.kill('SIGTERM');
   await new Promise((resolve) => (watcher === undefined ? resolve() : watcher.once('close', resolve)));
-  tsbox('destroy', '--stack', 'bench', '-y', '-q');
-  rmSync(dir, { recursive: true, force: true });
-  rmSync(`/run/${id}`, { recursive: true, force: true });
+  cleanUp('bench');
   for (const m of readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
     .map((l) => l.split(' '))) {

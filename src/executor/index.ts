@@ -252,30 +252,26 @@ function asError(cause: unknown, change: PlannedChange): TsboxError {
   });
 }
 
-/** Records what the stack now consists of, or takes its last traces away. */
 /** Gives our own directories the protection of memory that is asked for below them: resources/cgroup/protection.ts. */
 function handProtectionOn({ kernel, stackName }: ExecutionContext): void {
   const mount = kernel.layout.byController.get('memory')?.mount ?? '';
   kernel.write(protectionGaps(kernel, stackName).map((g) => ({ path: `${mount}${g.path}/${g.file}`, data: g.wanted })));
 }
 
+/** Records what the stack now consists of, or takes its last traces away. */
 async function finish(context: ExecutionContext, plan: Plan, complete: boolean): Promise<void> {
-  if (plan.refreshOnly === true) {
-    if (complete && plan.complete) {
-      context.kernel.setXattr(primaryDirectory(context, ''), STACK_XATTR, plan.declared.join('\n'));
+  if (plan.refreshOnly !== true) {
+    if (plan.declared.length === 0) {
+      if (complete) {
+        await removeStackRoot(context);
+        handProtectionOn(context);
+      }
+      return;
     }
-    return;
+    handProtectionOn(context);
+    const staying = plan.changes.filter((c) => c.blocked !== undefined).map((c) => c.address);
+    releaseIds(context.kernel, context.stackName, [...plan.declared, ...staying]);
   }
-  if (plan.declared.length === 0) {
-    if (complete) {
-      await removeStackRoot(context);
-      handProtectionOn(context);
-    }
-    return;
-  }
-  handProtectionOn(context);
-  const staying = plan.changes.filter((c) => c.blocked !== undefined).map((c) => c.address);
-  releaseIds(context.kernel, context.stackName, [...plan.declared, ...staying]);
   if (complete && plan.complete) {
     context.kernel.setXattr(primaryDirectory(context, ''), STACK_XATTR, plan.declared.join('\n'));
   }

@@ -4,7 +4,8 @@
  * K = D: nothing. K differs and D = A: drift. K = A and D differs: a configuration change. All three differ: both.
  */
 import { sameValue, type Attribute, type AttributeTable, type Value } from '../resources/attribute.ts';
-import type { AttributeChange, Declared, Observed } from '../resources/kind.ts';
+import type { AttributeChange, Declared, Extra, Observed } from '../resources/kind.ts';
+import type { Action } from './plan.ts';
 
 export function satisfies(attribute: Attribute, declared: Value, live: Value | undefined): boolean {
   return sameValue(attribute, declared, live) || (live !== undefined && attribute.satisfied?.(declared, live) === true);
@@ -37,6 +38,17 @@ export function diffAttributes(table: AttributeTable, declared: Declared, observ
     }
   }
   return changes;
+}
+
+/** What a resource's differences come to: the hardest of them counts. */
+export function actionFor(attributes: readonly AttributeChange[], extras: readonly Extra[]): Action {
+  if (attributes.some((a) => a.mode === 'replace')) {
+    return 'replace';
+  }
+  if (attributes.some((a) => a.mode === 'restart')) {
+    return 'restart';
+  }
+  return attributes.length + extras.length > 0 ? 'update' : 'no-op';
 }
 
 /** An attribute that left the stack goes back to the kernel's default, if it has one and is not there already. */

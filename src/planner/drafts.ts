@@ -4,7 +4,7 @@ import { kindOf } from '../resources/registry.ts';
 import type { StackScope } from '../resources/scope.ts';
 import type { Draft } from './cascade.ts';
 import { isKept } from '../resources/lifecycle.ts';
-import { creationAttributes, diffAttributes, recordStale } from './diff.ts';
+import { actionFor, creationAttributes, diffAttributes, recordStale } from './diff.ts';
 
 export function draftDeclared(declared: Declared, observed: Observed | undefined, scope: StackScope): Draft {
   const { address, kind } = declared;
@@ -40,13 +40,7 @@ export function draftDeclared(declared: Declared, observed: Observed | undefined
     };
   }
   const attributes = diffAttributes(table, declared, observed);
-  const action = attributes.some((a) => a.mode === 'replace')
-    ? 'replace'
-    : attributes.some((a) => a.mode === 'restart')
-      ? 'restart'
-      : attributes.length > 0 || observed.extras.length > 0
-        ? 'update'
-        : 'no-op';
+  const action = actionFor(attributes, observed.extras);
   return {
     ...base,
     action,

@@ -3,6 +3,7 @@ import type { Value } from '../resources/attribute.ts';
 import type { Address, AttributeChange, Declared, Observed } from '../resources/kind.ts';
 import type { StackScope } from '../resources/scope.ts';
 import type { Step } from '../resources/step.ts';
+import { actionFor } from './diff.ts';
 import type { Draft } from './cascade.ts';
 
 /** Whether a drift is to be healed; attribute is '' for what is missing, and the sort of what is not ours. */
@@ -80,13 +81,7 @@ function reduced(draft: Draft, choice: HealChoice): Draft {
     (a) => (a.cause === 'drift' || a.cause === 'both') && choice({ address, attribute: a.name, class: 'changed' }),
   );
   const extras = draft.extras.filter((e) => choice({ address, attribute: e.what, class: 'unmanaged' }));
-  const action = attributes.some((a) => a.mode === 'replace')
-    ? 'replace'
-    : attributes.some((a) => a.mode === 'restart')
-      ? 'restart'
-      : attributes.length + extras.length > 0
-        ? 'update'
-        : 'no-op';
+  const action = actionFor(attributes, extras);
   return { ...nothing, action, attributes, extras };
 }
 

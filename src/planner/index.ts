@@ -71,7 +71,7 @@ export async function makePlan(
   const asked = options.destroy ? undefined : stack;
   const adopted = [...(asked?.cgroups.values() ?? [])].flatMap((c) => (c.location === null ? [] : [c.location]));
   const imported = (asked?.blocks.import ?? []).filter((i) => i.to.startsWith('cgroup/')).map((i) => i.id);
-  const before = readScope(reader, name, outermost([...adopted, ...imported]));
+  const before = readScope(reader, name, [...adopted, ...imported]);
   const scope = movedScope(before, movesOf(asked, before));
   const all: Declarations =
     asked === undefined
@@ -95,17 +95,11 @@ export async function makePlan(
     drafts.set(d.address, left === undefined ? draft : { ...draft, ignored: left });
   }
   // The highest of the replicas first.
-  for (const o of [...observed.values()].sort((a, b) => compareNames(b.address, a.address))) {
-    if (o.kept === true && !declared.has(o.address) && options.volumes !== true) {
-      continue;
-    }
-    if (options.refreshOnly === true) {
-      break;
-    }
-    if (!declared.has(o.address) && o.exists) {
-      drafts.set(o.address, draftRemoval(o));
-    } else if (!declared.has(o.address) && o.applied !== null) {
-      // Its label is still there though the object is gone: taking the label away is all that is left.
+  const known = options.refreshOnly === true ? [] : [...observed.values()];
+  for (const o of known.sort((a, b) => compareNames(b.address, a.address))) {
+    const kept = o.kept === true && options.volumes !== true;
+    // Where only the label is left of it, taking the label away is all there is to do.
+    if (!declared.has(o.address) && !kept && (o.exists || o.applied !== null)) {
       drafts.set(o.address, draftRemoval(o));
     }
   }
@@ -171,11 +165,6 @@ export async function makePlan(
     declared,
     stack: wanted,
   };
-}
-
-/** Paths without those that lie below another of them. */
-function outermost(paths: readonly string[]): string[] {
-  return paths.filter((p) => !paths.some((other) => other !== p && p.startsWith(`${other}/`)));
 }
 
 /** Throws TsboxErrors with everything this kernel cannot do of what the stack asks. */

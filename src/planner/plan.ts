@@ -91,7 +91,11 @@ export interface CheckResult {
 
 /** Policies that stop an apply. */
 export function refusals(plan: Plan): readonly CheckResult[] {
-  return (plan.checks ?? []).filter((c) => c.kind === 'policy' && c.severity === 'error' && c.status !== 'pass');
+  return (plan.checks ?? []).filter(refuses);
+}
+
+function refuses({ kind, severity, status }: CheckResult): boolean {
+  return kind === 'policy' && severity === 'error' && status !== 'pass';
 }
 
 export interface Plan {
@@ -190,9 +194,10 @@ export function isEmpty(plan: Plan): boolean {
 
 /** Checks and policies that do not hold and stop nothing. A check without an answer is told when nothing is left to do. */
 export function conditionWarnings(plan: Plan): string[] {
+  const settled = !hasWork(plan);
   return (plan.checks ?? [])
-    .filter((c) => c.status === 'fail' || (c.status === 'error' && (c.kind === 'policy' || !hasWork(plan))))
-    .filter((c) => c.kind !== 'precondition' && !refusals(plan).includes(c))
+    .filter((c) => c.status === 'fail' || (c.status === 'error' && (c.kind === 'policy' || settled)))
+    .filter((c) => c.kind !== 'precondition' && !refuses(c))
     .map(
       (c) =>
         `${c.kind} ${c.name}${c.address === undefined ? '' : ` (${c.address})`}: ${c.message}${c.at === undefined ? '' : ` (${c.at.file}:${c.at.line})`}`,

@@ -4,8 +4,8 @@ import { TsboxError } from '../errors.ts';
 import type { Declared, Observed } from '../resources/kind.ts';
 import { KINDS, kindOf } from '../resources/registry.ts';
 import { readScope, type StackScope } from '../resources/scope.ts';
-import { diffAttributes } from './diff.ts';
-import type { Action, Plan, PlannedChange } from './plan.ts';
+import { actionFor, diffAttributes } from './diff.ts';
+import type { Plan, PlannedChange } from './plan.ts';
 
 /** @throws TsboxError TSB2003 when there is no such stack */
 export async function recordedPlan(reader: KernelReader, name: string): Promise<Plan> {
@@ -49,13 +49,7 @@ function compared(o: Observed, applied: NonNullable<Observed['applied']>, scope:
     at: undefined,
   };
   const attributes = diffAttributes(kindOf(o.address).attributes, declared, o);
-  const action: Action = attributes.some((a) => a.mode === 'replace')
-    ? 'replace'
-    : attributes.some((a) => a.mode === 'restart')
-      ? 'restart'
-      : attributes.length + o.extras.length > 0
-        ? 'update'
-        : 'no-op';
+  const action = actionFor(attributes, o.extras);
   return change(o.address, { action, attributes, extras: o.extras, unreadable: o.unreadable, facts: o.facts });
 }
 

@@ -1,4 +1,5 @@
 /** Objects that get an address, another one, or none: import, moved, removed. */
+import { addressFits } from '../resources/container/replica-names.ts';
 import type { Address, Declared, Observed } from '../resources/kind.ts';
 import type { StackScope } from '../resources/scope.ts';
 import type { Step } from '../resources/step.ts';
@@ -54,9 +55,7 @@ export function addTransfers(
   const kept = (stack?.blocks.removed ?? []).filter((r) => r.destroy === false).map((r) => r.from);
   for (const from of kept) {
     for (const draft of [...drafts.values()]) {
-      const meant =
-        draft.address === from || draft.address.startsWith(`${from}[`) || draft.address.startsWith(`${from}/`);
-      if (meant && draft.action === 'delete') {
+      if (addressFits(draft.address, from) && draft.action === 'delete') {
         const reasons = ['removed: { destroy: false }: its labels go, it stays'];
         drafts.set(draft.address, { ...draft, forget: true, reasons });
       }

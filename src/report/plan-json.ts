@@ -7,7 +7,7 @@ import type { AttributeChange } from '../resources/kind.ts';
 import { covered } from './covered.ts';
 import { editsJson } from './plan-diff/edits-json.ts';
 import { summaryLine } from './plan-text.ts';
-import { driftSides, reasonOf, sidesJson, sidesOf, type Documented } from './terraform/document.ts';
+import { driftSides, ownCounts, reasonOf, sidesJson, sidesOf, type Documented } from './terraform/document.ts';
 import { terraformName } from './terraform/names.ts';
 import { outputChanges } from './terraform/outputs.ts';
 import type { Mask } from './terraform/values.ts';
@@ -178,12 +178,7 @@ export function renderPlanJson(source: Streamed): string {
         operation: 'plan',
       },
       tsbox: {
-        in_place: s.inPlace,
-        restarted: s.restarted,
-        replaced: s.replaced,
-        disruptive: s.disruptive,
-        drift: s.drift,
-        drift_resources: s.driftResources,
+        ...ownCounts(s),
         complete: plan.complete,
         unreadable: plan.unreadable,
       },

@@ -95,18 +95,16 @@ export function readScope(reader: KernelReader, stack: string, adopted: readonly
     };
   }
   const record = reader.getXattrs([`${directory}/${ADOPTED}`], ADOPTED_XATTR)[0];
-  for (const path of new Set([...adopted, ...(typeof record === 'string' ? record.split('\n') : [])])) {
-    const found = path === '' ? [] : reader.walkDirs(`${primary.mount}${path}`, MAX_DIRECTORIES);
+  for (const path of outermost([...adopted, ...(typeof record === 'string' ? record.split('\n') : [])])) {
+    const found = reader.walkDirs(`${primary.mount}${path}`, MAX_DIRECTORIES);
     for (const dir of typeof found === 'number' ? [] : found) {
       walked.push({ ...dir, path: dir.path === '' ? path : `${path}/${dir.path}` });
     }
   }
-  // What is adopted below something adopted was found twice.
-  const places = new Map(walked.map((dir) => [dir.path, dir]));
-  const paths = [...places.keys()].map((path) => directoryIn(primary.mount, reader.settings.cgroupRoot, stack, path));
+  const paths = walked.map((d) => directoryIn(primary.mount, reader.settings.cgroupRoot, stack, d.path));
   const labels = reader.getXattrs(paths, LABEL_XATTR);
   const runs = reader.getXattrs(paths, RUN_XATTR);
-  [...places.values()].forEach((dir, i) => {
+  walked.forEach((dir, i) => {
     const text = labels[i];
     const label = typeof text === 'string' ? decodeLabel(text) : undefined;
     const sound = label !== undefined && label.ino === dir.ino && label.stack === stack ? label : undefined;
@@ -155,6 +153,12 @@ export function readScope(reader: KernelReader, stack: string, adopted: readonly
     blind,
     unreadable,
   };
+}
+
+/** Paths, each once, without those that lie below another of them. */
+function outermost(paths: readonly string[]): string[] {
+  const all = [...new Set(paths)].filter((p) => p !== '');
+  return all.filter((p) => !all.some((other) => p.startsWith(`${other}/`)));
 }
 
 /** Which of two directories of one address counts: one that was finished, then the later one. */

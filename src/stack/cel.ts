@@ -9,13 +9,18 @@ const environment = new Environment({
   limits: { maxAstNodes: 2000, maxDepth: 50 },
 });
 
+/** The program of each condition, once it is compiled: it is asked for when the stack is read and when it is judged. */
+const programs = new WeakMap<Condition, Answer>();
+
 /** Each condition with the function that answers it. @throws TsboxErrors for those that cannot be read */
 export function compiled(conditions: readonly Condition[]): Map<Condition, Answer> {
   const answers = new Map<Condition, Answer>();
   const errors = [];
   for (const condition of conditions) {
     try {
-      answers.set(condition, environment.parse(condition.assert) as unknown as Answer);
+      const answer = programs.get(condition) ?? (environment.parse(condition.assert) as unknown as Answer);
+      programs.set(condition, answer);
+      answers.set(condition, answer);
     } catch (error) {
       errors.push(conditionError(condition, error));
     }

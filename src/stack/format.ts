@@ -1,17 +1,7 @@
 /** The canonical style of stack files. Comments, anchors and the order within sections stay as they are. */
-import {
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  parseDocument,
-  visit,
-  type Pair,
-  type Tags,
-  type YAMLMap,
-  type YAMLSeq,
-} from 'yaml';
+import { isMap, isScalar, isSeq, parseDocument, visit, type Pair, type Tags, type YAMLMap, type YAMLSeq } from 'yaml';
 import { TsboxError } from '../errors.ts';
+import { parsedYaml } from './yaml-document.ts';
 
 /** Sections in the order in which they are read best; others keep their places after them, x- keys stand first. */
 const ORDER =
@@ -39,16 +29,7 @@ const WIDTH = 100;
  * @throws TsboxError TSB1002 for what cannot be parsed, TSB9002 when the result would not mean the same
  */
 export function formatStack(name: string, text: string): string {
-  const counter = new LineCounter();
-  const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, customTags: asWritten });
-  const [error] = document.errors;
-  if (error !== undefined) {
-    const { line, col } = counter.linePos(error.pos[0]);
-    throw new TsboxError('TSB1002', `this is not YAML: ${error.message}`, {
-      at: { file: name, line, column: col, length: 1 },
-      sourceLine: text.split('\n')[line - 1],
-    });
-  }
+  const { document } = parsedYaml(name, text, { customTags: asWritten });
   const before = JSON.stringify(sorted(document.toJS({ maxAliasCount: 1000 })));
   visit(document, {
     Map: (_, node) => padded(node, ' '),

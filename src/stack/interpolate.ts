@@ -153,7 +153,7 @@ function fill(state: Interpolation, tree: ScalarTree, text: string, level: numbe
 }
 
 /** Offset of the brace that closes what is open at `from`; -1 when none does. */
-function closing(text: string, from: number): number {
+export function closing(text: string, from: number): number {
   let open = 1;
   for (let i = from; i < text.length; i++) {
     if (text[i] === '$' && text[i + 1] === '{') {

@@ -8,7 +8,7 @@ import * as z from 'zod';
 import { TsboxError } from '../errors.ts';
 import { eachOf } from './for-each.ts';
 import type { Filled } from './fill.ts';
-import { loadFiles } from './files.ts';
+import { loadFiles, type Loaded } from './files.ts';
 import { interpolate, withVariables } from './interpolate.ts';
 import type { Interpolation } from './interpolate.ts';
 import { translateIssues } from './issues.ts';
@@ -43,6 +43,8 @@ export interface ModuleLoading {
   /** Files that the one being read is used by, with the place where. */
   readonly chain: ReadonlyArray<{ readonly path: string; readonly name: string; readonly at: Place | undefined }>;
   readonly count: { left: number };
+  /** Files of modules that were read: each instance has the same tree. */
+  readonly loaded: Map<string, Loaded>;
   /** What modules call sensitive, by instance and name. */
   readonly sensitive: Map<string, Variable>;
 }
@@ -69,7 +71,16 @@ export function moduleLoading(
 ): ModuleLoading {
   const path = texts.has(first) ? resolve(first) : real(first);
   const chain = [{ path, name: first, at: undefined }];
-  return { problems, texts, boundary: dirname(path), sources, chain, count: { left: COUNT }, sensitive: new Map() };
+  return {
+    problems,
+    texts,
+    boundary: dirname(path),
+    sources,
+    chain,
+    count: { left: COUNT },
+    loaded: new Map(),
+    sensitive: new Map(),
+  };
 }
 
 function real(name: string): string {
@@ -134,7 +145,8 @@ function instance(
   if (path === undefined) {
     return;
   }
-  const loaded = loadFiles([path.name], problems, loading.texts);
+  const loaded = loading.loaded.get(path.name) ?? loadFiles([path.name], problems, loading.texts);
+  loading.loaded.set(path.name, loaded);
   loaded.sources.forEach((text, file) => loading.sources.set(file, text));
   if (loaded.tree === undefined) {
     return;

@@ -58,6 +58,17 @@ export async function makeNamespace(context: ExecutionContext, step: Of<'namespa
     SPAWN_TIMEOUT,
   );
   const pid = Number(fields.get('pid') ?? 0);
+  recordNamespace(context, step, target, pid === 0 ? null : { pid, startTime: fields.get('start') ?? '' });
+}
+
+/** The label of a namespace that is pinned. */
+function recordNamespace(
+  context: ExecutionContext,
+  step: Of<'namespace-make'> | Of<'namespace-import'>,
+  target: string,
+  keeper: NonNullable<Label['namespace']>['keeper'],
+): void {
+  const { kernel } = context;
   const stat = kernel.stats([target])[0];
   const id = kernel.namespaceIds([target])[0];
   setNamespaceLabel(context, step.name, {
@@ -67,11 +78,7 @@ export async function makeNamespace(context: ExecutionContext, step: Of<'namespa
     ino: typeof stat === 'object' ? stat.ino : 0,
     applied: step.applied,
     protect: step.protect,
-    namespace: {
-      type: step.type,
-      id: typeof id === 'string' ? id : '',
-      keeper: pid === 0 ? null : { pid, startTime: fields.get('start') ?? '' },
-    },
+    namespace: { type: step.type, id: typeof id === 'string' ? id : '', keeper },
   });
 }
 
@@ -88,18 +95,8 @@ export function importNamespace(context: ExecutionContext, step: Of<'namespace-i
   const target = preparePins(context, step.name);
   kernel.unmount(target);
   kernel.mount(step.from, target, '', MS_BIND);
-  const stat = kernel.stats([target])[0];
-  const id = kernel.namespaceIds([target])[0];
   makeSupervisorsCgroup(context);
-  setNamespaceLabel(context, step.name, {
-    v: LABEL_VERSION,
-    stack: context.stackName,
-    address: `namespace/${step.name}`,
-    ino: typeof stat === 'object' ? stat.ino : 0,
-    applied: step.applied,
-    protect: step.protect,
-    namespace: { type: step.type, id: typeof id === 'string' ? id : '', keeper: null },
-  });
+  recordNamespace(context, step, target, null);
 }
 
 /** Puts a lost pin back from a process that still lives in the namespace. */

@@ -2,7 +2,15 @@
  * The plan as one document in Terraform's published shape (format_version 1.2). What is tsbox's own stands under `tsbox`
  * at the top and in each change: readers of Terraform's plans find what they know, and nothing else in between.
  */
-import { driftCount, isEmpty, isRelease, summarise, type Plan, type PlannedChange } from '../../planner/plan.ts';
+import {
+  driftCount,
+  isEmpty,
+  isRelease,
+  summarise,
+  type Plan,
+  type PlannedChange,
+  type Summary,
+} from '../../planner/plan.ts';
 import type { Address, Declared, Observed } from '../../resources/kind.ts';
 import { kindOf } from '../../resources/registry.ts';
 import { checksJson } from './checks.ts';
@@ -105,11 +113,12 @@ export function planDocument(source: Documented): Record<string, unknown> {
 
 function summaryJson(plan: Plan): Record<string, number> {
   const s = summarise(plan);
+  return { add: s.add, change: s.change, destroy: s.destroy, forget: s.forget, ...ownCounts(s) };
+}
+
+/** What tsbox counts besides. */
+export function ownCounts(s: Summary): Record<string, number> {
   return {
-    add: s.add,
-    change: s.change,
-    destroy: s.destroy,
-    forget: s.forget,
     in_place: s.inPlace,
     restarted: s.restarted,
     replaced: s.replaced,

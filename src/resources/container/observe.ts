@@ -20,7 +20,7 @@ import type { Stack } from '../../stack/types.ts';
 import { FILE_SECTIONS, liveFiles, type FileSection } from './files.ts';
 import { foreignMembers } from './members.ts';
 import { effectiveCpus, type EffectiveCpus } from './process/affinity.ts';
-import { CONFINE_DEFAULTS, CONFINE_FILES, liveConfine } from './process/confine.ts';
+import { CONFINE_DEFAULTS, labelFiles, liveConfine } from './process/confine.ts';
 import { IDENTITY_DEFAULTS, IDENTITY_FILES, liveIdentity } from './process/identity.ts';
 import { liveSettings, SETTINGS_FILES } from './process/settings.ts';
 import { entriesOf, mountsReading, observeMounts } from './mounts/live.ts';
@@ -37,7 +37,6 @@ const PROC_FILES = [
   'timens_offsets',
   ...SETTINGS_FILES,
   ...IDENTITY_FILES,
-  ...CONFINE_FILES,
 ] as const;
 
 interface Subject {
@@ -131,6 +130,7 @@ async function observeSubjects(
   const inodes = links.map((l) => (typeof l === 'string' ? namespaceInode(l) : undefined));
   const inodeOf = (i: number | undefined, type: NamespaceType): string | undefined =>
     inodes[((i ?? -1) + 1) * NAMESPACE_TYPES.length + NAMESPACE_TYPES.indexOf(type)];
+  const labels = labelFiles(reader, running);
   const scheduling = reader.scheduling(running.map((s) => s.pid));
   const cpus = effectiveCpus(
     reader,
@@ -220,7 +220,7 @@ async function observeSubjects(
           s.label,
           s.declared?.desired,
         ),
-        liveConfine(files, s.label, typeof thread === 'object' ? thread.core : undefined, () =>
+        liveConfine(labels.get(s.pid) ?? new Map(), s.label, typeof thread === 'object' ? thread.core : undefined, () =>
           coreOfSupervisor(reader, s),
         ),
       );

@@ -2,9 +2,9 @@
 import type { NamespaceType } from '../../kernel/init-spec.ts';
 import type { KernelReader } from '../../kernel/reader.ts';
 import { attributeTable, type Value } from '../attribute.ts';
-import type { Declared, Observed, ResourceKind, StepContext } from '../kind.ts';
+import type { Declared, Observed, ResourceKind } from '../kind.ts';
 import type { Label } from '../label.ts';
-import { isKept } from '../lifecycle.ts';
+import { protection } from '../lifecycle.ts';
 import { isAlive, readStats } from '../processes.ts';
 import type { StackScope } from '../scope.ts';
 import type { NamespaceSettings as StepSettings } from '../step.ts';
@@ -215,7 +215,7 @@ export const namespaceKind: ResourceKind = {
         name,
         type: spec.type,
         applied: declared.desired,
-        protect: protectionOf(declared, context),
+        ...protection(declared.lifecycle, context.observed.get(declared.address)?.isProtected),
         settings: initSettings(spec, null),
       },
     ];
@@ -239,7 +239,12 @@ export const namespaceKind: ResourceKind = {
         ? []
         : [{ op: 'uts', target: { kind: 'namespace', name }, hostname, domainname } as const]),
       ...sysctlSteps({ kind: 'namespace', name }, changes, declared.desired),
-      { op: 'namespace-label', name, applied: declared.desired, protect: protectionOf(declared, context) },
+      {
+        op: 'namespace-label',
+        name,
+        applied: declared.desired,
+        ...protection(declared.lifecycle, context.observed.get(declared.address)?.isProtected),
+      },
     ];
   },
 
@@ -247,7 +252,3 @@ export const namespaceKind: ResourceKind = {
     return [{ op: 'namespace-remove', name: observed.address.slice(PREFIX.length) }];
   },
 };
-
-function protectionOf(declared: Declared, context: StepContext): true | undefined {
-  return isKept(declared.lifecycle, context.observed.get(declared.address)?.isProtected) ? true : undefined;
-}

@@ -1,5 +1,6 @@
 /** A Compose file: its values with aliases and merge keys resolved, and the line each of them stands on. */
-import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml';
+import { isAlias, isMap, isNode, isScalar, isSeq, type Document, type Node } from 'yaml';
+import { parsedYaml } from '../yaml-document.ts';
 import { TsboxError } from '../../errors.ts';
 
 export type Path = readonly (string | number)[];
@@ -19,16 +20,7 @@ const ALIASES = 1000;
  * @throws TsboxError TSB1002 for what is no YAML, TSB1003 for what is no map
  */
 export function parseCompose(name: string, text: string): ComposeFile {
-  const counter = new LineCounter();
-  const document = parseDocument(text, { merge: true, lineCounter: counter, prettyErrors: false });
-  const [error] = document.errors;
-  if (error !== undefined) {
-    const { line, col } = counter.linePos(error.pos[0]);
-    throw new TsboxError('TSB1002', `this is not YAML: ${error.message}`, {
-      at: { file: name, line, column: col, length: 1 },
-      sourceLine: text.split('\n')[line - 1],
-    });
-  }
+  const { document, counter } = parsedYaml(name, text, { merge: true });
   let data: unknown;
   try {
     data = document.toJS({ maxAliasCount: ALIASES });

@@ -1,4 +1,5 @@
 /** Compose's variables and command lines in the words of the stack language. */
+import { closing } from '../interpolate.ts';
 import type { Part } from './part.ts';
 import type { Path } from './source.ts';
 
@@ -105,18 +106,6 @@ function pieces(given: string): Piece[] {
     found.push({ text });
   }
   return found;
-}
-
-function closing(text: string, from: number): number {
-  let open = 1;
-  for (let i = from; i < text.length; i++) {
-    if (text.startsWith('${', i)) {
-      open++;
-    } else if (text[i] === '}' && --open === 0) {
-      return i;
-    }
-  }
-  return -1;
 }
 
 /** A command line in words, as a shell would part it without expanding anything; a variable stays in one word. */

@@ -2,7 +2,7 @@
 import type { MountInfo } from '../../../kernel/proc.ts';
 import { DEFAULT_DEVICE_NODES } from '../../devices/defaults.ts';
 import { DEFAULT_SHM } from '../mounts/schema.ts';
-import { sizeOf, stackAt } from '../mounts/text.ts';
+import { option, sizeOf, stackAt } from '../mounts/text.ts';
 import { MASKED_PATHS, READONLY_PATHS } from '../paths.ts';
 import { insideId, type ProcessFacts, type Tell } from './facts.ts';
 import { hostPath } from './root.ts';
@@ -23,8 +23,6 @@ const DEFAULTS: Readonly<Record<string, readonly string[]>> = {
 const NODES = new Set(['console', 'ptmx', ...DEFAULT_DEVICE_NODES.map((n) => n.name)].map((n) => `/dev/${n}`));
 
 const readonlyMount = (m: MountInfo): boolean => m.options.includes('ro');
-const option = (m: MountInfo, key: string): string | undefined =>
-  m.superOptions.find((o) => o.startsWith(`${key}=`))?.slice(key.length + 1);
 
 /** @param host whether its root is the machine's own */
 export function describeMounts(facts: ProcessFacts, host: boolean, tell: Tell): Record<string, unknown> {

@@ -2,6 +2,7 @@
 import { NAMESPACE_TYPES, type NamespaceType } from '../../../kernel/init-spec.ts';
 import { normaliseIdMap } from '../../../kernel/proc.ts';
 import type { KernelReader } from '../../../kernel/reader.ts';
+import { deviceNames } from '../netdevs.ts';
 import { defaultUse } from '../../namespace/schema.ts';
 import { time } from '../../namespace/types/time.ts';
 import { isHosts, type ProcessFacts, type Tell } from './facts.ts';
@@ -141,10 +142,7 @@ async function settingsOf(
       );
     }
     case 'net': {
-      const names = (facts.text('net/dev') ?? '')
-        .split('\n')
-        .flatMap((line) => (line.includes(':') ? [line.slice(0, line.indexOf(':')).trim()] : []))
-        .filter((name) => name !== 'lo');
+      const names = deviceNames(facts.text('net/dev') ?? '').filter((name) => name !== 'lo');
       const has = names.length === 0 ? '' : ` It has ${names.slice(0, 8).join(', ')}.`;
       remark('namespaces.net', `interfaces, addresses, routes and kernel parameters are not described.${has}`);
       return {};

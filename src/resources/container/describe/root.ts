@@ -1,4 +1,5 @@
 /** What a running process sees as /, as a stack says it. Documentation/filesystems/overlayfs.rst. */
+import { isBelow } from '../mounts/schema.ts';
 import type { MountInfo } from '../../../kernel/proc.ts';
 import type { ProcessFacts, Tell } from './facts.ts';
 
@@ -81,7 +82,7 @@ function overlay(root: MountInfo, readonly: object, tell: Tell): Record<string, 
 /** The path on the host of what a mount shows. */
 export function hostPath(hostMounts: readonly MountInfo[], mount: MountInfo): string | undefined {
   const above = hostMounts
-    .filter((h) => h.device === mount.device && (h.root === mount.root || beneath(mount.root, h.root)))
+    .filter((h) => h.device === mount.device && isBelow(mount.root, h.root))
     .filter((h) => uncovered(hostMounts, h))
     .sort((a, b) => b.root.length - a.root.length)[0];
   if (above === undefined) {
@@ -91,13 +92,9 @@ export function hostPath(hostMounts: readonly MountInfo[], mount: MountInfo): st
   const path = `${above.target === '/' ? '' : above.target}${rest === '/' ? '' : rest}` || '/';
   // A mount between hides it.
   const between = hostMounts.some(
-    (h) => h !== above && beneath(h.target, above.target) && (path === h.target || beneath(path, h.target)),
+    (h) => h !== above && h.target !== above.target && isBelow(h.target, above.target) && isBelow(path, h.target),
   );
   return between ? undefined : path;
-}
-
-function beneath(path: string, above: string): boolean {
-  return path !== above && path.startsWith(above === '/' ? '/' : `${above}/`);
 }
 
 /** Whether it is the last one on its target. */

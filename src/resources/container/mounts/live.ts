@@ -10,7 +10,7 @@ import type { VolumeSpec } from '../../volume/schema.ts';
 import { foreignEdits, partsOf } from './edits.ts';
 import { hostMountTable, sourceAt, type HostMounts } from './host.ts';
 import { isBelow } from './schema.ts';
-import { liveText, sizeOf, stackAt, type LiveContext } from './text.ts';
+import { liveText, sizeOf, stackAt, type LiveContext, type StackedLayer } from './text.ts';
 
 /** What is the same for all containers of one observation. */
 export interface MountsReading {
@@ -18,6 +18,8 @@ export interface MountsReading {
   readonly stack: string;
   readonly stateDir: string;
   readonly volumes: ReadonlyMap<string, VolumeSpec>;
+  /** Layers of an image, the topmost first: the same for every container of it. */
+  readonly layers: (digest: string) => readonly StackedLayer[];
 }
 
 export function mountsReading(
@@ -25,7 +27,19 @@ export function mountsReading(
   stack: string,
   volumes: ReadonlyMap<string, VolumeSpec> | undefined,
 ): MountsReading {
-  return { table: hostMountTable(reader), stack, stateDir: reader.settings.stateDir, volumes: volumes ?? new Map() };
+  const { stateDir } = reader.settings;
+  const table = hostMountTable(reader);
+  const known = new Map<string, readonly StackedLayer[]>();
+  const layers = (digest: string): readonly StackedLayer[] => {
+    const found =
+      known.get(digest) ??
+      storedLayers(stateDir, digest)
+        .map((key) => ({ key, at: sourceAt(table, layerDirectory(stateDir, key)) }))
+        .reverse();
+    known.set(digest, found);
+    return found;
+  };
+  return { table, stack, stateDir, volumes: volumes ?? new Map(), layers };
 }
 
 export interface MountsSubject {
@@ -78,10 +92,7 @@ export function observeMounts(reading: MountsReading, s: MountsSubject): LiveMou
           : [volumePath(reading.stateDir, reading.stack, volume, reading.volumes.get(volume)), ...within].join('/');
       return sourceAt(reading.table, path);
     },
-    layers: (digest) =>
-      storedLayers(reading.stateDir, digest)
-        .map((key) => ({ key, at: sourceAt(reading.table, layerDirectory(reading.stateDir, key)) }))
-        .reverse(),
+    layers: reading.layers,
   };
   const desired = entriesOf(s.desired?.['mounts']);
   const applied = entriesOf(s.applied?.['mounts']);

@@ -102,7 +102,7 @@ function procWords(hidepid: HidePid, subset: string | null): string[] {
 }
 
 /** Value of a 'key=value' option. */
-function option(mount: MountInfo, key: string): string | undefined {
+export function option(mount: MountInfo, key: string): string | undefined {
   return mount.superOptions.find((o) => o.startsWith(`${key}=`))?.slice(key.length + 1);
 }
 
@@ -154,6 +154,12 @@ export function stackAt(mounts: readonly MountInfo[], target: string): MountInfo
   return stack;
 }
 
+/** An unpacked layer of an image, as it is on the host. */
+export interface StackedLayer {
+  readonly key: string;
+  readonly at: Source | undefined;
+}
+
 /** What a reading of the live mounts needs besides mountinfo. */
 export interface LiveContext {
   readonly mounts: readonly MountInfo[];
@@ -163,7 +169,7 @@ export interface LiveContext {
   /** The source that a declared or applied text names, by that text's last part. */
   readonly source: (kind: 'bind' | 'volume', name: string) => Source | undefined;
   /** Unpacked layers of an image by its digest, the topmost first, as they are on the host. */
-  readonly layers: (digest: string) => ReadonlyArray<{ readonly key: string; readonly at: Source | undefined }>;
+  readonly layers: (digest: string) => readonly StackedLayer[];
 }
 
 /**

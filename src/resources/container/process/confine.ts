@@ -197,8 +197,27 @@ export function confinementOf(
   };
 }
 
-/** Files of /proc/PID that liveConfine wants. */
-export const CONFINE_FILES = ['attr/apparmor/current', 'attr/current'] as const;
+const LABEL_FILES = { apparmor: 'attr/apparmor/current', selinux: 'attr/current' } as const;
+
+/** The files of /proc/PID that liveConfine wants, by pid. Most containers were given no label, and their files are not read. */
+export function labelFiles(
+  reader: KernelReader,
+  subjects: ReadonlyArray<{ readonly pid: number; readonly label: Label }>,
+): ReadonlyMap<number, ReadonlyMap<string, string | undefined>> {
+  const wanted = subjects.flatMap(({ pid, label }) =>
+    (['apparmor', 'selinux'] as const)
+      .filter((name) => (label.applied?.[name] ?? INHERITED) !== INHERITED)
+      .map((name) => ({ pid, file: LABEL_FILES[name] })),
+  );
+  const texts = reader.readFiles(wanted.map(({ pid, file }) => `/proc/${pid}/${file}`));
+  const files = new Map<number, Map<string, string | undefined>>();
+  wanted.forEach(({ pid, file }, i) => {
+    const text = texts[i];
+    const own = files.get(pid) ?? new Map<string, string | undefined>();
+    files.set(pid, own.set(file, typeof text === 'string' ? text : undefined));
+  });
+  return files;
+}
 
 /** What the kernel shows of it. A process that was given no label has what the policy makes of it. */
 export function liveConfine(
@@ -209,11 +228,11 @@ export function liveConfine(
 ): Record<string, Value> {
   const live: Record<string, Value> = {};
   const applied = { ...CONFINE_DEFAULTS, ...label.applied };
-  const profile = files.get('attr/apparmor/current');
+  const profile = files.get(LABEL_FILES.apparmor);
   if (applied['apparmor'] !== INHERITED && profile !== undefined) {
     live['apparmor'] = profile.trim().replace(/ \([a-z]+\)$/, '');
   }
-  const context = files.get('attr/current');
+  const context = files.get(LABEL_FILES.selinux);
   if (applied['selinux'] !== INHERITED && context !== undefined) {
     live['selinux'] = context.replace(/\0$/, '').trim();
   }
