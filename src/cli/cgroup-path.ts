@@ -20,12 +20,12 @@ export function withinHierarchy(given: string, mounts: readonly string[]): strin
 }
 
 /** A name of the language from the last part of a path. */
-export function nameFrom(path: string): string {
+export function nameFrom(path: string, fallback = 'imported'): string {
   const last = path.slice(path.lastIndexOf('/') + 1);
   const name = last
     .replace(/[^A-Za-z0-9_.-]+/g, '-')
     .replace(/\.{2,}/g, '.')
     .replace(/^[^A-Za-z0-9]+/, '')
     .slice(0, 63);
-  return name === '' ? 'imported' : name;
+  return name === '' ? fallback : name;
 }

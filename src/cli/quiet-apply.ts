@@ -2,24 +2,22 @@
 import { TsboxError, TsboxErrors } from '../errors.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { PlanOptions } from '../planner/index.ts';
-import type { Plan } from '../planner/plan.ts';
 import type { Stack } from '../stack/types.ts';
+import { withLockedPlan } from './locked-plan.ts';
+
+/** Changes in flight at once. */
+const PARALLELISM = 8;
 
 export type Outcome =
   | { readonly result: 'done' | 'nothing'; readonly changed: readonly string[] }
   /** Somebody else has the lock. */
   | { readonly result: 'locked'; readonly reason: string }
-  /** The plan was not approved by `judge`. */
-  | { readonly result: 'refused'; readonly reason: string }
   /** `changed` names what was done nevertheless. */
   | { readonly result: 'failed'; readonly reason: string; readonly changed: readonly string[] };
 
 export interface QuietOptions extends PlanOptions {
-  readonly parallelism?: number;
   readonly lockTimeoutMs?: number;
   readonly interrupted?: () => boolean;
-  /** Why a plan is not to be applied; undefined when it is. */
-  readonly judge?: (plan: Plan) => string | undefined;
 }
 
 /** Never throws for what goes wrong with the stack: the outcome says it. */
@@ -45,28 +43,15 @@ async function applied(
   stack: Stack | undefined,
   options: QuietOptions,
 ): Promise<Outcome> {
-  const { checkStack, makePlan } = await import('../planner/index.ts');
+  const { makePlan } = await import('../planner/index.ts');
   const { isConverged, isEmpty } = await import('../planner/plan.ts');
   const { executionContext } = await import('../executor/context.ts');
   const { applyPlan } = await import('../executor/index.ts');
-  const { lockStack } = await import('../executor/lock.ts');
-  const { reserveIds } = await import('../executor/ids.ts');
-  if (stack !== undefined) {
-    checkStack(kernel, stack);
-  }
-  const lock = await lockStack(executionContext(kernel, name, stack), options.lockTimeoutMs ?? 0);
-  try {
-    if (stack !== undefined) {
-      await reserveIds(kernel, stack);
-    }
-    const planned = await makePlan(kernel, name, stack, options);
-    const reason = options.judge?.(planned.plan);
-    if (reason !== undefined) {
-      return { result: 'refused', reason };
-    }
+  const waiting = { timeoutMs: options.lockTimeoutMs ?? 0 };
+  return withLockedPlan(kernel, name, stack, options, waiting, async (planned) => {
     const context = executionContext(kernel, name, planned.stack ?? stack);
     const result = await applyPlan(context, planned.plan, {
-      parallelism: options.parallelism ?? 8,
+      parallelism: PARALLELISM,
       interrupted: options.interrupted ?? (() => false),
       onEvent: () => undefined,
     });
@@ -89,9 +74,7 @@ async function applied(
       return { result: 'failed', reason: `still different after the apply: ${differing.join(', ')}`, changed };
     }
     return { result: 'done', changed };
-  } finally {
-    lock.release();
-  }
+  });
 }
 
 /** One line of any failure. */

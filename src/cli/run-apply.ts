@@ -13,6 +13,7 @@ import { numberOption } from './args.ts';
 import { confirm } from './confirm.ts';
 import { EXIT } from './exit.ts';
 import { out, err, paletteFor } from './output.ts';
+import { withLockedPlan } from './locked-plan.ts';
 import { planOptions, renderOptions } from './planning.ts';
 import { startProgress } from './progress.ts';
 import { printRefused } from './refused.ts';
@@ -59,37 +60,23 @@ export async function runApply(
 
 export async function runCourse(course: Course, approved?: Approved): Promise<number> {
   const { args, kernel, name, stack, settings, options } = course;
-  const { checkStack, makePlan } = await import('../planner/index.ts');
-  const { executionContext } = await import('../executor/context.ts');
-  const { lockStack } = await import('../executor/lock.ts');
-  const { reserveIds } = await import('../executor/ids.ts');
+  const { makePlan } = await import('../planner/index.ts');
   requirePrivileges(kernel, settings.destroy ? 'destroy' : 'apply');
-  // Everything this kernel cannot do is said before a directory is made for the lock.
-  if (stack !== undefined && !settings.destroy) {
-    checkStack(kernel, stack);
-  }
-  const lock = await lockStack(
-    executionContext(kernel, name, stack),
-    numberOption(args, 'lock-timeout', 0, 0, 86_400) * 1000,
-    (holder) => err(`Waiting for the lock of stack ${name}, which ${holder} has.\n`),
-  );
-  try {
-    if (stack !== undefined && !settings.destroy) {
-      await reserveIds(kernel, stack);
-    }
-    const planned = await makePlan(kernel, name, stack, options);
+  const waiting = {
+    timeoutMs: numberOption(args, 'lock-timeout', 0, 0, 86_400) * 1000,
+    onWait: (holder: string) => err(`Waiting for the lock of stack ${name}, which ${holder} has.\n`),
+  };
+  return withLockedPlan(kernel, name, stack, options, waiting, async (planned) => {
     if (approved === undefined) {
       refuseEmpty(course, planned);
     } else {
       await approved.accept(planned);
     }
-    return await applyLocked(course, planned, approved !== undefined, () =>
+    return applyLocked(course, planned, approved !== undefined, () =>
       // What was replaced on request is not replaced again.
       makePlan(kernel, name, stack, { ...options, replace: [] }),
     );
-  } finally {
-    lock.release();
-  }
+  });
 }
 
 /** A file that declares nothing any more is more often a mistake than a wish. */

@@ -52,8 +52,6 @@ const MAX_DIRECTORIES = 200_000;
 const ARGUMENTS = 4;
 
 export class CgroupMonitor {
-  /** Mounts whose writers are told. */
-  readonly attributed: string[] = [];
   /** Mounts where they are not, and why. */
   readonly anonymous: Array<{ readonly mount: string; readonly reason: string }> = [];
   readonly #kernel: Kernel;
@@ -67,9 +65,7 @@ export class CgroupMonitor {
     this.#directories = new FileWatch((path, entries) => this.#guard(() => this.#directoryChanged(path, entries)));
     for (const { mount } of kernel.layout.hierarchies) {
       const reason = this.#mark(mount);
-      if (reason === undefined) {
-        this.attributed.push(mount);
-      } else {
+      if (reason !== undefined) {
         this.anonymous.push({ mount, reason });
         this.#watchBelow(mount);
       }

@@ -2,6 +2,7 @@ import { readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Arguments } from '../args.ts';
 import type { Command } from '../main.ts';
+import { nameFrom } from '../cgroup-path.ts';
 import { EXIT } from '../exit.ts';
 import { TsboxError } from '../../errors.ts';
 import { err, out } from '../output.ts';
@@ -127,14 +128,4 @@ function readBundle(given: string): { directory: string; text: string } {
       hint: 'an OCI bundle is a directory with a config.json and a root file system',
     });
   }
-}
-
-/** A name of the language from the name of a directory. */
-function nameFrom(text: string, fallback: string): string {
-  const name = text
-    .replace(/[^A-Za-z0-9_.-]+/g, '-')
-    .replace(/\.{2,}/g, '.')
-    .replace(/^[^A-Za-z0-9]+/, '')
-    .slice(0, 63);
-  return name === '' ? fallback : name;
 }

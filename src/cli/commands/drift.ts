@@ -4,7 +4,6 @@ import { EXIT } from '../exit.ts';
 import { TsboxError } from '../../errors.ts';
 import type { KernelReader } from '../../kernel/reader.ts';
 import type { DriftReport } from '../../report/drift/model.ts';
-import { SEVERITIES, type Severity } from '../../resources/drift-settings.ts';
 import type { Subject } from '../drift/report.ts';
 import { out, outTo, paletteFor, withoutSecrets } from '../output.ts';
 import { loadStackFor, printWarnings, requirePrivileges } from '../session.ts';
@@ -40,6 +39,7 @@ export const command: Command = {
   async run(args) {
     const began = Date.now();
     const format = formatOf(args);
+    const { severitiesToHeal } = await import('../drift/heal.ts');
     const healing = severitiesToHeal(args);
     if (healing !== undefined && format !== 'text' && args.values.output === undefined) {
       throw new TsboxError('TSB2001', `--heal tells what it does on stdout, where the ${format} would be`, {
@@ -83,20 +83,6 @@ function formatOf(args: Arguments): Format {
     throw new TsboxError('TSB2001', `--format takes ${FORMATS.join(', ')}, not '${wanted}'`);
   }
   return format;
-}
-
-/** Undefined where nothing is to be healed. */
-function severitiesToHeal(args: Arguments): readonly Severity[] | undefined {
-  const list = args.values['heal-only'];
-  if (args.flags.heal !== true && list === undefined) {
-    return undefined;
-  }
-  const words = list?.split(',').map((w) => w.trim()) ?? SEVERITIES;
-  const unknown = words.find((w) => !(SEVERITIES as readonly string[]).includes(w));
-  if (unknown !== undefined) {
-    throw new TsboxError('TSB2001', `--heal takes ${SEVERITIES.join(', ')}, not '${unknown}'`);
-  }
-  return words as Severity[];
 }
 
 async function subjectsOf(args: Arguments, reader: KernelReader): Promise<Subject[]> {
@@ -172,6 +158,7 @@ async function heal(
 ): Promise<number> {
   const { numberOption } = await import('../args.ts');
   const { runApply } = await import('../run-apply.ts');
+  const { choiceOf } = await import('../drift/heal.ts');
   const { err } = await import('../output.ts');
   let worst: number = EXIT.ok;
   for (const subject of subjects) {
@@ -189,14 +176,7 @@ async function heal(
     const code = await runApply({ ...args, files: subject.files, targets: subject.targets }, name, subject.stack, {
       destroy: false,
       parallelism,
-      heal: (drift) =>
-        own.some(
-          (i) =>
-            i.address === drift.address &&
-            i.attribute === drift.attribute &&
-            (i.class === 'missing') === (drift.class === 'missing') &&
-            (i.class === 'unmanaged') === (drift.class === 'unmanaged'),
-        ),
+      heal: choiceOf(own),
     });
     worst = Math.max(worst, code);
   }

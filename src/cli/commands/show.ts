@@ -61,6 +61,7 @@ export const command: Command = {
       return path === undefined ? [] : effectiveLimits(reader, path).filter((l) => l.setBy !== undefined);
     };
     if (args.flags.json === true) {
+      const shared = new Map(found.map((o) => [o, sharing(o)]));
       const json = found.map((o) => ({
         address: o.address,
         exists: o.exists,
@@ -68,7 +69,7 @@ export const command: Command = {
         last_applied: o.applied,
         effective: limits(o).map((l) => ({ name: l.name, value: l.value, set_by: l.setBy })),
         facts: o.facts,
-        ...(sharing(o).length === 0 ? {} : { namespaces: sharing(o) }),
+        ...(shared.get(o)?.length === 0 ? {} : { namespaces: shared.get(o) }),
         ...(o.exists && o.address.startsWith('container/')
           ? { runs: runsJson(readRuns(reader, cgroupOf(o, root, name) ?? '')), ...imageJson(stateDir, o) }
           : {}),

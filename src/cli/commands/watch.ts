@@ -1,9 +1,6 @@
 import type { Command } from '../main.ts';
 import type { Arguments } from '../args.ts';
-import { durationOption } from '../duration-option.ts';
 import { EXIT } from '../exit.ts';
-import { TsboxError } from '../../errors.ts';
-import { SEVERITIES, type Severity } from '../../resources/drift-settings.ts';
 import type { Page } from '../watch/serve.ts';
 import { requirePrivileges } from '../session.ts';
 
@@ -17,13 +14,15 @@ export const command: Command = {
   ].join('\n'),
   async run(args) {
     const { openKernel } = await import('../../kernel/kernel.ts');
+    const { durationOption } = await import('../duration-option.ts');
+    const { severitiesToHeal } = await import('../drift/heal.ts');
     const { teller } = await import('../happenings.ts');
     const { declaredSubjects } = await import('../watch/subjects.ts');
     const { Watcher } = await import('../watch/watcher.ts');
     const { parseListen } = await import('../watch/serve.ts');
     const { Webhook } = await import('../watch/webhook.ts');
     const intervalMs = durationOption(args, 'interval', 60_000, 1000, 86_400_000);
-    const heal = severitiesOf(args);
+    const heal = severitiesToHeal(args) ?? [];
     const listen =
       args.values.listen === undefined
         ? undefined
@@ -70,19 +69,6 @@ export const command: Command = {
     return EXIT.ok;
   },
 };
-
-function severitiesOf(args: Arguments): readonly Severity[] {
-  const list = args.values['heal-only'];
-  if (args.flags.heal !== true && list === undefined) {
-    return [];
-  }
-  const words = list?.split(',').map((w) => w.trim()) ?? [...SEVERITIES];
-  const unknown = words.find((w) => !(SEVERITIES as readonly string[]).includes(w));
-  if (unknown !== undefined) {
-    throw new TsboxError('TSB2001', `--heal takes ${SEVERITIES.join(', ')}, not '${unknown}'`);
-  }
-  return words as Severity[];
-}
 
 async function startServing(
   listen: import('../watch/serve.ts').Listen,

@@ -10,7 +10,7 @@ import { lastWriters, WRITERS_FILE } from '../../report/drift/writers.ts';
 import { knobAccess } from '../../resources/cgroup/access.ts';
 import { KNOB_BY_NAME } from '../../resources/cgroup/registry.ts';
 import { readStats } from '../../resources/processes.ts';
-import { directoryIn, readScope } from '../../resources/scope.ts';
+import { directoryIn, type StackScope } from '../../resources/scope.ts';
 
 /** Of USER_HZ, in which /proc counts: 100 on every machine we run on. */
 const HZ = 100;
@@ -26,13 +26,15 @@ export interface Gathered {
 export function gatherEvidence(
   reader: KernelReader,
   plan: Plan,
+  scope: StackScope,
   findings: readonly Finding[],
   began: number,
 ): Gathered {
-  const scope = readScope(reader, plan.stack);
   const times = [...scope.byAddress.values()].flatMap((e) => (e.label?.at === undefined ? [] : [e.label.at]));
   const lastApply = times.length === 0 ? null : iso(Math.max(...times));
-  const writers = lastWriters(readText(join(reader.settings.runDir, WRITERS_FILE)) ?? '');
+  // Most often nothing has drifted, and nobody asks who wrote.
+  const written = findings.length === 0 ? '' : readText(join(reader.settings.runDir, WRITERS_FILE));
+  const writers = lastWriters(written ?? '');
   const facts = new Map(plan.changes.map((c) => [c.address, c.facts]));
   const evidence = new Map<string, Evidence>();
   for (const finding of findings) {
@@ -80,7 +82,10 @@ function stoppedSince(finding: Finding, run: { state: string; sinceMs: number } 
 /** A process came at its start or later; its start may be before the cgroup was ours. */
 function processSince(reader: KernelReader, finding: Finding, after: number | undefined): Since | undefined {
   const pid = finding.class === 'unmanaged' ? /^process (\d+) /.exec(finding.text)?.[1] : undefined;
-  const stat = pid === undefined ? undefined : readStats(reader, [Number(pid)])[0];
+  if (pid === undefined) {
+    return undefined;
+  }
+  const stat = readStats(reader, [Number(pid)])[0];
   const boot = /^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1];
   if (stat === undefined || boot === undefined) {
     return undefined;

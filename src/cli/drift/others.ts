@@ -6,11 +6,10 @@ import type { KernelReader } from '../../kernel/reader.ts';
 import { parsePids } from '../../kernel/proc.ts';
 import type { Plan } from '../../planner/plan.ts';
 import { itemId, type Finding } from '../../report/drift/items.ts';
-import { directoryIn, readScope, type StackScope } from '../../resources/scope.ts';
+import { directoryIn, type StackScope } from '../../resources/scope.ts';
 import { deviceNames, isInitial } from '../../resources/container/netdevs.ts';
 
-export function findOthers(reader: KernelReader, plan: Plan): Finding[] {
-  const scope = readScope(reader, plan.stack);
+export function findOthers(reader: KernelReader, plan: Plan, scope: StackScope): Finding[] {
   if (!scope.exists || scope.blind) {
     return [];
   }

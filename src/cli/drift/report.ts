@@ -8,6 +8,7 @@ import { coveredPlan } from '../../report/covered.ts';
 import { parseRuns } from '../../report/drift/history.ts';
 import { findItems } from '../../report/drift/items.ts';
 import { driftReport, type DriftReport } from '../../report/drift/model.ts';
+import { readScope } from '../../resources/scope.ts';
 import type { Stack } from '../../stack/types.ts';
 import { masked } from '../output.ts';
 import { gatherEvidence } from './evidence.ts';
@@ -36,21 +37,21 @@ export async function reportOf(reader: KernelReader, subject: Subject, began: nu
 }
 
 /** The same for a plan that was made already. */
-export function reportOfPlan(
+function reportOfPlan(
   reader: KernelReader,
   plan: Plan,
   about: Pick<Parameters<typeof driftReport>[0], 'against' | 'files' | 'settings' | 'locate' | 'heal'> & {
     readonly began: number;
   },
 ): DriftReport {
-  const others = findOthers(reader, plan);
+  const scope = readScope(reader, plan.stack);
   const shown = coveredPlan(plan, masked);
-  const findings = [...findItems(shown, about.heal), ...others];
-  const { evidence, lastApply } = gatherEvidence(reader, plan, findings, about.began);
+  const findings = [...findItems(shown, about.heal), ...findOthers(reader, plan, scope)];
+  const { evidence, lastApply } = gatherEvidence(reader, plan, scope, findings, about.began);
   return driftReport({
     ...about,
     plan: shown,
-    others,
+    findings,
     evidence,
     lastApply,
     history: parseRuns(readRunLines(reader.settings.stateDir, plan.stack)),

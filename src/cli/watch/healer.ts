@@ -4,6 +4,7 @@ import type { DriftItem } from '../../report/drift/model.ts';
 import type { Severity } from '../../resources/drift-settings.ts';
 import type { Stack } from '../../stack/types.ts';
 import type { Tell } from '../happenings.ts';
+import { choiceOf } from '../drift/heal.ts';
 import { applyQuietly } from '../quiet-apply.ts';
 import { Backoff } from './backoff.ts';
 import type { Counters } from './metrics.ts';
@@ -40,14 +41,7 @@ export class Healer {
       targets: [],
       destroy: false,
       interrupted: this.#ended,
-      heal: (drift) =>
-        due.some(
-          (i) =>
-            i.address === drift.address &&
-            i.attribute === drift.attribute &&
-            (i.class === 'missing') === (drift.class === 'missing') &&
-            (i.class === 'unmanaged') === (drift.class === 'unmanaged'),
-        ),
+      heal: choiceOf(due),
     });
     if (outcome.result === 'locked') {
       return LOCKED;

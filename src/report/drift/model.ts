@@ -108,8 +108,8 @@ export interface ReportInput {
   readonly settings?: DriftSettings | undefined;
   /** The place of a value in the stack file, the nearest there is. */
   readonly locate?: ((address: string, path: readonly string[]) => SourceSpan | undefined) | undefined;
-  /** What is not part of a plan. */
-  readonly others?: readonly Finding[] | undefined;
+  /** What is drift; that of the plan when left out. */
+  readonly findings?: readonly Finding[] | undefined;
   /** By id of the item. */
   readonly evidence?: ReadonlyMap<string, Evidence> | undefined;
   /** Recorded runs, oldest first. */
@@ -127,7 +127,7 @@ export function driftReport(input: ReportInput): DriftReport {
   const history = input.history ?? [];
   const items: DriftItem[] = [];
   const ignored: IgnoredItem[] = [];
-  for (const finding of [...findItems(plan, input.heal), ...(input.others ?? [])]) {
+  for (const finding of input.findings ?? findItems(plan, input.heal)) {
     const evidence = input.evidence?.get(finding.id);
     const past = pastOf(history, finding.id, now);
     const item: DriftItem = {

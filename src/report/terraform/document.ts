@@ -57,7 +57,7 @@ export interface Documented {
 export function planDocument(source: Documented): Record<string, unknown> {
   const { plan, observed, mask } = source;
   const changes = [...plan.changes].sort(byTerraformAddress);
-  const known = new Map(changes.map((c) => [c.address, sidesOf(c, source)]));
+  const known = changes.map((c) => ({ change: c, sides: sidesOf(c, source) }));
   return {
     format_version: FORMAT_VERSION,
     terraform_version: TERRAFORM_VERSION,
@@ -67,14 +67,13 @@ export function planDocument(source: Documented): Record<string, unknown> {
     planned_values: {
       outputs: outputValues(source.outputs, 'after'),
       root_module: {
-        resources: changes.flatMap((c) => {
-          const after = known.get(c.address)?.after;
-          return after === undefined ? [] : [resourceValues(c.address, after, mask)];
-        }),
+        resources: known.flatMap(({ change, sides: { after } }) =>
+          after === undefined ? [] : [resourceValues(change.address, after, mask)],
+        ),
       },
     },
     resource_drift: changes.flatMap((c) => driftEntry(c, source)),
-    resource_changes: changes.map((c) => changeEntry(c, source)),
+    resource_changes: known.map(({ change, sides }) => changeEntry(change, sides, source)),
     output_changes: outputChanges(source.outputs),
     prior_state: {
       format_version: STATE_FORMAT_VERSION,
@@ -207,8 +206,11 @@ export function reasonOf(change: PlannedChange, destroy: boolean): string | unde
   return change.attributes.some((a) => a.mode === 'replace') ? 'replace_because_cannot_update' : 'replace_by_triggers';
 }
 
-function changeEntry(change: PlannedChange, source: Documented): Record<string, unknown> {
-  const { before, after, unknown } = sidesOf(change, source);
+function changeEntry(
+  change: PlannedChange,
+  { before, after, unknown }: Sides,
+  source: Documented,
+): Record<string, unknown> {
   const reason = reasonOf(change, source.destroy);
   const replaces = change.action === 'replace' ? change.attributes.filter((a) => a.mode === 'replace') : [];
   return {
