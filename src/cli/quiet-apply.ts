@@ -2,6 +2,7 @@
 import { TsboxError, TsboxErrors } from '../errors.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { PlanOptions } from '../planner/index.ts';
+import type { Plan } from '../planner/plan.ts';
 import type { Stack } from '../stack/types.ts';
 import { withLockedPlan } from './locked-plan.ts';
 
@@ -12,12 +13,16 @@ export type Outcome =
   | { readonly result: 'done' | 'nothing'; readonly changed: readonly string[] }
   /** Somebody else has the lock. */
   | { readonly result: 'locked'; readonly reason: string }
+  /** `judge` objected. */
+  | { readonly result: 'refused'; readonly reason: string }
   /** `changed` names what was done nevertheless. */
   | { readonly result: 'failed'; readonly reason: string; readonly changed: readonly string[] };
 
 export interface QuietOptions extends PlanOptions {
   readonly lockTimeoutMs?: number;
   readonly interrupted?: () => boolean;
+  /** Asked about the plan that is about to be applied. @returns why it is not; nothing is changed then */
+  readonly judge?: ((plan: Plan) => string | undefined) | undefined;
 }
 
 /** Never throws for what goes wrong with the stack: the outcome says it. */
@@ -49,6 +54,10 @@ async function applied(
   const { applyPlan } = await import('../executor/index.ts');
   const waiting = { timeoutMs: options.lockTimeoutMs ?? 0 };
   return withLockedPlan(kernel, name, stack, options, waiting, async (planned) => {
+    const objection = options.judge?.(planned.plan);
+    if (objection !== undefined) {
+      return { result: 'refused', reason: objection };
+    }
     const context = executionContext(kernel, name, planned.stack ?? stack);
     const result = await applyPlan(context, planned.plan, {
       parallelism: PARALLELISM,

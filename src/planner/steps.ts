@@ -28,7 +28,7 @@ export function stepsOf(
     return [...evictions, ...removal()];
   }
   if (wanted !== undefined && draft.importing !== undefined && draft.kind === 'namespace') {
-    return importSteps(draft, wanted);
+    return importSteps(draft, wanted, context.observed.get(draft.address)?.isProtected);
   }
   if (wanted === undefined) {
     throw new TsboxError('TSB9002', `${draft.address} is planned but neither declared nor to be removed`);

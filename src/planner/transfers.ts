@@ -1,6 +1,7 @@
 /** Objects that get an address, another one, or none: import, moved, removed. */
 import { addressFits } from '../resources/container/replica-names.ts';
 import type { Address, Declared, Observed } from '../resources/kind.ts';
+import { protection } from '../resources/lifecycle.ts';
 import type { StackScope } from '../resources/scope.ts';
 import type { Step } from '../resources/step.ts';
 import type { Stack } from '../stack/types.ts';
@@ -96,8 +97,8 @@ export function forgetSteps({ address, facts }: Draft): Step[] {
     : [{ op: 'forget', address, path }];
 }
 
-/** Makes an existing namespace the declared one. */
-export function importSteps(draft: Draft, declared: Declared): Step[] {
+/** Makes an existing namespace the declared one. @param isProtected as its record says, where it has one */
+export function importSteps(draft: Draft, declared: Declared, isProtected?: boolean): Step[] {
   const id = draft.importing?.id ?? '';
   const name = draft.address.slice('namespace/'.length);
   const type = String(declared.desired['type']);
@@ -110,7 +111,14 @@ export function importSteps(draft: Draft, declared: Declared): Step[] {
   const sysctls = declared.desired['sysctls'];
   const target = { kind: 'namespace', name } as const;
   return [
-    { op: 'namespace-import', name, type: type as never, from, applied: declared.desired },
+    {
+      op: 'namespace-import',
+      name,
+      type: type as never,
+      from,
+      applied: declared.desired,
+      ...protection(declared.lifecycle, isProtected),
+    },
     ...(hostname === null && domainname === null ? [] : [{ op: 'uts', target, hostname, domainname } as const]),
     ...(typeof sysctls === 'object' && !Array.isArray(sysctls) && Object.keys(sysctls).length > 0
       ? [{ op: 'sysctls', target, values: sysctls as Readonly<Record<string, string>>, reset: [] } as const]

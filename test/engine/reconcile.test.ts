@@ -4,7 +4,11 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { sandbox, type Run, type Sandbox } from '../support/sandbox.ts';
+import { Reconciler } from '../../src/cli/reconcile/reconciler.ts';
+import { openKernel } from '../../src/kernel/kernel.ts';
+import { loadStack } from '../../src/stack/index.ts';
+import type { Stack } from '../../src/stack/types.ts';
+import { CLI, sandbox, type Run, type Sandbox } from '../support/sandbox.ts';
 
 const test = suite('reconcile');
 let box: Sandbox;
@@ -163,6 +167,45 @@ test('policies, windows and signatures hold a revision back until it fits', asyn
   assert.is(stays.status.seen, unsigned);
   assert.match(stays.status.error ?? '', new RegExp(`${signed} stays`));
   assert.is(limit(), '53');
+});
+
+test('what moves between the judgement and the lock is judged again', async () => {
+  const held = commit('in place', { 'one.yaml': one(60, '/bin/sleep, "1000000"') });
+  const kernel = openKernel(box.env);
+  const lockDir = kernel.lockDir.bind(kernel);
+  let moved = false;
+  kernel.lockDir = (directory) => {
+    if (!moved && directory === box.cgroupDir('unified', 'one')) {
+      moved = true;
+      execFileSync(process.execPath, [CLI, 'stop', 'container/c', '--stack', 'one'], { env: box.env });
+    }
+    return lockDir(directory);
+  };
+  const directory = join(kernel.settings.stateDir, 'git', 'a'.repeat(16));
+  const told: string[] = [];
+  const options = { source: repository, id: 'a'.repeat(16), directory, branch: undefined, subdirectory: 'stacks' };
+  const judging = {
+    policy: 'in-place',
+    verify: false,
+    signers: undefined,
+    windows: [],
+    statusFile: undefined,
+  } as const;
+  const rest = { prune: false, allowEmpty: false, rollback: false, healthTimeoutMs: 1000 };
+  const load = (file: string): Promise<Stack> => Promise.resolve(loadStack([file], { variables: {}, env: {} }));
+  kernel.removeXattr(box.cgroupDir('unified', 'one'), 'trusted.tsbox.source');
+  const reconciler = new Reconciler(
+    kernel,
+    { ...options, ...judging, ...rest, load },
+    (h) => told.push(h.event),
+    () => false,
+  );
+  await reconciler.round();
+  assert.ok(moved);
+  const { attempt } = reconciler.status;
+  assert.equal([attempt?.commit, attempt?.result], [held, 'pending'], JSON.stringify(reconciler.status));
+  assert.match(attempt?.reason ?? '', /^one: not in place: container\/c \(restart\)/);
+  assert.is(limit(), '53', 'nothing of it was done');
 });
 
 test.run();

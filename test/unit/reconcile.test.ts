@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { objection, planDigest } from '../../src/cli/reconcile/policy.ts';
+import { objection, planDigest, refusal } from '../../src/cli/reconcile/policy.ts';
 import { readStatus, writeStatus } from '../../src/cli/reconcile/status.ts';
 import { closedBy, isOpen, parseWindow } from '../../src/cli/reconcile/windows.ts';
 import { gitSource, withoutUser } from '../../src/kernel/git.ts';
@@ -62,7 +62,9 @@ test('a wrong window says what is wrong with it', () => {
 
 const plan = (...actions: Action[]): Plan => ({
   stack: 's',
-  changes: actions.map((action, i) => ({ address: `cgroup/${i}`, action, attributes: [] }) as unknown as PlannedChange),
+  changes: actions.map(
+    (action, i) => ({ address: `cgroup/${i}`, action, attributes: [], extras: [] }) as unknown as PlannedChange,
+  ),
   complete: true,
   declared: [],
   warnings: [],
@@ -79,6 +81,21 @@ test('policies', () => {
   assert.match(objection('approved', plan('create')) ?? '', /waits for approval/);
   assert.is(planDigest([plan('create', 'no-op')]), planDigest([plan('create')]));
   assert.is.not(planDigest([plan('create')]), planDigest([plan('replace')]));
+});
+
+test('the plan under the lock is held against the policy, and an approval is for the plan that was shown', () => {
+  const shown = plan('update', 'replace');
+  const approved = new Map([['s', planDigest([shown])]]);
+  assert.is(refusal('in-place', new Map(), plan('update')), undefined);
+  assert.match(refusal('in-place', new Map(), shown) ?? '', /^not in place: cgroup\/1/);
+  for (const policy of ['in-place', 'approved'] as const) {
+    assert.is(refusal(policy, approved, shown), undefined);
+    assert.match(refusal(policy, approved, plan('update', 'delete')) ?? '', /^it is no longer what was approved: /);
+  }
+  assert.is(refusal('approved', approved, plan('no-op')), undefined, 'what somebody else has done since');
+  const extra = { what: 'process', text: 'process 4711 (sleep)', steps: [] } as const;
+  const more = { ...shown, changes: shown.changes.map((c) => ({ ...c, extras: [extra] })) };
+  assert.match(refusal('approved', approved, more) ?? '', /no longer/);
 });
 
 test('sources: transports that run programs or are not safe are refused, tokens are not shown', () => {

@@ -23,13 +23,30 @@ export function objection(policy: Policy, plan: Plan): string | undefined {
         .join(', ')}${hard.length > 5 ? ' …' : ''}`;
 }
 
+/**
+ * Why the plan that was made under the lock is not applied; undefined when it is.
+ * @param approved digests of the plans that were approved, by stack: what moved since is not what the word was for
+ */
+export function refusal(policy: Policy, approved: ReadonlyMap<string, string>, plan: Plan): string | undefined {
+  const objected = objection(policy, plan);
+  if (objected === undefined || approved.get(plan.stack) === planDigest([plan])) {
+    return undefined;
+  }
+  return approved.has(plan.stack) ? `it is no longer what was approved: ${objected}` : objected;
+}
+
 /** The same for plans that do the same; an approval of one is an approval of that alone. */
 export function planDigest(plans: readonly Plan[]): string {
   const content = plans.map((p) => [
     p.stack,
     p.changes
       .filter((c) => c.action !== 'no-op')
-      .map((c) => [c.address, c.action, c.attributes.map((a) => [a.name, a.before ?? null, a.after ?? null])]),
+      .map((c) => [
+        c.address,
+        c.action,
+        c.attributes.map((a) => [a.name, a.before ?? null, a.after ?? null]),
+        c.extras.map((e) => e.text),
+      ]),
   ]);
   return createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 16);
 }

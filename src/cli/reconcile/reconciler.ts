@@ -7,14 +7,15 @@ import { TsboxError } from '../../errors.ts';
 import { GitMirror, withoutUser } from '../../kernel/git.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { makePlan } from '../../planner/index.ts';
-import { driftCount, type Plan } from '../../planner/plan.ts';
+import { driftCount } from '../../planner/plan.ts';
 import type { Stack } from '../../stack/types.ts';
 import type { Tell } from '../happenings.ts';
-import { applyQuietly, reasonOf } from '../quiet-apply.ts';
+import { applyQuietly, reasonOf, type Outcome } from '../quiet-apply.ts';
 import { Approval } from './approval.ts';
 import { healthOf, waitHealthy } from './health.ts';
+import { judgeRevision, type Judge, type Verdict } from './judge.ts';
 import { Ownership } from './ownership.ts';
-import { objection, planDigest, type Policy } from './policy.ts';
+import type { Policy } from './policy.ts';
 import { FINAL, readStatus, writeStatus, type Result, type Status } from './status.ts';
 import { stacksOf, type TreeStack } from './tree.ts';
 import { closedBy, type Window } from './windows.ts';
@@ -40,6 +41,9 @@ export interface ReconcileOptions {
 }
 
 const LOCK_PATIENCE = 30_000;
+
+/** What is tried again. */
+const HELD_UP: Readonly<Partial<Record<Outcome['result'], Result>>> = { locked: 'waiting', refused: 'pending' };
 
 /** What a try came to. */
 interface Ended {
@@ -184,48 +188,35 @@ export class Reconciler {
       const reason = 'the revision declares no stack: nothing is removed without --allow-empty';
       return { result: 'invalid', reason };
     }
-    let objected: string | undefined;
+    const { policy } = this.#options;
+    let verdict: Verdict;
     try {
-      objected = await this.#judged(commit, stacks);
+      verdict = await judgeRevision(this.#kernel, policy, this.#approval, commit, stacks, this.#vanished(stacks));
     } catch (error) {
       return { result: 'invalid', reason: reasonOf(error) };
     }
-    return objected === undefined ? this.#apply(stacks) : { result: 'pending', reason: objected };
+    this.status.pending = 'pending' in verdict ? verdict.pending : null;
+    if ('pending' in verdict) {
+      return { result: 'pending', reason: verdict.reason };
+    }
+    const ended = await this.#apply(stacks, verdict.judge);
+    if (ended.result !== 'waiting') {
+      this.#approval.forget();
+    }
+    return ended;
+  }
+
+  /** Stacks of ours that the revision has no more, where they are to be removed. */
+  #vanished(stacks: readonly TreeStack[]): string[] {
+    return this.#options.prune ? this.#ownership.vanished(stacks) : [];
   }
 
   #stacks(): Promise<TreeStack[]> {
     return stacksOf(this.#git.tree, this.#options.subdirectory, (file) => this.#options.load(file));
   }
 
-  /** Plans everything before anything is done. @returns why it is not done without a word */
-  async #judged(commit: string, stacks: readonly TreeStack[]): Promise<string | undefined> {
-    const { status } = this;
-    const plans: Plan[] = [];
-    for (const { stack } of stacks) {
-      plans.push((await makePlan(this.#kernel, stack.name, stack, { targets: [], destroy: false })).plan);
-    }
-    for (const name of this.#options.prune ? this.#ownership.vanished(stacks) : []) {
-      plans.push((await makePlan(this.#kernel, name, undefined, { targets: [], destroy: true })).plan);
-    }
-    const reasons = plans.flatMap((p) => {
-      const reason = objection(this.#options.policy, p);
-      return reason === undefined ? [] : [`${p.stack}: ${reason}`];
-    });
-    const digest = planDigest(plans);
-    const given = this.#approval.given({ commit, digest });
-    if (reasons.length === 0 || given) {
-      status.pending = null;
-      this.#approval.forget();
-      return undefined;
-    }
-    const plan = plans.flatMap((p) =>
-      p.changes.filter((c) => c.action !== 'no-op').map((c) => `${c.action} ${p.stack}:${c.address}`),
-    );
-    status.pending = { commit, digest, plan: plan.slice(0, 100) };
-    return reasons.join('; ');
-  }
-
-  async #apply(stacks: readonly TreeStack[]): Promise<Ended> {
+  /** @param judge asked about each plan under its stack's lock: what was judged before may have moved since */
+  async #apply(stacks: readonly TreeStack[], judge?: Judge): Promise<Ended> {
     const names = stacks.map((s) => s.stack.name);
     for (const { stack } of stacks) {
       const outcome = await applyQuietly(this.#kernel, stack.name, stack, {
@@ -233,7 +224,11 @@ export class Reconciler {
         destroy: false,
         lockTimeoutMs: LOCK_PATIENCE,
         interrupted: this.#ended,
+        judge,
       });
+      if (outcome.result === 'refused') {
+        return { result: 'pending', reason: `${stack.name}: ${outcome.reason}` };
+      }
       if (outcome.result !== 'locked') {
         this.#ownership.mark(stack.name);
       }
@@ -248,14 +243,15 @@ export class Reconciler {
         this.#tell({ event: 'changed', stack: stack.name, message, changed: outcome.changed });
       }
     }
-    for (const name of this.#options.prune ? this.#ownership.vanished(stacks) : []) {
+    for (const name of this.#vanished(stacks)) {
       const outcome = await applyQuietly(this.#kernel, name, undefined, {
         targets: [],
         destroy: true,
         lockTimeoutMs: LOCK_PATIENCE,
+        judge,
       });
       if ('reason' in outcome) {
-        return { result: outcome.result === 'locked' ? 'waiting' : 'failed', reason: `${name}: ${outcome.reason}` };
+        return { result: HELD_UP[outcome.result] ?? 'failed', reason: `${name}: ${outcome.reason}` };
       }
       this.#tell({ event: 'pruned', stack: name, message: `${name} is not in the revision any more` });
     }
