@@ -73,6 +73,7 @@ const OPTIONS = {
   seccomp: { type: 'string' },
   rm: { type: 'boolean' },
   check: { type: 'boolean' },
+  live: { type: 'boolean' },
   diff: { type: 'boolean' },
   profile: { type: 'string', multiple: true },
   detach: { type: 'boolean', short: 'd' },

@@ -1,51 +1,10 @@
-/** The graph of a stack as its files say it, or as it runs. */
+/** The graph of a stack as its files say it. */
 import { NAMESPACE_TYPES, type NamespaceType } from '../kernel/init-spec.ts';
-import type { EdgeKind, Graph, GraphEdge, GraphNode } from '../report/graph/model.ts';
-import { humanValue } from '../report/values.ts';
-import type { KnobValue } from '../resources/cgroup/knob.ts';
-import { KNOBS } from '../resources/cgroup/registry.ts';
+import type { Graph, GraphNode } from '../report/graph/model.ts';
 import type { ContainerSpec } from '../resources/container/schema.ts';
 import type { NamespaceUse } from '../resources/namespace/schema.ts';
 import type { Stack } from '../stack/types.ts';
-
-/** Types of which a container that says nothing has the host's. */
-const HOST_ANYWAY: readonly NamespaceType[] = ['user', 'time'];
-
-/** Edges with the labels of several of a kind put together. */
-class Edges {
-  readonly #labels = new Map<string, { from: string; to: string; kind: EdgeKind; labels: Set<string> }>();
-
-  add(from: string, to: string, kind: EdgeKind, label: string): void {
-    const key = `${from} ${to} ${kind}`;
-    const edge = this.#labels.get(key) ?? { from, to, kind, labels: new Set<string>() };
-    this.#labels.set(key, edge);
-    edge.labels.add(label);
-  }
-
-  list(): GraphEdge[] {
-    return [...this.#labels.values()].map(({ from, to, kind, labels }) => ({
-      from,
-      to,
-      kind,
-      label: [...labels].join(', '),
-    }));
-  }
-}
-
-function limitsText(knobs: Readonly<Record<string, KnobValue>>): string[] {
-  const order = KNOBS.filter((k) => knobs[k.name] !== undefined);
-  return order.map((knob) => {
-    const value = knobs[knob.name] as KnobValue;
-    const one = (text: string): string => humanValue(text, knob.unit) ?? text;
-    const text =
-      typeof value === 'string'
-        ? one(value)
-        : Object.entries(value)
-            .map(([k, v]) => `${k} ${one(v)}`)
-            .join(', ');
-    return `${knob.name} ${text}`;
-  });
-}
+import { Edges, HOST_ANYWAY, limitsText, plainNode } from './graph-parts.ts';
 
 function useTarget(
   use: NamespaceUse,
@@ -69,7 +28,6 @@ function useTarget(
   }
 }
 
-/** As the files say it. */
 export function declaredGraph(stack: Stack): Graph {
   const nodes: GraphNode[] = [];
   const edges = new Edges();
@@ -109,10 +67,6 @@ export function declaredGraph(stack: Stack): Graph {
     }
   }
   return { stack: stack.name, nodes: [...nodes, ...outside.values()], edges: edges.list() };
-}
-
-function plainNode(id: string, kind: GraphNode['kind'], label: string, notes: readonly string[]): GraphNode {
-  return { id, kind, label, parent: null, limits: [], notes };
 }
 
 function containerEdges(spec: ContainerSpec, edges: Edges, outside: Map<string, GraphNode>): void {

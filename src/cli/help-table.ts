@@ -202,6 +202,7 @@ export const HELP: Readonly<Record<string, HelpRow>> = {
     examples: [
       ['tsbox graph -f web.yaml -o web.svg', 'a picture, for light and dark'],
       ['tsbox graph -f web.yaml --format mermaid', 'for a README'],
+      ['tsbox graph --live -o now.svg', 'what runs on this machine'],
     ],
   },
   fmt: {

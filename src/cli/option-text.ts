@@ -88,6 +88,7 @@ export const OPTION_TEXT: Readonly<Record<string, OptionText>> = {
   profile: { value: 'NAME', text: 'take the services of this profile too' },
   check: { text: 'write nothing; exit 2 when a file is not in style' },
   diff: { text: 'write nothing; show what would change' },
+  live: { text: 'what runs, from the kernel, instead of what files declare' },
   rm: { text: 'changes nothing: what was made is always removed' },
   detach: { text: 'leave it running, and print the name of its stack: see ps, logs, destroy --stack' },
   listen: { value: 'ADDRESS', text: 'serve /metrics and /healthz: 127.0.0.1:9180, [::1]:9180 or unix:/PATH' },

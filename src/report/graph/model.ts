@@ -22,15 +22,23 @@ export interface GraphEdge {
   readonly from: string;
   readonly to: string;
   readonly kind: EdgeKind;
-  /** Types of namespaces, the condition, or rw and ro. */
+  /** Types of namespaces, the condition ('' where it is not known), or rw and ro. */
   readonly label: string;
 }
 
 export interface Graph {
-  readonly stack: string;
+  /** null: all stacks of the machine. */
+  readonly stack: string | null;
+  /** From the kernel, not from a file. */
+  readonly live?: true;
   /** Containers and cgroups as a tree, parents first; then everything else. */
   readonly nodes: readonly GraphNode[];
   readonly edges: readonly GraphEdge[];
+}
+
+/** What the graph is of, for people. */
+export function titleOf({ stack, live }: Graph): string {
+  return `${stack === null ? 'All stacks' : `Stack ${stack}`}${live !== true ? '' : stack === null ? ', as they run' : ', as it runs'}`;
 }
 
 export function graphJson(graph: Graph): string {

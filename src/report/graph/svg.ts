@@ -3,7 +3,7 @@
  * limits beside the name; one column for each namespace, volume and file that containers have, with a mark where a row
  * meets it; dependencies as lines in lanes on the right. Nothing can overlap, however large the stack.
  */
-import { isRow, treeOf, type EdgeKind, type Graph, type GraphEdge, type GraphNode } from './model.ts';
+import { isRow, titleOf, treeOf, type EdgeKind, type Graph, type GraphEdge, type GraphNode } from './model.ts';
 
 const ROW = 24;
 const MARGIN = 20;
@@ -75,7 +75,8 @@ function columnsOf(graph: Graph): Column[] {
       continue;
     }
     for (const type of what.split(', ')) {
-      const head = target.kind === 'container' ? `${type} of ${target.label}` : `${type} ${target.label}`;
+      const name = target.id.startsWith(`${target.kind}/`) ? target.id.slice(target.kind.length + 1) : target.label;
+      const head = target.kind === 'container' ? `${type} of ${name}` : `${type} ${name}`;
       const { marks } = column(`0 ${to} ${type}`, head);
       if (isRow(target)) {
         marks.set(to, { style: 'own', shape: 'round', title: `${to}: its own ${type} namespace, shared` });
@@ -149,10 +150,10 @@ export function svgText(graph: Graph): string {
   const columnAt = (index: number): number => tableLeft + index * COLUMN + COLUMN / 2;
   const out = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">`,
-    `<title>${escape(`Stack ${graph.stack}`)}</title>`,
+    `<title>${escape(titleOf(graph))}</title>`,
     `<style>${STYLE}\n</style>`,
     `<rect class="back" width="${width}" height="${height}"/>`,
-    label(MARGIN, MARGIN + 12, `Stack ${graph.stack}`, 'title'),
+    label(MARGIN, MARGIN + 12, titleOf(graph), 'title'),
   ];
   rows.forEach((_, i) => {
     if (i % 2 === 0) {
@@ -235,14 +236,22 @@ function laneParts(
   const branches = lane.from.map(
     (f) => `M${round(left - 4)} ${round(middle(rowOf.get(f) ?? 0) + 4)}H${round(x)}V${round(to)}`,
   );
-  const title = `${lane.from.length > 3 ? `${lane.from.length} containers` : lane.from.join(', ')} start after ${lane.to} (${lane.condition})`;
+  const title = `${lane.from.length > 3 ? `${lane.from.length} containers` : lane.from.join(', ')} start after ${lane.to}${lane.condition === '' ? '' : ` (${lane.condition})`}`;
   return [
     `<g><title>${escape(title)}</title>`,
-    `<path class="dep ${lane.condition}" d="${branches.join('')}M${round(x)} ${round(to)}H${round(left + 2)}"/>`,
+    `<path class="${`dep ${lane.condition}`.trimEnd()}" d="${branches.join('')}M${round(x)} ${round(to)}H${round(left + 2)}"/>`,
     `<path class="tip" d="M${round(left - 6)} ${round(to)}l9 -4v8z"/>`,
     '</g>',
   ];
 }
+
+/** What a line to a container says; of what runs nobody knows the condition. */
+const CONDITIONS: Readonly<Record<string, string>> = {
+  '': 'started after it',
+  started: 'starts after it has started',
+  healthy: 'starts after it has become healthy',
+  completed: 'starts after it has completed',
+};
 
 /** Explains the marks that the picture has. */
 function legendOf(
@@ -268,10 +277,10 @@ function legendOf(
   if (has('mount', 'ro')) {
     items.push({ text: 'reads it', draw: (x, y) => markAt(x + 6, y, 'ro', 'square', '') });
   }
-  for (const condition of ['started', 'healthy', 'completed'].filter((c) => lanes.some((l) => l.condition === c))) {
+  for (const condition of Object.keys(CONDITIONS).filter((c) => lanes.some((l) => l.condition === c))) {
     items.push({
-      text: `starts after it has ${condition === 'healthy' ? 'become healthy' : condition}`,
-      draw: (x, y) => `<path class="dep ${condition}" d="M${round(x - 2)} ${round(y)}h18"/>`,
+      text: CONDITIONS[condition] ?? '',
+      draw: (x, y) => `<path class="${`dep ${condition}`.trimEnd()}" d="M${round(x - 2)} ${round(y)}h18"/>`,
     });
   }
   const step = Math.max(...items.map((i) => i.text.length)) * CHAR + 40;

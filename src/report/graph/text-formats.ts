@@ -29,7 +29,7 @@ function lines(node: GraphNode): string {
 /** One digraph, cgroups as clusters. */
 export function dotText(graph: Graph): string {
   const out = [
-    `digraph ${quoted(graph.stack)} {`,
+    `digraph ${quoted(graph.stack ?? 'all stacks')} {`,
     '  rankdir=LR; compound=true; newrank=true;',
     '  node [fontname="Helvetica", fontsize=11]; edge [fontname="Helvetica", fontsize=9];',
   ];

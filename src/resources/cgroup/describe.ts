@@ -69,6 +69,33 @@ export function describeLimits(
   return fieldsOf(differing(values.get('') ?? {}, values.get('..'), '..'));
 }
 
+/**
+ * What somebody set on each of several cgroups: the values that are not the kernel's defaults.
+ * @param path of what they are below, from the root of the hierarchies
+ * @param below paths from there, '' for itself; parents need not be among them
+ */
+export function knobsSet(
+  reader: KernelReader,
+  path: string,
+  below: readonly string[],
+): Map<string, Readonly<Record<string, KnobValue>>> {
+  const parents = new Map(
+    below.map((b) => [b, b.includes('/') ? b.slice(0, b.lastIndexOf('/')) : b === '' ? '..' : '']),
+  );
+  const values = readAll(
+    reader,
+    () => path,
+    [...new Set([...below, ...parents.values()])].filter((b) => b !== '..'),
+  );
+  return new Map(
+    below.map((b) => {
+      const parent = parents.get(b);
+      const set = differing(values.get(b) ?? {}, values.get(parent ?? ''), parent);
+      return [b, Object.fromEntries([...set].map(([knob, value]) => [knob.name, value]))];
+    }),
+  );
+}
+
 /** Every knob of every cgroup, in one batch. The parent of the first is read too, under the key '..'. */
 function readAll(
   reader: KernelReader,
