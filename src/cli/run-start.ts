@@ -34,7 +34,11 @@ export async function runStart(args: Arguments, stack: Stack, addresses: readonl
   const context = executionContext(kernel, stack.name, stack);
   const lock = await lockStack(context, numberOption(args, 'lock-timeout', 0, 0, 86_400) * 1000);
   try {
-    const { plan, stack: planned } = await makePlan(kernel, stack.name, stack, { targets, destroy: false });
+    const { plan, stack: planned } = await makePlan(kernel, stack.name, stack, {
+      targets,
+      destroy: false,
+      wake: true,
+    });
     const changes = startable(plan);
     let code: number = EXIT.ok;
     const result = await applyPlan(

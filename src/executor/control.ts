@@ -4,6 +4,7 @@ import { parseStat } from '../kernel/proc.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { readScope } from '../resources/scope.ts';
 import { allDirectories, primaryDirectory, type ExecutionContext } from './context.ts';
+import { byHand } from './lifecycle.ts';
 import { readOrEmpty } from './read.ts';
 import { setFrozen, killAll, membersBelow, thawedAbove } from './steps/cgroup.ts';
 
@@ -114,12 +115,15 @@ export async function killSubtree(context: ExecutionContext, path: string): Prom
     const stat = readOrEmpty(kernel.readFiles([`/proc/${e.run?.pid ?? 0}/stat`]));
     return parseStat(stat)?.startTime === e.run?.startTime && e.run !== undefined;
   });
+  const paths = inside.map(([, e]) => e.path);
   try {
-    supervisors.forEach((fd) => kernel.signal(fd, SIGTERM));
-    await thawedAbove(context, path, () => killAll(context, path));
-    await Promise.all(supervisors.map((fd) => kernel.waitProcess(fd, SUPERVISOR_TIMEOUT)));
-    // A supervisor that was just starting its container again may have been overtaken.
-    await killAll(context, path);
+    await byHand(context, paths, async () => {
+      supervisors.forEach((fd) => kernel.signal(fd, SIGTERM));
+      await thawedAbove(context, path, () => killAll(context, path));
+      await Promise.all(supervisors.map((fd) => kernel.waitProcess(fd, SUPERVISOR_TIMEOUT)));
+      // A supervisor that was just starting its container again may have been overtaken.
+      await killAll(context, path);
+    });
   } finally {
     supervisors.forEach((fd) => kernel.close(fd));
   }

@@ -6,7 +6,7 @@ import { isAlive, readStats } from '../resources/processes.ts';
 import { POLICY_XATTR } from '../resources/label.ts';
 import type { ScopeEntry } from '../resources/scope.ts';
 import { primaryDirectory, type ExecutionContext } from './context.ts';
-import { readLabel } from './labels.ts';
+import { readLabel, writeLabel } from './labels.ts';
 import { readRun } from './run-state.ts';
 import { thawedAbove } from './steps/cgroup.ts';
 import { stopContainer } from './steps/container.ts';
@@ -63,13 +63,38 @@ export async function stopNow(context: ExecutionContext, path: string, graceMs: 
   if (run === undefined || !(isRunning(context, run) || isSupervised(context, run))) {
     return false;
   }
-  await withPolicy(
-    context,
-    path,
-    (text) => withGrace(text, graceMs),
-    () => stopContainer(context, { op: 'stop', path }),
+  await byHand(context, [path], () =>
+    withPolicy(
+      context,
+      path,
+      (text) => withGrace(text, graceMs),
+      () => stopContainer(context, { op: 'stop', path }),
+    ),
   );
   return true;
+}
+
+/** Ends containers and leaves on each that a person did: whoever finds it stopped meanwhile leaves it so, if it may. */
+export async function byHand(
+  context: ExecutionContext,
+  paths: readonly string[],
+  end: () => Promise<void>,
+): Promise<void> {
+  const mark = (stopped: number | undefined): void => {
+    for (const path of paths) {
+      const label = readLabel(context, path);
+      if (label !== undefined) {
+        writeLabel(context, path, { address: label.address, stopped });
+      }
+    }
+  };
+  mark(Date.now());
+  try {
+    await end();
+  } catch (error) {
+    mark(undefined);
+    throw error;
+  }
 }
 
 function withGrace(policy: string, graceMs: number | undefined): string {

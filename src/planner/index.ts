@@ -8,6 +8,7 @@ import { protectionWarnings } from '../resources/cgroup/protection.ts';
 import { containerAddress } from '../resources/container/declare.ts';
 import { compareNames } from '../resources/container/replica-names.ts';
 import { withImages } from '../resources/container/image.ts';
+import { wake } from '../resources/container/rest.ts';
 import { triggerOf } from '../resources/lifecycle.ts';
 import { KINDS } from '../resources/registry.ts';
 import { readScope, type StackScope } from '../resources/scope.ts';
@@ -28,7 +29,7 @@ import { splitFreezing } from './freezing.ts';
 import { stepsOf } from './steps.ts';
 import { matching, selectTargets } from './targets.ts';
 import { addTransfers, moveSteps, moveVolumes } from './transfers.ts';
-import { keptWarnings, mountWarnings } from './warnings.ts';
+import { keptWarnings, mountWarnings, restWarnings } from './warnings.ts';
 import { conditionWarnings, type Plan } from './plan.ts';
 
 export interface PlanOptions {
@@ -40,6 +41,8 @@ export interface PlanOptions {
   readonly exclude?: readonly string[];
   /** Addresses that are made anew whatever differs. */
   readonly replace?: readonly string[];
+  /** Start what was stopped by hand, too. */
+  readonly wake?: boolean;
   /** Accept live values into the record, and do nothing else. */
   readonly refreshOnly?: boolean;
   /** Remove volumes that are not declared, too. */
@@ -84,6 +87,8 @@ export async function makePlan(
     KINDS.map((kind, i) => kind.observe(reader, scope, declaredByKind[i] ?? [], wanted)),
   );
   const observed = new Map(observations.flat().map((o) => [o.address, withDeposed(o, scope)]));
+  const anew = new Set((options.replace ?? []).flatMap((r) => matching([...observed.keys()], r)));
+  wake(observed, (address) => options.wake === true || anew.has(address));
   const volumes = moveVolumes(asked, observed);
   const ignored = leaveIgnored(declared, observed);
 
@@ -150,6 +155,7 @@ export async function makePlan(
       ...problems.filter((p) => p.severity === 'warning').map((p) => p.error.message),
       ...evacuation(reader, needed),
       ...mountWarnings(withSteps.values()),
+      ...restWarnings(name, drafts.values()),
       ...(wanted === undefined || options.volumes === true ? [] : keptWarnings(observed.values(), declared)),
       ...(asksForProtection(declared.values()) ? protectionWarnings(reader, name) : []),
     ],

@@ -4,6 +4,7 @@
  */
 import { parseReplica, replicaName } from '../resources/container/replica-names.ts';
 import { DEFAULT_UPDATE, unavailableAtOnce, type UpdateSpec } from '../resources/container/replicas.ts';
+import { rests } from '../resources/container/rest.ts';
 import type { Address } from '../resources/kind.ts';
 import type { Step } from '../resources/step.ts';
 import type { Stack } from '../stack/types.ts';
@@ -46,6 +47,7 @@ function groups(drafts: ReadonlyMap<Address, Draft>): Map<string, Group> {
     if (
       container === undefined ||
       draft.blocked !== undefined ||
+      rests(draft.facts) ||
       !(ends || (draft.action === 'create' && draft.missing))
     ) {
       continue;

@@ -2,6 +2,7 @@
 import type { Address, Declared, Observed } from '../resources/kind.ts';
 import { entriesOf } from '../resources/container/mounts/live.ts';
 import { isBelow } from '../resources/container/mounts/schema.ts';
+import { rests, restingSince } from '../resources/container/rest.ts';
 import type { Step } from '../resources/step.ts';
 import type { Draft } from './cascade.ts';
 
@@ -19,6 +20,16 @@ export function mountWarnings(drafts: Iterable<Draft & { readonly steps: readonl
   return [...drafts].flatMap((d) =>
     emptied(d).map((target) => `${d.address}: the tmpfs on ${target} is made anew: what is in it is lost`),
   );
+}
+
+/** Containers that stay as a person has left them. */
+export function restWarnings(stack: string, drafts: Iterable<Draft>): string[] {
+  return [...drafts]
+    .filter((d) => rests(d.facts) && d.action !== 'delete')
+    .map(
+      ({ address, facts }) =>
+        `${address} was stopped by hand at ${new Date(restingSince(facts)).toISOString()} and stays stopped (restart: unless-stopped): tsbox start ${address.replace('/', `/${stack}:`)}, or --replace, starts it`,
+    );
 }
 
 /** Volumes that outlive their place in the file. */

@@ -68,6 +68,8 @@ export interface Label {
   readonly needs?: readonly string[];
   /** Containers: how it stops when its supervisor is gone: signal number and grace, ms. */
   readonly stop?: { readonly signal: number; readonly graceMs: number };
+  /** Containers: when a person stopped it, ms since the epoch; the next start takes it away. */
+  readonly stopped?: number | undefined;
   /** Adopted cgroups: the values found when they were taken over, to be given back. */
   readonly adopted?: { readonly before: Readonly<Record<string, Value>> };
   /** Namespaces: type, kernel id (NS_GET_ID) where there is one, and the keeper of a pid namespace. */

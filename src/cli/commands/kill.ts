@@ -10,7 +10,8 @@ export const command: Command = {
   usage: USAGE,
   help: [
     'Ends every process of a container, or of a cgroup and all below it, in one act that no fork outruns: cgroup.kill, and',
-    'on v1 freezing first. Containers ended so are not started again by their restart policy; the next apply starts them.',
+    'on v1 freezing first. Containers ended so are not started again by their restart policy; the next apply starts',
+    'them, but for those with restart: unless-stopped, which `tsbox start` starts.',
   ].join('\n'),
   async run(args) {
     const addresses = someAddresses(args, USAGE);

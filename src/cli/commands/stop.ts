@@ -11,6 +11,7 @@ export const command: Command = {
     'Stops containers: their stop signal, their grace, then the end of everything in their cgroups. Without names: all',
     'of the stack. Whoever depends on another is stopped before it; a name stands for all replicas of a container.',
     'They stay stopped whatever their restart policy says, until `tsbox start` or the next apply; plan shows it as drift.',
+    'With restart: unless-stopped the next apply leaves them stopped, too, and plan only says that they are.',
   ].join('\n'),
   async run(args) {
     const { stopNow, stopOrder } = await import('../../executor/lifecycle.ts');

@@ -18,13 +18,13 @@ export function healthOf(reader: KernelReader, stacks: readonly string[]): Found
   const [broken, open]: [string[], string[]] = [[], []];
   let restarts = 0;
   for (const stack of stacks) {
-    for (const [address, { run }] of readScope(reader, stack).byAddress) {
+    for (const [address, { run, label }] of readScope(reader, stack).byAddress) {
       if (!address.startsWith('container/') || run === undefined) {
         continue;
       }
       restarts += run.restarts;
       const ended = run.state === 'exited' || run.state === 'stopped';
-      if (run.state === 'failed' || (ended && run.exit !== 0 && run.exit !== -2)) {
+      if (run.state === 'failed' || (ended && label?.stopped === undefined && run.exit !== 0 && run.exit !== -2)) {
         broken.push(`${stack}:${address} ${run.state}${run.exit > 0 ? ` with code ${run.exit}` : ''}`);
       } else if (run.state !== 'running' && !ended) {
         open.push(`${stack}:${address} is ${run.state}`);

@@ -168,6 +168,7 @@ export async function startContainer(context: ExecutionContext, step: Of<'start'
   });
   writeLabel(context, path, {
     address: containerAddress(step.container),
+    stopped: undefined,
     namespaces,
     joined: Object.fromEntries(
       description.namespaces.join

@@ -11,6 +11,7 @@ import { IDMAP_ATTRIBUTES } from './idmap.ts';
 import { SET_ATTRIBUTES } from './process/sets.ts';
 import { CONFINE_ATTRIBUTES } from './process/confine.ts';
 import { START_ATTRIBUTES } from './process/start.ts';
+import { RESTING } from './rest.ts';
 import { SETTINGS_ATTRIBUTES } from './process/settings.ts';
 import { NAMESPACE_ROWS } from '../namespace/registry.ts';
 import { SYSCTLS_ATTRIBUTE } from '../namespace/sysctls.ts';
@@ -39,10 +40,11 @@ const OWN: readonly Attribute[] = [
     name: 'state',
     change: 'restart',
     observed: 'live',
-    doc: 'running, or completed when it ended well and is not to be restarted',
+    doc: 'running; completed when it ended well and is not to be restarted; stopped by hand where the policy is unless-stopped',
     source: 'proc_pid_stat(5)',
     // Between two runs the supervisor is at it; a job that ended well has done what was declared.
-    satisfied: (declared, live) => declared === 'running' && (live === 'completed' || live === 'restarting'),
+    satisfied: (declared, live) =>
+      declared === 'running' && (live === 'completed' || live === 'restarting' || live === RESTING),
   },
   {
     name: 'supervisor',

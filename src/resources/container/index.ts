@@ -14,6 +14,7 @@ import { packedParts } from './image.ts';
 import { defaultTargets, mountSteps } from './mounts/index.ts';
 import { observeContainers } from './observe.ts';
 import { leafName } from './replica-names.ts';
+import { rests, restingSince } from './rest.ts';
 import { SETTING_NAMES } from './process/settings.ts';
 import type { ContainerSpec } from './schema.ts';
 
@@ -29,12 +30,19 @@ function specOf(declared: Declared, context: StepContext): ContainerSpec {
   return spec;
 }
 
+function isResting(declared: Declared, context: StepContext): boolean {
+  return rests(context.observed.get(declared.address)?.facts);
+}
+
 function labelFor(declared: Declared, spec: ContainerSpec, done: boolean, context: StepContext): LabelDraft {
   return {
     address: declared.address,
     ...protection(declared.lifecycle, context.observed.get(declared.address)?.isProtected),
     applied: done ? declared.desired : null,
     needs: declared.needs,
+    ...(isResting(declared, context)
+      ? { stopped: restingSince(context.observed.get(declared.address)?.facts ?? {}) }
+      : {}),
     stop: {
       signal: spec.stopSignal,
       graceMs: spec.stopGracePeriod + hooksTimeout(spec.hooks, 'pre_stop', 'post_stop'),
@@ -49,8 +57,11 @@ function imageSteps(spec: ContainerSpec): Step[] {
   return parts.length === 0 ? [] : [{ op: 'image', container: spec.name, digests }];
 }
 
-/** Steps that start the process in an existing leaf, after what it waits for. */
-function startSteps(declared: Declared): Step[] {
+/** Steps that start the process in an existing leaf, after what it waits for; none for one that rests. */
+function startSteps(declared: Declared, context: StepContext): Step[] {
+  if (isResting(declared, context)) {
+    return [];
+  }
   return [
     ...declared.waits
       .filter((w) => w.condition !== 'started')
@@ -91,7 +102,7 @@ export const containerKind: ResourceKind = {
       ...networkSteps(path, declared.desired),
       ...writes.filter((step) => step.op !== 'freeze'),
       ...healthSteps(path, spec.healthcheck),
-      ...startSteps(declared),
+      ...startSteps(declared, context),
       // A process that is born frozen never gets as far as its exec.
       ...writes.filter((step) => step.op === 'freeze'),
       { op: 'label', path, label: labelFor(declared, spec, true, context) },
@@ -119,7 +130,8 @@ export const containerKind: ResourceKind = {
     }
     steps.push(...networkChangeSteps(path, changes, declared.desired));
     const settings = SETTING_NAMES.filter((name) => changed.has(name));
-    if (settings.length > 0) {
+    const resting = isResting(declared, context);
+    if (settings.length > 0 && !resting) {
       steps.push({ op: 'settings', path, settings: spec.settings, names: settings });
     }
     const restart = changes.some((c) => c.mode === 'restart');
@@ -131,11 +143,13 @@ export const containerKind: ResourceKind = {
     if (changed.has('healthcheck')) {
       steps.push(...healthSteps(path, spec.healthcheck));
     }
-    if (changed.has('hooks') && !restart) {
+    if (changed.has('hooks') && !restart && !resting) {
       steps.push({ op: 'describe', container: spec.name });
     }
-    if (restart) {
-      steps.push(...imageSteps(spec), { op: 'stop', path }, ...startSteps(declared));
+    if (resting) {
+      // What only a process can have it is given when it is started.
+    } else if (restart) {
+      steps.push(...imageSteps(spec), { op: 'stop', path }, ...startSteps(declared, context));
       // A uts namespace that a sharer kept alive is joined again and still has the old names.
       steps.push(...utsSteps(path, changed), ...sysctlSteps({ kind: 'container', path }, changes, declared.desired));
       const freeze = declared.desired['cgroup.freeze'];

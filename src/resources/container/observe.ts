@@ -25,6 +25,7 @@ import { IDENTITY_DEFAULTS, IDENTITY_FILES, liveIdentity } from './process/ident
 import { liveSettings, SETTINGS_FILES } from './process/settings.ts';
 import { entriesOf, mountsReading, observeMounts } from './mounts/live.ts';
 import { targetInode } from './namespaces.ts';
+import { RESTING, restingFact, rests } from './rest.ts';
 
 /** Types in the order of NAMESPACE_TYPES; /proc/PID/ns file names. */
 const PROC_FILES = [
@@ -173,7 +174,8 @@ async function observeSubjects(
 
   return subjects.map((s, at): Observed => {
     const i = s.alive ? index.get(s.address) : undefined;
-    const state = stateOf(s);
+    const resting = s.alive || s.supervised ? {} : restingFact(s.label, s.declared?.desired['restart']);
+    const state = rests(resting) ? RESTING : stateOf(s);
     const live: Record<string, Value | undefined> = {
       sysctls: {},
       ...IDENTITY_DEFAULTS,
@@ -196,7 +198,11 @@ async function observeSubjects(
     const facts: Record<string, string> = {
       path: `${reader.settings.cgroupRoot}/${scope.stack}/${s.path}`,
       leaf: s.path,
+      ...resting,
     };
+    if (rests(resting)) {
+      live['health'] = 'none';
+    }
     if (i !== undefined) {
       facts['pid'] = String(s.pid);
       live['sysctls'] = sysctls.get(s.address) ?? {};
