@@ -25,6 +25,11 @@ export function stackNames(reader: KernelReader): string[] {
   return Array.isArray(walked) ? walked.filter((d) => d.path !== '' && !d.path.includes('/')).map((d) => d.path) : [];
 }
 
+/** A container's leaf as /proc/PID/cgroup names it. */
+export function cgroupOf(reader: KernelReader, { stack, entry }: Pick<FoundContainer, 'stack' | 'entry'>): string {
+  return directoryIn('', reader.settings.cgroupRoot, stack, entry.path);
+}
+
 /** Every container of the stacks, or of one of them. */
 export function findContainers(reader: KernelReader, stack?: string): FoundContainer[] {
   return (stack === undefined ? stackNames(reader) : [stack]).flatMap((name) => {

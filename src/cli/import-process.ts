@@ -6,7 +6,7 @@ import { fit, literal } from '../stack/fit.ts';
 import { stackText } from '../stack/write.ts';
 import type { Arguments } from './args.ts';
 import { nameFrom } from './cgroup-path.ts';
-import { findContainers } from './containers.ts';
+import { cgroupOf, findContainers } from './containers.ts';
 import { EXIT } from './exit.ts';
 import { out } from './output.ts';
 import { requirePrivileges } from './session.ts';
@@ -17,7 +17,7 @@ export async function importProcess(args: Arguments, pid: number): Promise<numbe
   requirePrivileges(reader, 'import pid');
   const places = findContainers(reader).map((c) => ({
     owner: { name: `${c.stack}:${c.name}`, rootfs: rootfsOf(c.entry.label) },
-    path: `${reader.settings.cgroupRoot}/${c.stack}/${c.entry.path}`,
+    path: cgroupOf(reader, c),
   }));
   const found = await describeProcess(
     reader,

@@ -1,5 +1,4 @@
 /** The only place that writes: data on stdout, progress and diagnostics on stderr. */
-import { writeFileSync } from 'node:fs';
 import { PLAIN, colours, type Palette } from '../report/palette.ts';
 import { TsboxError, TsboxErrors } from '../errors.ts';
 import type { Stack } from '../stack/types.ts';
@@ -65,11 +64,6 @@ function maskedFrom(text: string, first: number): string {
 
 export function out(text: string): void {
   process.stdout.write(masked(text));
-}
-
-/** Writes a report to a file; what never leaves the program does not leave it there either. */
-export function outTo(path: string, text: string): void {
-  writeFileSync(path, masked(text));
 }
 
 /** A copy of data in which no text holds a secret, for formats that write text in their own way. */

@@ -3,7 +3,7 @@ import { NAMESPACE_TYPES, type NamespaceType } from '../kernel/init-spec.ts';
 import type { KernelReader } from '../kernel/reader.ts';
 import { namespacesOf, readMembers, type Member } from '../resources/namespace/members.ts';
 import { escapeControls } from '../report/values.ts';
-import { findContainers, type FoundContainer } from './containers.ts';
+import { cgroupOf, findContainers, type FoundContainer } from './containers.ts';
 
 export interface Sharing {
   readonly type: NamespaceType;
@@ -29,7 +29,7 @@ export class Sharers {
     this.#members = readMembers(reader);
     this.#places = findContainers(reader).map((c) => ({
       name: `${c.stack}:${c.name}`,
-      path: `${reader.settings.cgroupRoot}/${c.stack}/${c.entry.path}`,
+      path: cgroupOf(reader, c),
       pid: c.alive ? (c.entry.run?.pid ?? 0) : 0,
     }));
   }

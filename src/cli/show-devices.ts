@@ -3,7 +3,7 @@ import { TsboxError } from '../errors.ts';
 import { parseProcCgroup, parseStat } from '../kernel/proc.ts';
 import { openReader, type KernelReader } from '../kernel/reader.ts';
 import { explainDevices, type DevicePaths } from '../resources/devices/explain.ts';
-import { readScope } from '../resources/scope.ts';
+import { directoryIn, readScope } from '../resources/scope.ts';
 import { devicesText } from '../report/devices-text.ts';
 import type { Arguments } from './args.ts';
 import { withinHierarchy } from './cgroup-path.ts';
@@ -54,7 +54,7 @@ async function subjectOf(wanted: string, args: Arguments, reader: KernelReader):
     });
   }
   const [address, { path }] = entry;
-  const full = path.startsWith('/') ? path : `${reader.settings.cgroupRoot}/${name}${path === '' ? '' : `/${path}`}`;
+  const full = directoryIn('', reader.settings.cgroupRoot, name, path);
   return { text: `${address} of stack ${name}: ${full}`, paths: existing(full, reader) };
 }
 

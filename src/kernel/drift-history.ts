@@ -1,7 +1,8 @@
 /** Where runs of drift are remembered: STATE/history/STACK/drift.jsonl. Bounded; losing it costs nothing else. */
-import { appendFileSync, closeSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, closeSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Native } from '../../native/index.d.ts';
+import { replaceFile } from './replace-file.ts';
 
 export const MAX_RUNS = 2000;
 export const MAX_BYTES = 1024 * 1024;
@@ -69,6 +70,5 @@ function rotate(file: string): void {
   while (kept.length > 1 && bytes > MAX_BYTES * KEPT) {
     bytes -= Buffer.byteLength(kept.shift() ?? '') + 1;
   }
-  writeFileSync(`${file}.new`, `${kept.join('\n')}\n`, { mode: 0o600 });
-  renameSync(`${file}.new`, file);
+  replaceFile(file, `${kept.join('\n')}\n`, { mode: 0o600 });
 }

@@ -2,14 +2,17 @@
  * The store below the state directory: `images/` is an OCI layout of what was fetched and of the documents of whatever
  * was unpacked; `layers/` holds the layers. Whoever uses it holds a shared lock.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import type { Native } from '../../native/index.d.ts';
 import { TsboxError } from '../errors.ts';
 import { sha256 } from './image-files.ts';
 import { layerDirectory, privateDirectory, unpackLayer, type LayerSource, type Unpacked } from './layer-store.ts';
 import { runProgram } from './programs.ts';
+import { replaceFile, type Replacement } from './replace-file.ts';
 
 const REF_NAME = 'org.opencontainers.image.ref.name';
+
+const KEPT: Replacement = { mode: 0o600, durable: true };
 
 /** A line of the store's index. */
 export interface StoredImage {
@@ -148,7 +151,7 @@ export class ImageStore {
     for (const [digest, bytes] of documents) {
       const path = `${images}/blobs/${digest.replace(':', '/')}`;
       if (!existsSync(path)) {
-        replaceFile(path, bytes);
+        replaceFile(path, bytes, KEPT);
       }
     }
     const entry: StoredImage = { ...image, annotations: { [REF_NAME]: name } };
@@ -158,14 +161,14 @@ export class ImageStore {
   /** Remembers the digest of a file, so that a plan need not read it again. */
   remember(path: string, signature: string, digest: string): void {
     privateDirectory(`${this.#stateDir}/images/files`);
-    replaceFile(signatureFile(this.#stateDir, path), `${signature}\n${digest}`);
+    replaceFile(signatureFile(this.#stateDir, path), `${signature}\n${digest}`, KEPT);
   }
 
   async #change(edit: (all: StoredImage[]) => StoredImage[]): Promise<void> {
     const images = `${this.#stateDir}/images`;
     const lock = await this.#lock(images, false, 60_000);
     try {
-      replaceFile(`${images}/oci-layout`, '{"imageLayoutVersion":"1.0.0"}');
+      replaceFile(`${images}/oci-layout`, '{"imageLayoutVersion":"1.0.0"}', KEPT);
       replaceFile(
         `${images}/index.json`,
         JSON.stringify({
@@ -173,6 +176,7 @@ export class ImageStore {
           mediaType: 'application/vnd.oci.image.index.v1+json',
           manifests: edit(storedImages(this.#stateDir)),
         }),
+        KEPT,
       );
     } finally {
       this.#native.close(lock);
@@ -192,10 +196,4 @@ export class ImageStore {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
-}
-
-function replaceFile(path: string, data: string | Uint8Array): void {
-  const temporary = `${path}.${process.pid}.new`;
-  writeFileSync(temporary, data, { mode: 0o600, flush: true });
-  renameSync(temporary, path);
 }

@@ -21,6 +21,7 @@ import { ImageStore } from './image-store.ts';
 import { encodeInitSpec, parseReport, type InitReport, type InitSpec } from './init-spec.ts';
 import { errnoName, initPath, loadNative } from './native.ts';
 import { LinuxReader, type Scheduler } from './reader.ts';
+import { replaceFile } from './replace-file.ts';
 import { settingsFrom } from './settings.ts';
 
 export type { SpawnResult };
@@ -372,12 +373,6 @@ export class Kernel extends LinuxReader {
     }
   }
 
-  /** Replaces a small file of the state directory: it is there whole or as it was. */
-  writeState(path: string, text: string): void {
-    writeFileSync(`${path}.new`, text, { mode: 0o600 });
-    renameSync(`${path}.new`, path);
-  }
-
   /** rename(2) of a directory of ours; what has it mounted goes on. */
   moveDirectory(from: string, to: string): void {
     renameSync(from, to);
@@ -392,12 +387,9 @@ export class Kernel extends LinuxReader {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     chmodSync(path, 0o700);
   }
-  /** A file that only root reads or writes, whole or not there: it is made beside its place and moved. */
-  placeFile(path: string, data: Uint8Array): void {
-    const partial = `${path}.${process.pid}`;
-    rmSync(partial, { force: true });
-    writeFileSync(partial, data, { flag: 'wx', mode: 0o600 });
-    renameSync(partial, path);
+  /** A small file that only root reads or writes: whole, or as it was. */
+  placeFile(path: string, data: string | Uint8Array): void {
+    replaceFile(path, data, { mode: 0o600 });
   }
   touch(path: string): void {
     writeFileSync(path, '', { flag: 'a' });

@@ -51,6 +51,20 @@ export function parseMountInfo(text: string): MountInfo[] {
   return mounts;
 }
 
+/** What a super block option says, as often as it is there; overlayfs escapes in octal what would end one. */
+export function superOptions(mount: MountInfo, key: string): string[] {
+  return mount.superOptions.flatMap((o) => (o.startsWith(`${key}=`) ? [unescape(o.slice(key.length + 1))] : []));
+}
+
+/**
+ * Lower directories of an overlay, the topmost first: one 'lowerdir=a:b' in which \: and \\ are escaped, or a 'lowerdir+'
+ * each, which is taken as it is (Documentation/filesystems/overlayfs.rst).
+ */
+export function overlayLowers(mount: MountInfo): string[] {
+  const listed = superOptions(mount, 'lowerdir').flatMap((text) => text.match(/(?:\\.|[^:\\])+/g) ?? []);
+  return [...listed.map((part) => part.replace(/\\(.)/g, '$1')), ...superOptions(mount, 'lowerdir+')];
+}
+
 const PF_EXITING = 0x4;
 
 /** Fields of /proc/PID/stat that identify a process (proc_pid_stat(5)). */

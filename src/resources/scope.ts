@@ -54,7 +54,7 @@ export interface StackScope {
   readonly unreadable: readonly string[];
 }
 
-/** Path of a stack's (or a resource's) directory in one hierarchy. */
+/** Path of a stack's (or a resource's) directory in one hierarchy; below its root where no mount is given. */
 export function directoryIn(mount: string, cgroupRoot: string, stack: string, path = ''): string {
   // An adopted cgroup stands elsewhere: its path is absolute.
   return path.startsWith('/') ? `${mount}${path}` : `${mount}${cgroupRoot}/${stack}${path === '' ? '' : `/${path}`}`;

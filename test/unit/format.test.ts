@@ -1,22 +1,10 @@
 /** One style for stack files: the same meaning, comments kept, and formatting twice changes nothing. */
-import {
-  lstatSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-  chmodSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parse, stringify } from 'yaml';
-import { writeWhole } from '../../src/cli/write-file.ts';
 import { formatStack } from '../../src/stack/format.ts';
 import { repository } from '../support/sandbox.ts';
 
@@ -107,28 +95,6 @@ test('what cannot be parsed is refused with its place', () => {
   } catch (error) {
     const { code, info } = error as { code: string; info: { at: { file: string; line: number } } };
     assert.equal([code, info.at.file], ['TSB1002', 'x.yaml']);
-  }
-});
-
-test('a file is replaced whole: links stay links, mode and what else is there stay', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'tsbox-fmt-'));
-  try {
-    const file = join(directory, 'real.yaml');
-    const link = join(directory, 'link.yaml');
-    writeFileSync(file, 'old');
-    chmodSync(file, 0o640);
-    symlinkSync('real.yaml', link);
-    const { ino } = statSync(file);
-    writeWhole(link, 'new');
-    assert.ok(lstatSync(link).isSymbolicLink());
-    assert.is(readFileSync(file, 'utf8'), 'new');
-    assert.is(statSync(file).mode & 0o7777, 0o640);
-    assert.is.not(statSync(file).ino, ino);
-    assert.equal(readdirSync(directory).sort(), ['link.yaml', 'real.yaml']);
-    assert.throws(() => writeWhole(join(directory, 'no', 'where'), 'x'), /ENOENT/);
-    assert.throws(() => writeWhole(directory, 'x'), /not a regular file/);
-  } finally {
-    rmSync(directory, { recursive: true });
   }
 });
 

@@ -5,8 +5,8 @@ import type { Command } from '../main.ts';
 import { nameFrom } from '../cgroup-path.ts';
 import { EXIT } from '../exit.ts';
 import { TsboxError } from '../../errors.ts';
-import { err, out } from '../output.ts';
-import { writeWhole } from '../write-file.ts';
+import { err } from '../output.ts';
+import { outOrFile } from '../write-file.ts';
 
 const USAGE =
   'tsbox convert bundle DIR [--name STACK] [-o FILE] [--json]\n' +
@@ -55,11 +55,7 @@ async function print(result: Result, args: Arguments): Promise<number> {
           ...(notes.length === 0 ? [] : ['# Not carried over:', ...notes.map((n) => `#   ${n}`)]),
           stackText(result.written),
         ].join('\n');
-  if (args.values.output === undefined) {
-    out(text);
-  } else {
-    writeWhole(args.values.output, text);
-  }
+  outOrFile(args, text);
   return EXIT.ok;
 }
 

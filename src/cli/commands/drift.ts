@@ -5,7 +5,8 @@ import { TsboxError } from '../../errors.ts';
 import type { KernelReader } from '../../kernel/reader.ts';
 import type { DriftReport } from '../../report/drift/model.ts';
 import type { Subject } from '../drift/report.ts';
-import { out, outTo, paletteFor, withoutSecrets } from '../output.ts';
+import { paletteFor, withoutSecrets } from '../output.ts';
+import { outOrFile } from '../write-file.ts';
 import { loadStackFor, printWarnings, requirePrivileges } from '../session.ts';
 import { VERSION } from '../version.ts';
 
@@ -61,11 +62,7 @@ export const command: Command = {
       await record(reader, reports);
     }
     const text = await render(format, reports, args, reader);
-    if (args.values.output === undefined) {
-      out(text);
-    } else {
-      outTo(args.values.output, text);
-    }
+    outOrFile(args, text);
     const left = reports.flatMap((r) => r.items);
     const chosen = left.filter((i) => i.heal.action !== 'by-hand' && healing?.includes(i.severity) === true);
     if (healing === undefined || chosen.length === 0) {

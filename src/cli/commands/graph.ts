@@ -3,9 +3,8 @@ import type { Command } from '../main.ts';
 import { EXIT } from '../exit.ts';
 import { TsboxError } from '../../errors.ts';
 import type { Graph } from '../../report/graph/model.ts';
-import { out } from '../output.ts';
 import { loadStackFor, requirePrivileges, stackNameFor } from '../session.ts';
-import { writeWhole } from '../write-file.ts';
+import { outOrFile } from '../write-file.ts';
 
 const FORMATS: Readonly<Record<string, (graph: Graph) => Promise<string>>> = {
   svg: async (graph) => (await import('../../report/graph/svg.ts')).svgText(graph),
@@ -38,11 +37,7 @@ export const command: Command = {
       );
     }
     const text = await render(args.flags.live === true ? await readLive(args) : await readDeclared(args));
-    if (args.values.output === undefined) {
-      out(text);
-    } else {
-      writeWhole(args.values.output, text);
-    }
+    outOrFile(args, text);
     return EXIT.ok;
   },
 };

@@ -9,7 +9,7 @@ export const command: Command = {
   help: 'Lists containers with their state, read from the kernel. Without -f and --stack: those of every stack.',
   async run(args) {
     const { openReader } = await import('../../kernel/reader.ts');
-    const { findContainers, stateText } = await import('../containers.ts');
+    const { cgroupOf, findContainers, stateText } = await import('../containers.ts');
     const reader = openReader(process.env);
     requirePrivileges(reader, 'ps');
     const all = args.flags.all === true || (args.stack === undefined && args.lists.file === undefined);
@@ -20,7 +20,7 @@ export const command: Command = {
     const found = findContainers(reader, stack).sort(
       (a, b) => (a.stack < b.stack ? -1 : a.stack > b.stack ? 1 : 0) || compareNames(a.name, b.name),
     );
-    const cgroups = found.map((c) => `${reader.settings.cgroupRoot}/${c.stack}/${c.entry.path}`);
+    const cgroups = found.map((c) => cgroupOf(reader, c));
     const { sharedAmong, sharedText } = await import('../sharing.ts');
     const shared = sharedAmong(reader, found);
     const frozen = readFrozen(reader, cgroups);

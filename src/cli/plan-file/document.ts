@@ -1,11 +1,12 @@
 /** A saved plan: one JSON file that says what will be done, what that rests on, and by which mark it is known. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { closeSync, fchmodSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { TsboxError } from '../../errors.ts';
 import type { PlanOptions } from '../../planner/index.ts';
 import type { Plan } from '../../planner/plan.ts';
 import type { Basis } from '../../planner/saved/basis.ts';
 import { canonicalJson } from '../../planner/saved/canonical.ts';
+import { writeWhole } from '../write-file.ts';
 import type { PlanKey, Sealed } from './key.ts';
 
 export const PLAN_FORMAT = 'tsbox-plan';
@@ -57,19 +58,7 @@ export function signed(plan: Unsigned, key: PlanKey): PlanFile {
 
 /** Writes the file, which nobody but its owner reads; what was there stays until the new one is whole. */
 export function writePlanFile(path: string, plan: PlanFile): void {
-  const temporary = `${path}.${plan.id.slice(0, 8)}`;
-  const fd = openSync(temporary, 'wx', 0o600);
-  try {
-    fchmodSync(fd, 0o600);
-    writeSync(fd, `${JSON.stringify(plan, null, 1)}\n`);
-    fsyncSync(fd);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  } finally {
-    closeSync(fd);
-  }
-  renameSync(temporary, path);
+  writeWhole(path, `${JSON.stringify(plan, null, 1)}\n`, 0o600);
 }
 
 const same = (a: string, b: string): boolean =>

@@ -25,7 +25,7 @@ export class Approval {
         hint: pending === null ? 'nothing waits' : `what waits is of ${pending.commit}`,
       });
     }
-    this.#kernel.writeState(this.#file, textOf(pending));
+    this.#kernel.placeFile(this.#file, textOf(pending));
     return pending;
   }
 

@@ -1,6 +1,6 @@
 /** What a reconciler knows of its source, kept between its runs and shown to others. It decides nothing in the kernel. */
-import { renameSync, writeFileSync } from 'node:fs';
 import { readText } from '../../kernel/private-files.ts';
+import { replaceFile } from '../../kernel/replace-file.ts';
 
 export type Result =
   /** Nothing of it is tried again. */
@@ -70,6 +70,5 @@ export function readStatus(path: string, source: string): Status {
 
 /** Whole or as it was. */
 export function writeStatus(path: string, status: Status, mode: number): void {
-  writeFileSync(`${path}.new`, `${JSON.stringify(status, null, 2)}\n`, { mode });
-  renameSync(`${path}.new`, path);
+  replaceFile(path, `${JSON.stringify(status, null, 2)}\n`, { mode });
 }

@@ -1,9 +1,10 @@
 /** The last writers of cgroup files, kept for drift reports in a small file below the run directory. */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { FileEvent, Writer } from '../../kernel/monitor.ts';
 import type { openKernel } from '../../kernel/kernel.ts';
 import { type AppendFile } from '../../kernel/kernel.ts';
+import { replaceFile } from '../../kernel/replace-file.ts';
 import { WRITERS_FILE, writerLine, type WriterRecord } from '../../report/drift/writers.ts';
 
 /** Lines before the file is cut down to the last few of each path. */
@@ -51,8 +52,7 @@ export class WriterLog {
 
   #compact(): void {
     const kept = lastOfEach(readFileSync(this.#path, 'utf8').split('\n'));
-    writeFileSync(`${this.#path}.new`, kept.map((l) => `${l}\n`).join(''), { mode: 0o640 });
-    renameSync(`${this.#path}.new`, this.#path);
+    replaceFile(this.#path, kept.map((l) => `${l}\n`).join(''), { mode: 0o640 });
     this.#file.close();
     this.#file = this.#open();
     this.#lines = kept.length;

@@ -2,7 +2,7 @@
 import { TsboxError } from '../../errors.ts';
 import { checkCriu, criuErrors } from '../../kernel/criu.ts';
 import { NAMESPACE_TYPES, runStateText, type NamespaceType, type RunState } from '../../kernel/init-spec.ts';
-import { parseMountInfo } from '../../kernel/proc.ts';
+import { overlayLowers, parseMountInfo } from '../../kernel/proc.ts';
 import { freshDirectory, readText, removePath, replaceDirectory, writePrivate } from '../../kernel/private-files.ts';
 import { findProgram, runProgram } from '../../kernel/program.ts';
 import { compareTrees, isSameFile } from '../../kernel/tree.ts';
@@ -11,7 +11,7 @@ import type { ScopeEntry } from '../../resources/scope.ts';
 import { primaryDirectory, type ExecutionContext } from '../context.ts';
 import { isFrozen } from '../control.ts';
 import { killAll, membersBelow } from '../steps/cgroup.ts';
-import { fileKey, joinedNamespaces, overlayLowers, splitMounts, type MountSplit } from './inspect.ts';
+import { fileKey, joinedNamespaces, splitMounts, type MountSplit } from './inspect.ts';
 import { IMAGES, META_FILE, UPPER_FILE, type CheckpointMeta } from './meta.ts';
 
 export interface DumpOptions {

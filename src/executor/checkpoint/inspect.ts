@@ -82,22 +82,6 @@ export function splitMounts(
   return { root, external, targets: mounts.map((m) => m.target).filter((t) => t !== '/') };
 }
 
-/** Lower directories of an overlay as mountinfo shows them: 'lowerdir=a:b' with \: and \\ escaped, or one 'lowerdir+' each. */
-export function overlayLowers(mount: MountInfo): string[] {
-  const unoctal = (s: string): string =>
-    s.replace(/\\([0-7]{3})/g, (_, o: string) => String.fromCharCode(parseInt(o, 8)));
-  return mount.superOptions.flatMap((option) => {
-    if (option.startsWith('lowerdir+=')) {
-      return [unoctal(option.slice('lowerdir+='.length))];
-    }
-    if (!option.startsWith('lowerdir=')) {
-      return [];
-    }
-    const parts = unoctal(option.slice('lowerdir='.length)).match(/(?:\\.|[^:\\])+/g) ?? [];
-    return parts.map((part) => part.replace(/\\(.)/g, '$1'));
-  });
-}
-
 /** How a namespace that is not the container's own comes back: given to criu as a descriptor, or entered by it. */
 export type NamespaceWay = 'external' | 'join';
 

@@ -46,7 +46,7 @@ export function makeWithAncestors(context: ExecutionContext, mount: string, path
     }
     return;
   }
-  const full = `${kernel.settings.cgroupRoot}/${stackName}${path === '' ? '' : `/${path}`}`;
+  const full = directoryIn('', kernel.settings.cgroupRoot, stackName, path);
   const parts = full.split('/').filter((p) => p !== '');
   const levels = parts.map((_, i) => `${mount}/${parts.slice(0, i + 1).join('/')}`);
   const cpuset = kernel.layout.byController.get('cpuset');
@@ -84,7 +84,7 @@ export function enableControllers(context: ExecutionContext, path: string, contr
   if (v2 === undefined) {
     return;
   }
-  const full = path.startsWith('/') ? path : `${kernel.settings.cgroupRoot}/${stackName}/${path}`;
+  const full = directoryIn('', kernel.settings.cgroupRoot, stackName, path);
   const parts = full.split('/').filter((p) => p !== '');
   const ancestors = parts.map((_, i) => (i === 0 ? v2.mount : `${v2.mount}/${parts.slice(0, i).join('/')}`));
   const enabledAtRoot: string[] = [];

@@ -23,7 +23,7 @@ export function makeVolume(context: ExecutionContext, step: Of<'volume-make'>): 
   }
   const label = encodeLabel({ ...step.label, v: LABEL_VERSION, stack: stackName, ino: stat.ino });
   if (!kernel.trySetXattr(step.directory, LABEL_XATTR, label)) {
-    kernel.writeState(recordPath(step.directory), label);
+    kernel.placeFile(recordPath(step.directory), label);
   }
 }
 

@@ -7,7 +7,7 @@ import { isNetwork, NETWORK_ATTRIBUTES } from '../network/attributes.ts';
 import { observeNetwork, usesNetwork } from '../network/observe.ts';
 import { desiredNetwork, networkChangeSteps, networkSteps } from '../network/steps.ts';
 import type { Declared, Extra, Observed, Problem, ResourceKind } from '../kind.ts';
-import type { StackScope } from '../scope.ts';
+import { directoryIn, type StackScope } from '../scope.ts';
 import type { Step } from '../step.ts';
 import type { Stack } from '../../stack/types.ts';
 import { TsboxError } from '../../errors.ts';
@@ -146,7 +146,7 @@ export const cgroupKind: ResourceKind = {
         unreadable: network[i]?.unreadable ?? [],
         facts: {
           ...(before === undefined ? {} : { adopted: 'yes' }),
-          path: elsewhere ? path : `${reader.settings.cgroupRoot}/${scope.stack}/${path}`,
+          path: directoryIn('', reader.settings.cgroupRoot, scope.stack, path),
           leaf: path,
         },
       });

@@ -196,7 +196,7 @@ async function observeSubjects(
     const extras: Extra[] = [...(network[at]?.extras ?? [])];
     const unreadable: string[] = [...(network[at]?.unreadable ?? [])];
     const facts: Record<string, string> = {
-      path: `${reader.settings.cgroupRoot}/${scope.stack}/${s.path}`,
+      path: directoryIn('', reader.settings.cgroupRoot, scope.stack, s.path),
       leaf: s.path,
       ...resting,
     };
@@ -338,7 +338,7 @@ function processValues(
 ): Record<string, Value | undefined> {
   const status = parseStatus(files.get('status') ?? '');
   const placement = parseProcCgroup(files.get('cgroup') ?? '');
-  const expected = `${reader.settings.cgroupRoot}/${scope.stack}/${s.path}`;
+  const expected = directoryIn('', reader.settings.cgroupRoot, scope.stack, s.path);
   const inLeaf = reader.layout.hierarchies
     .filter((h) => {
       const path = h.version === 2 ? placement.get('') : placement.get(h.name);

@@ -5,7 +5,7 @@
 import { TsboxError } from '../../errors.ts';
 import { storedImages, type StoredImage } from '../../kernel/image-store.ts';
 import { parseRunState } from '../../kernel/init-spec.ts';
-import { parseMountInfo } from '../../kernel/proc.ts';
+import { overlayLowers, parseMountInfo } from '../../kernel/proc.ts';
 import type { KernelReader } from '../../kernel/reader.ts';
 import { storeContents } from '../../kernel/store-contents.ts';
 import type { Value } from '../attribute.ts';
@@ -101,12 +101,10 @@ function layersIn(mountinfo: string): { keys: string[]; unnamed: boolean } {
   const keys: string[] = [];
   let unnamed = false;
   for (const mount of parseMountInfo(mountinfo)) {
-    const lowers = mount.fstype === 'overlay' ? mount.superOptions.filter((o) => o.startsWith('lowerdir')) : [];
-    const text = [mount.root, ...lowers].join('\n');
-    const found = text.split('\n').flatMap((t) => [...t.matchAll(LAYER_PATH)].map((m) => m[1] ?? ''));
-    keys.push(...found);
+    const lowers = mount.fstype === 'overlay' ? overlayLowers(mount) : [];
+    keys.push(...[mount.root, ...lowers].flatMap((t) => LAYER_PATH.exec(t)?.[1] ?? []));
     // Idmapped layers have names of the moment: /proc/0, or 0:1:2.
-    unnamed ||= lowers.some((o) => /^lowerdir\+?=(\/proc\/)?\d+(:|$)/.test(o));
+    unnamed ||= lowers.some((l) => /^(\/proc\/)?\d+$/.test(l));
   }
   return { keys, unnamed };
 }

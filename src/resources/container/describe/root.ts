@@ -1,6 +1,6 @@
 /** What a running process sees as /, as a stack says it. Documentation/filesystems/overlayfs.rst. */
 import { isBelow } from '../mounts/schema.ts';
-import type { MountInfo } from '../../../kernel/proc.ts';
+import { overlayLowers, superOptions, type MountInfo } from '../../../kernel/proc.ts';
 import type { ProcessFacts, Tell } from './facts.ts';
 
 export interface DescribedRoot {
@@ -52,7 +52,8 @@ function fromText(text: string): Record<string, unknown> | undefined {
     case 'dir':
       return { dir: rest, ...(how.split(', ').includes('overlay') ? {} : { overlay: false }) };
     case 'overlay':
-      return { overlay: rest.split(':') };
+      // Each is a full path.
+      return { overlay: rest.split(/:(?=\/)/) };
     case 'tar':
       return { tar: rest };
     default:
@@ -62,10 +63,8 @@ function fromText(text: string): Record<string, unknown> | undefined {
 
 /** The layers, with what it has written as the topmost: that one it goes on writing to, and a copy only reads. */
 function overlay(root: MountInfo, readonly: object, tell: Tell): Record<string, unknown> {
-  const option = (key: string): string[] =>
-    root.superOptions.flatMap((o) => (o.startsWith(`${key}=`) ? [o.slice(key.length + 1)] : []));
-  const lower = [...option('lowerdir').flatMap((o) => o.split(':').filter((l) => l !== '')), ...option('lowerdir+')];
-  const [upper] = option('upperdir');
+  const lower = overlayLowers(root);
+  const [upper] = superOptions(root, 'upperdir');
   const own = upper?.startsWith('/') === true && !('readonly' in readonly);
   if (own) {
     tell('rootfs', `what it has written, ${upper}, is the topmost layer of a copy, whose own writes stay in memory`);

@@ -2,7 +2,7 @@
  * Mounts as attribute values: `bind rw,nosuid,nodev /srv/data`, `tmpfs rw,nosuid,nodev,size=67108864,mode=1777`. The
  * declared text says what mountinfo will show, and the live one is made from what it shows.
  */
-import type { MountInfo } from '../../../kernel/proc.ts';
+import { overlayLowers, type MountInfo } from '../../../kernel/proc.ts';
 import { nearestSource, sourceAt, sourcePath, wholePath, type HostMounts, type Places, type Source } from './host.ts';
 import { imageText } from '../rootfs.ts';
 import { idmapWord, liveIdmap } from './idmap.ts';
@@ -265,7 +265,7 @@ function stacks(mount: MountInfo, keys: readonly string[]): boolean {
   if (mount.fstype !== 'overlay' || mount.root !== '/' || mount.superOptions.some((o) => o.startsWith('upperdir'))) {
     return false;
   }
-  const lowers = mount.superOptions.flatMap((o) => /^lowerdir\+?=(.*)$/.exec(o)?.[1]?.split(':') ?? []);
+  const lowers = overlayLowers(mount);
   return (
     lowers.length === keys.length &&
     lowers.every((lower, i) => /^(\/proc\/)?\d+$/.test(lower) || lower.endsWith(`/layers/sha256/${keys[i]}`))
