@@ -1,5 +1,5 @@
 /** Graphs of stacks: the same text each time, and a picture in which nothing lies over anything else. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -8,6 +8,7 @@ import { graphJson, type Graph } from '../../src/report/graph/model.ts';
 import { svgText } from '../../src/report/graph/svg.ts';
 import { dotText, mermaidChart } from '../../src/report/graph/text-formats.ts';
 import { loadStack } from '../../src/stack/index.ts';
+import { parseDot } from '../support/dot.ts';
 import { repository } from '../support/sandbox.ts';
 
 function graphOf(text: string): Graph {
@@ -101,6 +102,44 @@ test('text of a stack cannot leave its place', () => {
   assert.not.match(svgText(graph), /<b>/);
   assert.match(dotText(graph), 'label="<b>\\"];\\\\\\na\\nb"');
   assert.match(mermaidChart(graph), '["#60;b#62;#34;]#59;\\<br/>a<br/>b"]');
+});
+
+test('dot is of the language, whatever the names and texts', () => {
+  const nasty = ['a"b', 'c\\', 'd\\"e', 'f\ng', '-> {', '];', '<b>h</b>', 'é 日本', 'graph', '//x', ''];
+  const graph: Graph = {
+    stack: 'x" } y',
+    nodes: nasty.flatMap((text, i): Graph['nodes'] => [
+      { id: `cgroup/${text}`, kind: 'cgroup', label: text, parent: null, limits: [text], notes: [] },
+      { id: text, kind: 'container', label: text, parent: `cgroup/${text}`, limits: [], notes: [text] },
+      { id: `v${i}`, kind: 'volume', label: text, parent: null, limits: [], notes: [] },
+    ]),
+    edges: nasty.map((text, i) => ({ from: text, to: `v${i}`, kind: 'mount', label: text })),
+  };
+  const read = parseDot(dotText(graph));
+  const written = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+  assert.is(read.name, 'x" } y');
+  assert.equal(
+    read.edges,
+    nasty.map((text, i) => [written(text), `v${i}`]),
+  );
+  assert.equal(
+    read.clusters,
+    nasty.map((text) => `cluster_cgroup/${written(text)}`),
+  );
+  assert.ok(nasty.every((text) => read.labels.includes(written(`${text}\n${text}`))));
+  const ids = new Set(read.nodes);
+  assert.ok(read.edges.every(([from, to]) => ids.has(from) && ids.has(to)));
+  assert.throws(() => parseDot('digraph "a" { "b" [label="c"d"]; }'), /expected/);
+});
+
+test('dot of the example stacks', () => {
+  const directory = join(repository(), 'stacks');
+  for (const file of readdirSync(directory).filter((f) => f.endsWith('.yaml'))) {
+    const graph = declaredGraph(loadStack([join(directory, file)], { env: {} }));
+    const read = parseDot(dotText(graph));
+    assert.is(read.nodes.length, graph.nodes.length, file);
+    assert.is(read.edges.length, graph.edges.length, file);
+  }
 });
 
 test.run();

@@ -260,10 +260,11 @@ function legendOf(
 ): { width: number; height: number; parts: (x: number, y: number) => string[] } {
   const has = (kind: EdgeKind, what?: string): boolean =>
     graph.edges.some((e) => e.kind === kind && (what === undefined || e.label === what));
-  const items: { readonly text: string; readonly draw: (x: number, y: number) => string }[] = [
-    { text: 'cgroup', draw: (x, y) => iconAt(x, y, 'cgroup') },
-    { text: 'container', draw: (x, y) => iconAt(x, y, 'container') },
-  ];
+  const icons = (['cgroup', 'container'] as const).filter((kind) => graph.nodes.some((n) => n.kind === kind));
+  const items: { readonly text: string; readonly draw: (x: number, y: number) => string }[] = icons.map((kind) => ({
+    text: kind,
+    draw: (x, y) => iconAt(x, y, kind),
+  }));
   const owners = graph.edges.some((e) => e.kind === 'namespace' && e.to.startsWith('container/'));
   if (has('namespace')) {
     items.push({ text: 'in this namespace', draw: (x, y) => markAt(x + 6, y, 'ns', 'round', '') });
@@ -283,8 +284,8 @@ function legendOf(
       draw: (x, y) => `<path class="${`dep ${condition}`.trimEnd()}" d="M${round(x - 2)} ${round(y)}h18"/>`,
     });
   }
-  const step = Math.max(...items.map((i) => i.text.length)) * CHAR + 40;
-  const columns = Math.min(items.length, 3);
+  const step = Math.max(0, ...items.map((i) => i.text.length)) * CHAR + 40;
+  const columns = Math.max(1, Math.min(items.length, 3));
   return {
     width: columns * step,
     height: Math.ceil(items.length / columns) * 20,

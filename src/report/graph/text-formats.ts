@@ -2,19 +2,19 @@
 import { isRow, type EdgeKind, type Graph, type GraphNode, type NodeKind } from './model.ts';
 
 const DOT_SHAPES: Readonly<Record<NodeKind, string>> = {
-  cgroup: 'folder',
-  container: 'box',
-  namespace: 'hexagon',
-  volume: 'cylinder',
-  secret: 'note',
-  config: 'note',
-  outside: 'oval',
+  cgroup: 'shape=folder',
+  container: 'shape=box, color="#2563a8", fillcolor="#dbeafe"',
+  namespace: 'shape=hexagon, color="#6b3fa0", fillcolor="#efe7f9"',
+  volume: 'shape=cylinder, color="#0f766e", fillcolor="#dcf5f1"',
+  secret: 'shape=note, color="#0f766e"',
+  config: 'shape=note, color="#0f766e"',
+  outside: 'shape=oval, style="filled,dashed"',
 };
 
 const DOT_STYLES: Readonly<Record<EdgeKind, string>> = {
-  namespace: 'dir=none, style=bold',
-  depends_on: 'style=solid',
-  mount: 'style=dashed',
+  namespace: 'dir=none, style=bold, color="#6b3fa0"',
+  depends_on: 'style=solid, color="#b4341c"',
+  mount: 'style=dashed, color="#0f766e"',
 };
 
 /** A quoted string of the language; \n stays a line break. */
@@ -31,7 +31,9 @@ export function dotText(graph: Graph): string {
   const out = [
     `digraph ${quoted(graph.stack ?? 'all stacks')} {`,
     '  rankdir=LR; compound=true; newrank=true;',
-    '  node [fontname="Helvetica", fontsize=11]; edge [fontname="Helvetica", fontsize=9];',
+    '  graph [fontname="Helvetica", fontsize=11, labeljust=l, color="#96690a", bgcolor=white];',
+    '  node [fontname="Helvetica", fontsize=11, style=filled, fillcolor=white];',
+    '  edge [fontname="Helvetica", fontsize=9, arrowsize=0.7];',
   ];
   const add = (parent: string | null, indent: string): void => {
     for (const node of graph.nodes.filter((n) => isRow(n) && n.parent === parent)) {
@@ -42,13 +44,13 @@ export function dotText(graph: Graph): string {
         add(node.id, `${indent}  `);
         out.push(`${indent}}`);
       } else {
-        out.push(`${indent}${quoted(node.id)} [shape=box, label=${quoted(lines(node))}];`);
+        out.push(`${indent}${quoted(node.id)} [${DOT_SHAPES.container}, label=${quoted(lines(node))}];`);
       }
     }
   };
   add(null, '  ');
   for (const node of graph.nodes.filter((n) => !isRow(n))) {
-    out.push(`  ${quoted(node.id)} [shape=${DOT_SHAPES[node.kind]}, label=${quoted(lines(node))}];`);
+    out.push(`  ${quoted(node.id)} [${DOT_SHAPES[node.kind]}, label=${quoted(lines(node))}];`);
   }
   for (const { from, to, kind, label } of graph.edges) {
     out.push(`  ${quoted(from)} -> ${quoted(to)} [${DOT_STYLES[kind]}, label=${quoted(label)}];`);
@@ -81,7 +83,8 @@ export function mermaidChart(graph: Graph): string {
     for (const node of graph.nodes.filter((n) => isRow(n) && n.parent === parent)) {
       const name = names.get(node.id) ?? '';
       if (node.kind === 'cgroup') {
-        out.push(`${indent}subgraph ${name}[${mermaidText(lines(node))}]`);
+        // Its title has one line: more of them lie over what is inside.
+        out.push(`${indent}subgraph ${name}[${mermaidText(lines(node).replaceAll('\n', ' · '))}]`);
         add(node.id, `${indent}  `);
         out.push(`${indent}end`);
       } else {
