@@ -106,6 +106,25 @@ const module = z.strictObject({
   root_module: z.strictObject({ resources: z.array(resource) }),
 });
 
+const STATUSES = ['pass', 'fail', 'error'] as const;
+const checkResult = z.strictObject({
+  address: z.strictObject({
+    kind: z.enum(['resource', 'check']),
+    to_display: z.string(),
+    mode: z.literal('managed').optional(),
+    type: z.string().optional(),
+    name: z.string(),
+  }),
+  status: z.enum(STATUSES),
+  instances: z.array(
+    z.strictObject({
+      address: z.strictObject({ to_display: z.string() }),
+      status: z.enum(STATUSES),
+      problems: z.array(z.strictObject({ message: z.string() })).optional(),
+    }),
+  ),
+});
+
 export const planDocumentSchema = z.strictObject({
   format_version: z.literal('1.2'),
   terraform_version: z.string(),
@@ -149,7 +168,7 @@ export const planDocumentSchema = z.strictObject({
     }),
   }),
   relevant_attributes: z.array(own),
-  checks: z.array(own),
+  checks: z.array(checkResult),
   timestamp: z.string(),
   applyable: z.boolean(),
   complete: z.boolean(),
@@ -169,6 +188,7 @@ export const stateDocumentSchema = z.strictObject({
   format_version: z.literal('1.0'),
   terraform_version: z.string(),
   values: module,
+  checks: z.array(checkResult),
   tsbox: z.strictObject({
     version: z.string(),
     stack: z.string(),
@@ -252,6 +272,7 @@ export const eventSchema = z.union([
   ...['apply_start', 'apply_progress', 'apply_complete', 'apply_errored', 'apply_skipped'].map((t) =>
     event(t, { hook }),
   ),
+  event('checks', { checks: z.array(checkResult) }),
   event('outputs', {
     outputs: z.record(
       z.string(),

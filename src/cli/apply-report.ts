@@ -4,6 +4,7 @@ import type { ApplyResult } from '../executor/index.ts';
 import type { Planned } from '../planner/index.ts';
 import { isRelease, type PlannedChange } from '../planner/plan.ts';
 import type { Stack } from '../stack/types.ts';
+import { tellChecks } from './after-checks.ts';
 import { printAbandoned, printFailure } from './apply-failures.ts';
 import type { Arguments } from './args.ts';
 import { EXIT } from './exit.ts';
@@ -121,6 +122,9 @@ async function verify({ args, planned, settings, again, stack }: Outcome): Promi
     out(
       `Verified: read back ${length} ${length === 1 ? 'resource' : 'resources'}, ${attributes} changed attributes as declared.\n`,
     );
+  }
+  if (!settings.destroy) {
+    await tellChecks(args, after.plan);
   }
   const refused = await printRefused(planned.plan);
   const code = settings.destroy ? EXIT.ok : await printOutputs(args, stack, after, false);

@@ -6,6 +6,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { Planned, PlanOptions } from '../planner/index.ts';
 import type { HealChoice } from '../planner/heal.ts';
 import type { Stack } from '../stack/types.ts';
+import { tellChecks } from './after-checks.ts';
 import { printOutputs, report } from './apply-report.ts';
 import { watchSignals } from './apply-signals.ts';
 import type { Arguments } from './args.ts';
@@ -124,6 +125,10 @@ async function applyLocked(
     });
     if (!quiet && !json) {
       out(settings.destroy ? 'Nothing to destroy.\n' : 'No changes. Your infrastructure matches the configuration.\n');
+    }
+    // The plan has warned of checks that do not hold; a stream carries what each came to.
+    if (json && !settings.destroy) {
+      await tellChecks(args, plan);
     }
     const printed = await printOutputs(args, stack, planned, settings.destroy);
     // What runs already may break a policy that is newer.

@@ -2,11 +2,19 @@
  * Plans and applies as a line-delimited event stream, in the shape of Terraform's machine-readable UI. A change carries
  * its values and their cause besides, and what is tsbox's own stands under `tsbox`.
  */
-import { driftCount, isRelease, summarise, type Action, type PlannedChange } from '../planner/plan.ts';
+import {
+  driftCount,
+  isRelease,
+  summarise,
+  type Action,
+  type CheckResult,
+  type PlannedChange,
+} from '../planner/plan.ts';
 import type { AttributeChange } from '../resources/kind.ts';
 import { covered } from './covered.ts';
 import { editsJson } from './plan-diff/edits-json.ts';
 import { summaryLine } from './plan-text.ts';
+import { checksJson } from './terraform/checks.ts';
 import { driftSides, ownCounts, reasonOf, sidesJson, sidesOf, type Documented } from './terraform/document.ts';
 import { terraformName } from './terraform/names.ts';
 import { outputChanges } from './terraform/outputs.ts';
@@ -307,6 +315,13 @@ export function summaryJson(
       ? `Destroy ${complete ? 'complete' : 'incomplete'}! Resources: ${remove} destroyed.`
       : `Apply ${complete ? 'complete' : 'incomplete'}! Resources: ${add} added, ${change} changed, ${remove} destroyed.`;
   return line('change_summary', sentence, { changes: { ...counts, import: 0, operation } });
+}
+
+/** What checks came to after an apply, as Terraform's documents have it; its own stream has no such line. */
+export function checksEventJson(checks: readonly CheckResult[], mask: Mask): string {
+  const failed = checks.filter((c) => c.status !== 'pass').length;
+  const message = `Checks: ${checks.length - failed} of ${checks.length} pass`;
+  return line('checks', message, { checks: checksJson(checks, mask) }, failed === 0 ? 'info' : 'warn');
 }
 
 /** The values of the outputs after an apply. */

@@ -29,6 +29,34 @@ test('a policy stops an apply, a precondition its resource, a check warns', asyn
     const applied = await box.tsbox('apply', '-f', file, '--auto-approve');
     assert.is(applied.code, 0, applied.stdout + applied.stderr);
     assert.not.match(applied.stderr, 'warning');
+    assert.match(applied.stdout, /^Verified: .*\nChecks: all pass\.$/m);
+
+    // Asked of what is live after the apply: a limit that this apply sets, and one that it cannot know before.
+    const judged = `${example}`.replace(
+      'checks:\n',
+      `checks:
+  wide: { assert: 'resources["cgroup/jobs"].live["pids.max"] > 100', message: jobs are narrow }
+`,
+    );
+    box.write('stack.yaml', judged);
+    const told = await box.tsbox('apply', '-f', file, '--var', 'most=90', '--auto-approve');
+    assert.is(told.code, 0, told.stderr);
+    assert.match(told.stdout, /^Checks: 1 of 2 pass\.$/m);
+    assert.match(told.stderr, /warning: check wide: jobs are narrow \(.*stack\.yaml:\d+\)\n/);
+    const streamed = await box.tsbox('apply', '-f', file, '--var', 'most=200', '--auto-approve', '--json');
+    const [line = ''] = streamed.stdout.split('\n').filter((l) => l.includes('"type":"checks"'));
+    const { checks } = JSON.parse(line) as { checks: Array<{ address: { to_display: string }; status: string }> };
+    assert.equal(
+      checks.map((c) => [c.address.to_display, c.status]),
+      [
+        ['check.running', 'pass'],
+        ['check.wide', 'pass'],
+      ],
+    );
+    const state = await box.tsbox('show', '-f', file, '--json', '--var', 'most=200');
+    assert.equal((JSON.parse(state.stdout) as { checks: unknown }).checks, checks);
+    box.write('stack.yaml', example);
+    assert.is((await box.tsbox('apply', '-f', file, '--auto-approve')).code, 0);
     await box.tsbox('stop', '--stack', 'policies');
     const warned = await box.tsbox('plan', '-f', file);
     assert.is(warned.code, 0);

@@ -63,6 +63,7 @@ test('the state of what lives', () => {
     bootId,
     details: [],
     mask,
+    checks: [],
   });
   golden('state.json', `${JSON.stringify(state, null, 2)}\n`);
 });

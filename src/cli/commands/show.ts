@@ -90,6 +90,7 @@ export const command: Command = {
         bootId: reader.bootId,
         details: json,
         mask: masked,
+        checks: (planned.plan.checks ?? []).filter((c) => c.kind === 'check'),
       });
       out(`${JSON.stringify(document, null, 2)}\n`);
       return EXIT.ok;

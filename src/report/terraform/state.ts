@@ -1,5 +1,7 @@
 /** What lives now, in the shape of Terraform's state. */
+import type { CheckResult } from '../../planner/plan.ts';
 import type { Observed } from '../../resources/kind.ts';
+import { checksJson } from './checks.ts';
 import { resourceValues, STATE_FORMAT_VERSION, TERRAFORM_VERSION } from './document.ts';
 import { byTerraformAddress } from './names.ts';
 import { outputValues, type OutputState } from './outputs.ts';
@@ -14,6 +16,8 @@ export function stateDocument(source: {
   /** What tsbox tells of each resource besides. */
   readonly details: readonly unknown[];
   readonly mask: Mask;
+  /** What the checks of the stack file come to. */
+  readonly checks: readonly CheckResult[];
 }): Record<string, unknown> {
   return {
     format_version: STATE_FORMAT_VERSION,
@@ -27,6 +31,7 @@ export function stateDocument(source: {
           .map((o) => resourceValues(o.address, liveValues(o), source.mask)),
       },
     },
+    checks: checksJson(source.checks, source.mask),
     tsbox: {
       version: source.version,
       stack: source.stack,
