@@ -4,6 +4,7 @@ import { FileWatch } from '../kernel/watch.ts';
 import { eventsBetween, eventSources, type CgroupEvent, type EventSource } from '../resources/cgroup/events.ts';
 import { ADOPTED_XATTR, decodeLabel, LABEL_XATTR } from '../resources/label.ts';
 import { ADOPTED } from '../resources/scope.ts';
+import { HealthEvents } from './health-events.ts';
 
 export interface StreamEvent extends CgroupEvent {
   readonly time: Date;
@@ -52,11 +53,14 @@ export class EventStream {
   readonly #emit: (event: StreamEvent) => void;
   readonly #fail: (error: unknown) => void;
   readonly #watch: FileWatch;
+  readonly #health: HealthEvents;
   readonly #groups = new Map<string, Group>();
   /** Files that changed. */
   readonly #dirty = new Set<string>();
   readonly #fileGroup = new Map<string, string>();
   readonly #wake: number;
+  /** Cgroups whose attributes changed. */
+  readonly #marked = new Set<string>();
   /** Directories whose children came or went, or that went themselves. */
   readonly #touched = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
@@ -68,6 +72,7 @@ export class EventStream {
     this.#emit = emit;
     this.#fail = fail;
     this.#sources = eventSources(kernel.layout);
+    this.#health = new HealthEvents(kernel);
     this.#wake = kernel.eventfd();
     this.#watch = new FileWatch((path, entries) => this.#changed(path, entries));
   }
@@ -93,6 +98,10 @@ export class EventStream {
     }
   }
 
+  get #primary(): string {
+    return this.#kernel.layout.primary?.mount ?? '';
+  }
+
   #guard(body: () => void): void {
     try {
       body();
@@ -104,13 +113,30 @@ export class EventStream {
   #changed(path: string, entries: boolean): void {
     if (this.#fileGroup.has(path)) {
       this.#dirty.add(path);
-    } else if (!entries) {
+    } else if (!entries && !this.#mark(path)) {
       return;
     }
     if (entries) {
       this.#touched.add(path);
     }
     this.#schedule();
+  }
+
+  /** IN_ATTRIB on a cgroup's directory: an extended attribute was written. False for what is none of ours. */
+  #mark(path: string): boolean {
+    const cgroup = path.startsWith(this.#primary) ? path.slice(this.#primary.length) : '';
+    return this.#groups.has(cgroup) && this.#marked.add(cgroup) !== undefined;
+  }
+
+  /** What supervisors have written of health. */
+  #readHealth(cgroups: readonly string[], tell: boolean): void {
+    const changes = this.#health.changes(cgroups.map((c) => `${this.#primary}${c}`));
+    for (const cgroup of cgroups) {
+      const [event, group] = [changes.get(`${this.#primary}${cgroup}`), this.#groups.get(cgroup)];
+      if (tell && event !== undefined && group !== undefined) {
+        this.#tell(cgroup, group, event);
+      }
+    }
   }
 
   #schedule(): void {
@@ -123,6 +149,9 @@ export class EventStream {
           this.#rescan(true);
         }
         this.#read([...this.#dirty]);
+        const marked = [...this.#marked];
+        this.#marked.clear();
+        this.#readHealth(marked, true);
       });
     }, GATHER);
   }
@@ -134,6 +163,7 @@ export class EventStream {
       if (found.get(cgroup)?.ino !== group.ino) {
         // What its files said at last is gone with them, but for the emptiness that removal takes for granted.
         this.#groups.delete(cgroup);
+        this.#health.forget(`${this.#primary}${cgroup}`);
         const populated = group.files.find((f) => f.values['populated'] === 1);
         if (populated !== undefined) {
           this.#tell(cgroup, group, { event: 'emptied', count: 1 });
@@ -150,6 +180,7 @@ export class EventStream {
         if (tell) {
           this.#tell(cgroup, group, { event: 'created', count: 1 });
           group.files.forEach((f) => this.#dirty.add(f.file));
+          this.#marked.add(cgroup);
         }
       } else {
         // Directories in the other hierarchies come a little after the first.
@@ -163,6 +194,7 @@ export class EventStream {
     }
     if (!tell) {
       this.#remember();
+      this.#readHealth([...found.keys()], false);
     }
   }
 

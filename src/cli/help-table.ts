@@ -107,7 +107,10 @@ export const HELP: Readonly<Record<string, HelpRow>> = {
     examples: [['tsbox destroy --stack web -y', 'without its file, without asking']],
   },
   ps: {
-    options: { all: { text: 'of every stack' }, json: { text: 'one object for each container' } },
+    options: {
+      all: { text: 'of every stack, with how each last ended' },
+      json: { text: 'one object for each container, with its last ten ends' },
+    },
     examples: [['tsbox ps --all', 'the containers of every stack']],
   },
   show: {

@@ -1,27 +1,33 @@
 /** What a container's supervisor has kept of its checks and of its earlier runs. */
 import { parseProbe, type ProbeResult } from '../kernel/health-text.ts';
 import { parseHistory, type RunEnd } from '../kernel/history-text.ts';
+import { parseRunState } from '../kernel/init-spec.ts';
 import type { KernelReader } from '../kernel/reader.ts';
-import { HISTORY_XATTR, PROBE_XATTR } from '../resources/label.ts';
+import { HISTORY_XATTR, PROBE_XATTR, RUN_XATTR } from '../resources/label.ts';
 import { signalName } from '../resources/signals.ts';
 import { formatDuration } from '../resources/units.ts';
 import { escapeControls } from '../report/values.ts';
 
 export interface Runs {
+  /** Starts by the supervisor since the container was last started by order. */
+  readonly restarts: number;
   /** The last health check. */
   readonly probe: ProbeResult | undefined;
   /** Oldest first. */
   readonly history: readonly RunEnd[];
 }
 
-/** @param path of the container's cgroup from the root of the hierarchies */
-export function readRuns(reader: KernelReader, path: string): Runs {
-  const dir = `${reader.layout.primary?.mount ?? ''}${path}`;
-  const read = (name: string): string => {
-    const text = reader.getXattrs([dir], name)[0];
-    return typeof text === 'string' ? text : '';
-  };
-  return { probe: parseProbe(read(PROBE_XATTR)), history: parseHistory(read(HISTORY_XATTR)) };
+/** @param paths of the containers' cgroups from the root of the hierarchies */
+export function readRuns(reader: KernelReader, paths: readonly string[]): Runs[] {
+  const dirs = paths.map((path) => `${reader.layout.primary?.mount ?? ''}${path}`);
+  const [runs = [], probes = [], histories = []] = [RUN_XATTR, PROBE_XATTR, HISTORY_XATTR].map((name) =>
+    reader.getXattrs(dirs, name).map((text) => (typeof text === 'string' ? text : '')),
+  );
+  return dirs.map((_, i) => ({
+    restarts: parseRunState(runs[i] ?? '')?.restarts ?? 0,
+    probe: parseProbe(probes[i] ?? ''),
+    history: parseHistory(histories[i] ?? ''),
+  }));
 }
 
 /** How a run ended, in a few words. */
@@ -37,42 +43,48 @@ export function endText(end: RunEnd): string {
   return `${how}${why}${oom}, after ${formatDuration(end.ranMs)}`;
 }
 
-export function runLines({ probe, history }: Runs): string[] {
+/** How a check went, in one line. */
+export function checkText(probe: ProbeResult): string {
+  const said = probe.line === '' ? '' : `: ${escapeControls(probe.line)}`;
+  const code = probe.code === 0 ? '' : ` (${probe.code})`;
+  return `${probe.ok ? 'passed' : 'failed'}${code} in ${formatDuration(probe.tookMs)}${said}`;
+}
+
+/** The same for programs. */
+export function checkJson(probe: ProbeResult): unknown {
+  const { atMs, tookMs, ok, code, line } = probe;
+  return { at: new Date(atMs).toISOString(), took_ms: tookMs, ok, code, output: line };
+}
+
+export function runLines({ restarts, probe, history }: Runs): string[] {
   const lines: string[] = [];
   if (probe !== undefined) {
-    const said = probe.line === '' ? '' : `: ${escapeControls(probe.line)}`;
-    const code = probe.code === 0 ? '' : ` (${probe.code})`;
-    lines.push(
-      `  last check ${new Date(probe.atMs).toISOString()}, ${probe.ok ? 'passed' : 'failed'}${code} in ${formatDuration(probe.tookMs)}${said}`,
-    );
+    lines.push(`  last check ${new Date(probe.atMs).toISOString()}, ${checkText(probe)}`);
   }
   if (history.length > 0) {
-    lines.push('  earlier runs, the last first:');
+    const again = restarts === 0 ? '' : `; restarted ${restarts === 1 ? 'once' : `${restarts} times`}`;
+    lines.push(`  earlier runs, the last first${again}:`);
     lines.push(...[...history].reverse().map((e) => `    ${new Date(e.endMs).toISOString()}  ${endText(e)}`));
   }
   return lines;
 }
 
 /** The same for programs. */
-export function runsJson({ probe, history }: Runs): unknown {
+export function runsJson({ restarts, probe, history }: Runs): unknown {
   return {
-    last_check:
-      probe === undefined
-        ? null
-        : {
-            at: new Date(probe.atMs).toISOString(),
-            took_ms: probe.tookMs,
-            ok: probe.ok,
-            code: probe.code,
-            output: probe.line,
-          },
-    history: history.map((e) => ({
-      end: new Date(e.endMs).toISOString(),
-      ran_ms: e.ranMs,
-      exit: e.exit < 0 ? null : e.exit,
-      signal: e.signal === 0 ? null : e.signal,
-      oom_kills: e.oomKills,
-      why: e.why,
-    })),
+    restarts,
+    last_check: probe === undefined ? null : checkJson(probe),
+    history: historyJson(history),
   };
+}
+
+export function historyJson(history: readonly RunEnd[]): unknown[] {
+  return history.map((e) => ({
+    end: new Date(e.endMs).toISOString(),
+    ran_ms: e.ranMs,
+    exit: e.exit < 0 ? null : e.exit,
+    signal: e.signal === 0 ? null : e.signal,
+    oom_kills: e.oomKills,
+    why: e.why,
+  }));
 }

@@ -21,6 +21,23 @@ containers:
     assert.is((await psRows(box)).get('again')?.restarts, 2);
     const shown = (await box.tsbox('show', 'container/again', '-f', file)).stdout;
     assert.is(shown.match(/because it was unhealthy/g)?.length, 3, shown);
+    assert.match(shown, 'earlier runs, the last first; restarted 2 times:');
+    const { stdout } = await box.tsbox('ps', '--json');
+    const ends = (JSON.parse(stdout) as { name: string; history: unknown[] }[]).find(
+      (r) => r.name === 'again',
+    )?.history;
+    assert.equal(
+      (ends as { exit: null; signal: number; oom_kills: number; why: string }[]).map((e) => [
+        e.signal,
+        e.oom_kills,
+        e.why,
+      ]),
+      [1, 2, 3].map(() => [9, 0, 'unhealthy']),
+    );
+    assert.match(
+      (await box.tsbox('ps', '--all')).stdout,
+      /LAST END[^]*again .* ago: killed by SIGKILL because it was unhealthy, after /,
+    );
     const plan = (await box.tsbox('plan', '-f', file)).stdout;
     assert.match(plan, /stopped, unhealthy/);
     assert.match((await box.tsbox('logs', 'again')).stdout, 'tsbox: unhealthy: restarting');

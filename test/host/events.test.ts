@@ -14,6 +14,7 @@ interface Event {
   readonly limit?: string;
   readonly value?: string;
   readonly count: number;
+  readonly check?: { readonly ok: boolean; readonly code: number; readonly output: string };
 }
 
 interface Follower {
@@ -152,6 +153,44 @@ scene('what exists already makes no events, addresses filter, and at rest it sle
   assert.ok(follower.events().every((e) => e.address === 'container/hog'));
   const text = await box.tsbox('destroy', '-y', '-f', file);
   assert.is(text.code, 0, text.stderr);
+});
+
+scene('health: each change once, with what the check said; not each check', async (box, start) => {
+  const check = 'if test -e /tmp/ill; then echo no good; exit 3; fi; printf %0300d 7';
+  const file = box.write(
+    'ev.yaml',
+    `tsbox: 1
+name: ev
+containers:
+  web:
+    command: [sh, -c, "trap 'touch /tmp/ill' USR1; trap 'rm /tmp/ill' USR2; while :; do sleep 0.1; done"]
+    mounts: [{ tmpfs: /tmp, size: 1MiB }]
+    healthcheck: { command: '${check}', interval: 200ms, retries: 2 }
+  calm: { command: [sleep, infinity] }
+`,
+  );
+  const follower = await start();
+  const told = (): Event[] => follower.events().filter((e) => ['starting', 'healthy', 'unhealthy'].includes(e.event));
+  const last = (event: string): Promise<void> => until(event, () => told().at(-1)?.event === event);
+  assert.is((await box.tsbox('apply', '-y', '-f', file)).code, 0);
+  await last('healthy');
+  process.kill(await pidOf(box, 'web'), 'SIGUSR1');
+  await last('unhealthy');
+  process.kill(await pidOf(box, 'web'), 'SIGUSR2');
+  await last('healthy');
+  await pause(1000);
+  assert.equal(
+    told().map((e) => [e.address, e.event, e.check?.ok, e.check?.code, e.count]),
+    [
+      ['container/web', 'starting', undefined, undefined, 1],
+      ['container/web', 'healthy', true, 0, 1],
+      ['container/web', 'unhealthy', false, 3, 1],
+      ['container/web', 'healthy', true, 0, 1],
+    ],
+  );
+  assert.is(told()[1]?.check?.output, '0'.repeat(199), 'cut off');
+  assert.is(told()[2]?.check?.output, 'no good');
+  assert.is((await box.tsbox('destroy', '-y', '-f', file)).code, 0);
 });
 
 test.run();

@@ -3,13 +3,15 @@ import { EXIT } from '../exit.ts';
 import { err, out } from '../output.ts';
 import { requirePrivileges } from '../session.ts';
 import type { StreamEvent } from '../event-stream.ts';
+import { checkJson, checkText } from '../show-runs.ts';
 
 export const command: Command = {
   options: ['stack', 'json'],
   usage: 'tsbox events [ADDRESS…] [--stack NAME] [--json]',
   help: [
     'Shows what happens to the cgroups of the stacks, as it happens, until interrupted: created, populated, frozen, thawed,',
-    'limit (which one was hit, how often), oom, oom_kill, oom_group_kill, emptied, removed. --json: one object per line.',
+    'limit (which one was hit, how often), oom, oom_kill, oom_group_kill, emptied, removed; and of containers with a health',
+    'check starting, healthy, unhealthy, with what the check said. --json: one object per line.',
     'The kernel tells of changes itself (inotify; eventfd for memory on v1). On v1 the freezer, pids.events and, without any',
     'v2, whether a cgroup is empty, are looked at twice a second.',
   ].join('\n'),
@@ -57,6 +59,7 @@ function jsonLine(e: StreamEvent): string {
     event: e.event,
     ...(e.limit === undefined ? {} : { limit: e.limit, value: e.value ?? null }),
     count: e.count,
+    ...(e.check === undefined ? {} : { check: checkJson(e.check) }),
   });
 }
 
@@ -64,5 +67,6 @@ function textLine(e: StreamEvent): string {
   const times = e.count === 1 ? '' : ` ${e.count} times`;
   const value = e.value === undefined ? '' : ` = ${e.value}`;
   const what = e.limit === undefined ? `${e.event}${times}` : `limit ${e.limit}${value} hit${times}`;
-  return `${e.time.toISOString()}  ${`${e.stack}:${e.address ?? e.cgroup}`.padEnd(28)}  ${what}`;
+  const said = e.check === undefined ? '' : `   # ${checkText(e.check)}`;
+  return `${e.time.toISOString()}  ${`${e.stack}:${e.address ?? e.cgroup}`.padEnd(28)}  ${what}${said}`;
 }

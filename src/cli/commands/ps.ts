@@ -6,7 +6,10 @@ import { stackNameFor, requirePrivileges } from '../session.ts';
 export const command: Command = {
   options: ['file', 'stack', 'var', 'json', 'all'],
   usage: 'tsbox ps [--stack NAME | -f FILE | --all] [--json]',
-  help: 'Lists containers with their state, read from the kernel. Without -f and --stack: those of every stack.',
+  help: [
+    'Lists containers with their state, read from the kernel. Without -f and --stack: those of every stack. --all: how each',
+    'last ended, too; `tsbox show CONTAINER` and --json have the last ten ends.',
+  ].join('\n'),
   async run(args) {
     const { openReader } = await import('../../kernel/reader.ts');
     const { cgroupOf, findContainers, stateText } = await import('../containers.ts');
@@ -14,7 +17,7 @@ export const command: Command = {
     requirePrivileges(reader, 'ps');
     const all = args.flags.all === true || (args.stack === undefined && args.lists.file === undefined);
     const stack = all ? undefined : (await stackNameFor(args)).name;
-    const { statusText } = await import('../status.ts');
+    const { ageText, statusText } = await import('../status.ts');
     const { compareNames } = await import('../../resources/container/replica-names.ts');
     const { readFrozen } = await import('../../resources/cgroup/stats.ts');
     const found = findContainers(reader, stack).sort(
@@ -32,6 +35,8 @@ export const command: Command = {
       health: c.alive ? (c.entry.run?.health ?? null) : null,
       frozen: c.alive && frozen[i] === true,
     }));
+    const { endText, historyJson, readRuns } = await import('../show-runs.ts');
+    const ends = readRuns(reader, cgroups).map((r) => r.history);
     const now = Date.now();
     const rows = found.map((c, i) => ({
       stack: c.stack,
@@ -45,6 +50,7 @@ export const command: Command = {
       exit: c.entry.run === undefined || c.entry.run.exit < 0 ? null : c.entry.run.exit,
       frozen: c.alive && frozen[i] === true,
       namespaces: shared[i] ?? {},
+      history: historyJson(ends[i] ?? []),
       cgroup: cgroups[i] ?? '',
     }));
     if (args.flags.json === true) {
@@ -53,7 +59,21 @@ export const command: Command = {
     }
     const sharing = rows.map((r) => sharedText(r.namespaces, r.stack));
     const some = sharing.some((text) => text !== '-');
-    const header = ['STACK', 'CONTAINER', 'STATUS', 'PID', 'RESTARTS', ...(some ? ['SHARES'] : []), 'CGROUP'];
+    const wide = args.flags.all === true && ends.some((e) => e.length > 0);
+    const lastEnd = (i: number): string => {
+      const end = ends[i]?.at(-1);
+      return end === undefined ? '-' : `${ageText(now - end.endMs)} ago: ${endText(end)}`;
+    };
+    const header = [
+      'STACK',
+      'CONTAINER',
+      'STATUS',
+      'PID',
+      'RESTARTS',
+      ...(some ? ['SHARES'] : []),
+      ...(wide ? ['LAST END'] : []),
+      'CGROUP',
+    ];
     const table = [
       header,
       ...rows.map((r, i) => [
@@ -63,6 +83,7 @@ export const command: Command = {
         r.pid === null ? '-' : String(r.pid),
         String(r.restarts),
         ...(some ? [sharing[i] ?? '-'] : []),
+        ...(wide ? [lastEnd(i)] : []),
         r.cgroup,
       ]),
     ];

@@ -6,6 +6,7 @@ import { stackNameFor, requirePrivileges } from '../session.ts';
 import { VERSION } from '../version.ts';
 import type { Observed } from '../../resources/kind.ts';
 import type { NamespaceType } from '../../kernel/init-spec.ts';
+import type { Runs } from '../show-runs.ts';
 import type { Sharers, Sharing } from '../sharing.ts';
 import type { EffectiveLimit } from '../../resources/cgroup/effective.ts';
 
@@ -56,6 +57,7 @@ export const command: Command = {
     const sharers = new Sharers(reader);
     const sharing = (o: Observed): Sharing[] => sharingOf(o, name, sharers);
     const { cgroupRoot: root, stateDir } = reader.settings;
+    const runsOf = (o: Observed): Runs => readRuns(reader, [cgroupOf(o, root, name) ?? ''])[0] as Runs;
     const limits = (o: Observed): EffectiveLimit[] => {
       const path = o.exists ? cgroupOf(o, root, name) : undefined;
       return path === undefined ? [] : effectiveLimits(reader, path).filter((l) => l.setBy !== undefined);
@@ -71,7 +73,7 @@ export const command: Command = {
         facts: o.facts,
         ...(shared.get(o)?.length === 0 ? {} : { namespaces: shared.get(o) }),
         ...(o.exists && o.address.startsWith('container/')
-          ? { runs: runsJson(readRuns(reader, cgroupOf(o, root, name) ?? '')), ...imageJson(stateDir, o) }
+          ? { runs: runsJson(runsOf(o)), ...imageJson(stateDir, o) }
           : {}),
         unmanaged: o.extras.map((e) => e.text),
         unreadable: o.unreadable,
@@ -132,7 +134,7 @@ export const command: Command = {
       }
       if (o.exists && o.address.startsWith('container/')) {
         imageLines(stateDir, o).forEach((line) => out(`${line}\n`));
-        runLines(readRuns(reader, own ?? '')).forEach((line) => out(`${line}\n`));
+        runLines(runsOf(o)).forEach((line) => out(`${line}\n`));
       }
       for (const extra of o.extras) {
         out(`  ! ${escapeControls(extra.text)}   # not made by tsbox\n`);

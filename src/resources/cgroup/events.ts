@@ -3,6 +3,7 @@
  * Sources: cgroup-v2.rst (cgroup.events, memory.events, memory.swap.events, pids.events, hugetlb.*.events);
  * cgroup-v1/memory.rst (memory.oom_control), cgroup-v1/freezer-subsystem.rst.
  */
+import type { ProbeResult } from '../../kernel/health-text.ts';
 import type { CgroupLayout } from '../../kernel/layout.ts';
 
 export type EventName =
@@ -16,7 +17,10 @@ export type EventName =
   | 'oom'
   | 'oom_kill'
   | 'oom_group_kill'
-  | 'swap_fail';
+  | 'swap_fail'
+  | 'starting'
+  | 'healthy'
+  | 'unhealthy';
 
 export interface CgroupEvent {
   readonly event: EventName;
@@ -24,6 +28,8 @@ export interface CgroupEvent {
   readonly limit?: string;
   /** How often since the last look; 1 for a change of state. */
   readonly count: number;
+  /** healthy, unhealthy: the check that made it so. */
+  readonly check?: ProbeResult;
 }
 
 /** How a source is noticed: inotify on the file, an eventfd on it, or a look now and then where v1 has neither. */
