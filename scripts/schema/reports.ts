@@ -52,6 +52,9 @@ const changeOwn = z.strictObject({
   risks: z.record(z.string(), z.string()),
   replace_reasons: z.record(z.string(), z.string()),
   edits: z.record(z.string(), z.array(edit)),
+  contents: z
+    .record(z.string(), z.record(z.string(), z.strictObject({ before: z.string(), after: z.string() })))
+    .optional(),
   unmanaged: z.array(z.strictObject({ what: z.string(), text: z.string() })),
   unreadable: z.array(z.string()),
   blocked: z.strictObject({ by: z.string(), message: z.string() }).optional(),

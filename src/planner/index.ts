@@ -18,6 +18,7 @@ import type { Stack } from '../stack/types.ts';
 import { draftRefresh, refreshSteps } from './refresh.ts';
 import { draftDeclared, draftRemoval } from './drafts.ts';
 import { judge } from './conditions.ts';
+import { addContents } from './contents.ts';
 import { addReplacements, type Draft } from './cascade.ts';
 import { healOnly, type HealChoice } from './heal.ts';
 import { addTriggers, block, leaveIgnored } from './lifecycle.ts';
@@ -119,6 +120,7 @@ export async function makePlan(
   wanted = withGenerations(drafts, declared, wanted, scope);
   const context: StepContext = { stack: wanted, reader, scope, observed };
   addNotes(drafts, declared);
+  addContents(reader, drafts, asked, observed);
   addRisks(reader, name, drafts);
   addRollouts(drafts, wanted);
   const waits = waitSteps(drafts, wanted);

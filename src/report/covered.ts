@@ -8,6 +8,11 @@ export const COVERED = '(sensitive value)';
 /** A saved plan is masked already. */
 const MASKED = /\(sensitive (?:value(?: #\d+)?|content)\)/;
 
+/** Whether a text holds what is hidden, or once did. */
+export function isHidden(text: string, mask: (text: string) => string): boolean {
+  return mask(text) !== text || MASKED.test(text);
+}
+
 /** `before` with what is covered where `after` has a secret, as far as the two differ there. */
 export function covered<T extends Value | undefined>(
   before: T,
@@ -22,7 +27,7 @@ export function covered(
   if (before === undefined || after === undefined || before === after) {
     return before;
   }
-  const isSecret = (text: string): boolean => mask(text) !== text || MASKED.test(text);
+  const isSecret = (text: string): boolean => isHidden(text, mask);
   const cover = (old: string): string => (isSecret(old) ? old : COVERED);
   if (typeof before === 'string' || typeof after === 'string') {
     return typeof before === 'string' && typeof after === 'string' && before !== after && isSecret(after)

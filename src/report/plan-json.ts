@@ -11,6 +11,7 @@ import {
   type PlannedChange,
 } from '../planner/plan.ts';
 import type { AttributeChange } from '../resources/kind.ts';
+import { contentsJson } from './contents.ts';
 import { covered } from './covered.ts';
 import { editsJson } from './plan-diff/edits-json.ts';
 import { summaryLine } from './plan-text.ts';
@@ -143,6 +144,7 @@ function attributeJson(address: string, a: AttributeChange, mask: Mask): Record<
     reason: a.reason ?? null,
     risk: a.risk ?? null,
     ...(edits === undefined ? {} : { edits }),
+    ...contentsJson(a, mask),
   };
 }
 

@@ -74,6 +74,8 @@ export interface AttributeChange {
   readonly reason: string | undefined;
   /** What the new value does to what runs now, when it hurts. */
   readonly risk?: string;
+  /** What files say whose contents are digests in the values, by target, where both sides are text: for show alone. */
+  readonly contents?: Readonly<Record<string, { readonly before: string; readonly after: string }>>;
 }
 
 /** What a kind is told when it turns a change into steps. */

@@ -5,6 +5,7 @@ import type { KernelReader } from '../../kernel/reader.ts';
 import type { Planned, PlanOptions } from '../../planner/index.ts';
 import { basisOf } from '../../planner/saved/basis.ts';
 import { canonicalJson } from '../../planner/saved/canonical.ts';
+import { planWithoutHiddenContents } from '../../report/contents.ts';
 import { planDocument } from '../../report/terraform/document.ts';
 import type { Stack } from '../../stack/types.ts';
 import type { Arguments } from '../args.ts';
@@ -82,7 +83,7 @@ export function savePlan(
       sources: sources.map(([name, text]) => ({ name, sha256: sha256(text) })),
       variables: Object.fromEntries(variables),
       options,
-      plan: withoutSecrets(planned.plan),
+      plan: withoutSecrets(planWithoutHiddenContents(planned.plan, masked)),
       basis: withoutSecrets(basisOf(planned)),
       basis_digest: basisDigest(planned, key),
       document: withoutSecrets(planDocument(source)),

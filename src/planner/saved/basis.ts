@@ -52,8 +52,8 @@ export function basisOf(planned: {
       address: c.address,
       action: c.action,
       missing: c.missing,
-      // What a value costs at this moment (memory in use) moves all the time and decides nothing.
-      attributes: c.attributes.map(({ risk: _risk, ...attribute }) => attribute),
+      // What a value costs at this moment (memory in use) moves all the time and decides nothing; contents are for show.
+      attributes: c.attributes.map(({ risk: _risk, contents: _contents, ...attribute }) => attribute),
       extras: c.extras.map((e) => e.text),
       reasons: c.reasons,
       facts: c.facts,

@@ -1,6 +1,7 @@
 /** One changed attribute as lines: a value beside the other, or item by item what differs. */
 import { isList, type Attribute, type Value } from '../../resources/attribute.ts';
 import type { AttributeChange } from '../../resources/kind.ts';
+import { shownContents, type Contents } from '../contents.ts';
 import { covered } from '../covered.ts';
 import { escapeControls, humanValue, showValue } from '../values.ts';
 import { commentsOf, FORCES } from './comments.ts';
@@ -37,7 +38,7 @@ export function attributeLines(
   const symbol = change.risk === undefined ? '~' : '!';
   const after = change.after ?? attribute?.default;
   const before = covered(change.before, after, given.mask);
-  const items = itemLines(change.name, before, after, attribute, detail);
+  const items = itemLines(change, before, after, attribute, detail);
   if (items !== undefined) {
     return [lineOf(tone, `      ${symbol} ${name}`, note), ...items];
   }
@@ -100,12 +101,13 @@ function newLines(change: AttributeChange, attribute: Attribute | undefined, det
 
 /** What differs item by item; undefined for values that are shown beside each other. */
 function itemLines(
-  name: string,
+  change: AttributeChange,
   before: Value | undefined,
   after: Value | undefined,
   attribute: Attribute | undefined,
   detail: Detail,
 ): Line[] | undefined {
+  const { name } = change;
   if (before === undefined || after === undefined) {
     return undefined;
   }
@@ -125,13 +127,18 @@ function itemLines(
   }
   const edits = editsOf(attribute, before, after, detail.sequences);
   const kept = Object.keys(before).length - edits.filter((e) => e.op !== 'add').length;
-  return [...keyLines(name, edits, detail), ...hiddenLines(kept)];
+  return [...keyLines(name, edits, detail, shownContents(change, detail.mask)), ...hiddenLines(kept)];
 }
 
-function keyLines(name: string, edits: readonly Edit[], detail: Detail): Line[] {
+/** @param contents what the files at these keys say, drawn below them */
+function keyLines(name: string, edits: readonly Edit[], detail: Detail, contents: Contents = {}): Line[] {
   const labels = edits.map((e) => pathOf(name, String(e.at)));
   const width = Math.min(40, Math.max(...labels.map((l) => l.length)));
-  return edits.flatMap((edit, i) => leafLines((labels[i] as string).padEnd(width), edit, detail, quoted));
+  return edits.flatMap((edit, i) => {
+    const lines = leafLines((labels[i] as string).padEnd(width), edit, detail, quoted);
+    const content = contents[String(edit.at)];
+    return content === undefined ? lines : [...lines, ...textLines(content.before, content.after, detail)];
+  });
 }
 
 function setLines(before: readonly string[], after: readonly string[], attribute: Attribute, detail: Detail): Line[] {

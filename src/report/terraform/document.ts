@@ -13,6 +13,7 @@ import {
 } from '../../planner/plan.ts';
 import type { Address, Declared, Observed } from '../../resources/kind.ts';
 import { kindOf } from '../../resources/registry.ts';
+import { contentsJson } from '../contents.ts';
 import { checksJson } from './checks.ts';
 import { editsJson } from '../plan-diff/edits-json.ts';
 import { configurationJson } from './configuration.ts';
@@ -265,6 +266,7 @@ function ownJson(change: PlannedChange, mask: Mask): Record<string, unknown> {
         return edits === undefined ? [] : [[a.name, edits]];
       }),
     ),
+    ...contentsOf(change, mask),
     unmanaged: change.extras.map((e) => ({ what: e.what, text: mask(e.text) })),
     unreadable: change.unreadable,
     ...(change.blocked === undefined
@@ -278,6 +280,15 @@ function ownJson(change: PlannedChange, mask: Mask): Record<string, unknown> {
       : { rolling: { at_once: change.rollout.atOnce, on_failure: change.rollout.onFailure } }),
     at: change.at ?? null,
   };
+}
+
+/** Contents of files by attribute, where a plan shows them. */
+function contentsOf(change: PlannedChange, mask: Mask): Record<string, unknown> {
+  const shown = change.attributes.flatMap((a) => {
+    const { contents } = contentsJson(a, mask);
+    return contents === undefined ? [] : [[a.name, contents] as const];
+  });
+  return shown.length === 0 ? {} : { contents: Object.fromEntries(shown) };
 }
 
 /** Drift: before is what the last apply left, after is what is there. */
