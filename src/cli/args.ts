@@ -190,6 +190,21 @@ function parseVariables(items: readonly string[]): Record<string, string> {
   return variables;
 }
 
+/** One word of several from an option. */
+export function choiceOption<T extends string>(
+  args: Arguments,
+  name: OptionName,
+  choices: readonly T[],
+  fallback: T,
+): T {
+  const text = args.values[name] ?? fallback;
+  const choice = choices.find((c) => c === text);
+  if (choice === undefined) {
+    throw new TsboxError('TSB2001', `--${name} takes ${choices.join(', ')}, not '${text}'`);
+  }
+  return choice;
+}
+
 /** A whole number from an option. */
 export function numberOption(args: Arguments, name: OptionName, fallback: number, least: number, most: number): number {
   const text = args.values[name];

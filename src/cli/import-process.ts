@@ -26,7 +26,7 @@ export async function importProcess(args: Arguments, pid: number): Promise<numbe
   );
   const container: Record<string, unknown> = { ...found.fields };
   const remarks: Remark[] = [...found.remarks];
-  fit(container, remarks);
+  fit(container, (path, text) => remarks.push({ field: `container key ${path || '(all)'}`, text }));
   const name = args.values.name ?? nameFrom(found.comm);
   const stack = { tsbox: 1, name, containers: { [nameFrom(found.comm)]: container } };
   if (args.flags.json === true) {

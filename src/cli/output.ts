@@ -66,7 +66,7 @@ export function out(text: string): void {
   process.stdout.write(masked(text));
 }
 
-/** A copy of data in which no text holds a secret, for formats that write text in their own way. */
+/** A copy of data in which no text holds a secret, for formats that write text in their own way; nothing undefined in it. */
 export function withoutSecrets<T>(data: T): T {
   if (typeof data === 'string') {
     return masked(data) as T;
@@ -74,9 +74,11 @@ export function withoutSecrets<T>(data: T): T {
   if (Array.isArray(data)) {
     return data.map((item: unknown) => withoutSecrets(item)) as T;
   }
-  return typeof data === 'object' && data !== null
-    ? (Object.fromEntries(Object.entries(data).map(([k, v]) => [k, withoutSecrets(v)])) as T)
-    : data;
+  if (typeof data !== 'object' || data === null) {
+    return data;
+  }
+  const entries = Object.entries(data as Readonly<Record<string, unknown>>).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries.map(([key, value]) => [masked(key), withoutSecrets(value)])) as T;
 }
 
 export function err(text: string): void {

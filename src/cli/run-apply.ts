@@ -7,6 +7,7 @@ import type { Planned, PlanOptions } from '../planner/index.ts';
 import type { HealChoice } from '../planner/heal.ts';
 import type { Stack } from '../stack/types.ts';
 import { tellChecks } from './after-checks.ts';
+import { printFailure } from './apply-failures.ts';
 import { printOutputs, report } from './apply-report.ts';
 import { watchSignals } from './apply-signals.ts';
 import type { Arguments } from './args.ts';
@@ -118,13 +119,20 @@ async function applyLocked(
   }
   if (isEmpty(plan)) {
     // Records that lag behind the kernel are brought up to date all the same.
-    await applyPlan(context, plan, {
+    const result = await applyPlan(context, plan, {
       parallelism: settings.parallelism,
       interrupted: () => false,
       onEvent: () => undefined,
     });
+    for (const failure of result.failed) {
+      await printFailure(failure, result, stack);
+    }
+    if (result.failed.length > 0) {
+      return EXIT.error;
+    }
     if (!quiet && !json) {
-      out(settings.destroy ? 'Nothing to destroy.\n' : 'No changes. Your infrastructure matches the configuration.\n');
+      const { NO_CHANGES } = await import('../report/values.ts');
+      out(`${settings.destroy ? 'Nothing to destroy.' : NO_CHANGES}\n`);
     }
     // The plan has warned of checks that do not hold; a stream carries what each came to.
     if (json && !settings.destroy) {

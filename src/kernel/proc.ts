@@ -151,3 +151,24 @@ export function normaliseIdMap(text: string): string {
     .filter((l) => l !== '')
     .join('\n');
 }
+
+/** A line of uid_map or gid_map: `count` ids from `inside` are those from `outside` (user_namespaces(7)). */
+export interface IdMapping {
+  readonly inside: number;
+  readonly outside: number;
+  readonly count: number;
+}
+
+/** Parses uid_map or gid_map; a line that is none is skipped. */
+export function parseIdMap(text: string): IdMapping[] {
+  return text.split('\n').flatMap((line) => {
+    const [, inside, outside, count] = /^\s*(\d+)\s+(\d+)\s+(\d+)\s*$/.exec(line) ?? [];
+    return count === undefined ? [] : [{ inside: Number(inside), outside: Number(outside), count: Number(count) }];
+  });
+}
+
+/** The id inside for one outside; undefined where the map has none. */
+export function idInside(map: readonly IdMapping[], id: number): number | undefined {
+  const range = map.find((r) => id >= r.outside && id < r.outside + r.count);
+  return range === undefined ? undefined : id - range.outside + range.inside;
+}

@@ -1,6 +1,7 @@
 /** Preconditions, checks and policies held against a plan and what is live. */
 import type { TsboxError } from '../errors.ts';
 import type { Value } from '../resources/attribute.ts';
+import { fitsGlob } from '../resources/glob.ts';
 import type { Address, Declared, Observed } from '../resources/kind.ts';
 import type { Condition, Stack } from '../stack/types.ts';
 import type { Draft } from './cascade.ts';
@@ -89,8 +90,7 @@ export async function judge(
 }
 
 function fits(address: Address, pattern: string): boolean {
-  const wanted = pattern.includes('/') ? pattern : `${pattern}/*`;
-  return new RegExp(`^${wanted.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')}$`).test(address);
+  return fitsGlob(pattern.includes('/') ? pattern : `${pattern}/*`, address);
 }
 
 function answered(

@@ -4,10 +4,8 @@
  */
 import { isEmpty, type Plan } from '../planner/plan.ts';
 import { plainLine, type Line, type Tone } from './plan-diff/lines.ts';
-import { detailLine, NO_CHANGES, planLines, summaryLine, type RenderOptions } from './plan-text.ts';
-
-/** Characters of a comment on GitHub, the least of the large forges. */
-const COMMENT_LIMIT = 65_536;
+import { detailLine, planLines, summaryLine, type RenderOptions } from './plan-text.ts';
+import { COMMENT_LIMIT, NO_CHANGES } from './values.ts';
 
 /** Lines of a plan that are in sight; more are folded. */
 const IN_SIGHT = 40;

@@ -6,9 +6,7 @@ import type { Palette } from './palette.ts';
 import type { AttributeDetail } from './plan-diff/attribute-text.ts';
 import { changeLines, headLine } from './plan-diff/change-text.ts';
 import { lineOf, paintedLine, type Line } from './plan-diff/lines.ts';
-import { escapeControls } from './values.ts';
-
-export const NO_CHANGES = 'No changes. Your infrastructure matches the configuration.';
+import { escapeControls, NO_CHANGES } from './values.ts';
 
 export interface RenderOptions {
   /** One line for each resource. */

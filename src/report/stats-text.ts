@@ -5,6 +5,7 @@ import {
   type CgroupStats,
   type PressureKind,
 } from '../resources/cgroup/stats.ts';
+import { metricBlock, type Labels, type Sample } from './exposition.ts';
 import { escapeControls } from './values.ts';
 
 export interface StatsRow {
@@ -168,38 +169,32 @@ const METRICS: readonly Metric[] = [
   gauge('frozen', 'Whether it is frozen.', (s) => flag(s.frozen)),
 ];
 
-const escapeLabel = (value: string): string =>
-  value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
-
 /** Prometheus' text exposition format, version 0.0.4. What is not known has no sample. */
 export function prometheusText(rows: readonly StatsRow[]): string {
-  const labels = (row: StatsRow, more: Readonly<Record<string, string>> = {}): string =>
-    Object.entries({ stack: row.stack, address: row.address ?? '', cgroup: row.cgroup, ...more })
-      .map(([name, value]) => `${name}="${escapeLabel(value)}"`)
-      .join(',');
-  const block = (name: string, type: string, help: string, samples: readonly string[]): string =>
-    samples.length === 0 ? '' : `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${samples.join('\n')}\n`;
-  const plain = METRICS.map((metric) => {
-    const name = `tsbox_cgroup_${metric.name}`;
-    const samples = rows.flatMap((row) => {
-      const value = metric.value(row.stats);
-      return value === null ? [] : [`${name}{${labels(row)}} ${value}`];
-    });
-    return block(name, metric.type, metric.help, samples);
-  });
-  const name = 'tsbox_cgroup_pressure_seconds_total';
+  const labels = ({ stack, address, cgroup }: StatsRow): Labels => ({ stack, address: address ?? '', cgroup });
+  const block = (name: string, type: 'gauge' | 'counter', help: string, samples: readonly Sample[]): string =>
+    samples.length === 0 ? '' : metricBlock(name, type, help, samples);
+  const plain = METRICS.map((metric) =>
+    block(
+      `tsbox_cgroup_${metric.name}`,
+      metric.type,
+      metric.help,
+      rows.flatMap((row) => {
+        const value = metric.value(row.stats);
+        return value === null ? [] : [[labels(row), value] as const];
+      }),
+    ),
+  );
   const pressure = rows.flatMap((row) =>
     PRESSURE_RESOURCES.flatMap((resource) =>
       (['some', 'full'] as const).flatMap((kind) => {
         const line = row.stats.pressure[resource]?.[kind];
         return line === undefined || line === null
           ? []
-          : [`${name}{${labels(row, { resource, kind })}} ${line.total / 1e6}`];
+          : [[{ ...labels(row), resource, kind }, line.total / 1e6] as const];
       }),
     ),
   );
-  return [
-    ...plain,
-    block(name, 'counter', 'Time in which some or all processes waited for a resource.', pressure),
-  ].join('');
+  const help = 'Time in which some or all processes waited for a resource.';
+  return [...plain, block('tsbox_cgroup_pressure_seconds_total', 'counter', help, pressure)].join('');
 }

@@ -3,6 +3,12 @@ import { isList, type Unit, type Value } from '../resources/attribute.ts';
 import { formatBitRate } from '../resources/network/rate.ts';
 import { formatBytes, formatDuration } from '../resources/units.ts';
 
+/** Of a plan without changes; bots read it. */
+export const NO_CHANGES = 'No changes. Your infrastructure matches the configuration.';
+
+/** Characters of a comment on GitHub, the least of the large forges. */
+export const COMMENT_LIMIT = 65_536;
+
 /** Control and bidirectional characters, which could rewrite a terminal's line, become visible escapes. */
 export function escapeControls(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (c) => {

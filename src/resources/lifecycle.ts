@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import type { AttributeTable, Value } from './attribute.ts';
 import { isList } from './attribute.ts';
+import { fitsGlob } from './glob.ts';
 import { show, valueSchema, ValueError } from './values.ts';
 
 export interface Lifecycle {
@@ -97,20 +98,16 @@ export function ignorable(table: AttributeTable): string[] {
   return [...table.values()].filter((a) => a.change !== 'read-only' && !NEVER.has(a.name)).map((a) => a.name);
 }
 
-function globbed(pattern: string): RegExp {
-  return new RegExp(`^${pattern.replace(/[.+^${}()|[\]\\/]/g, '\\$&').replaceAll('*', '.*')}$`);
-}
-
-/** What a pattern leaves alone of an attribute: all of it, some entries of its map, or nothing. */
-export function ignoredPart(pattern: string, name: string): true | RegExp | undefined {
+/** What a pattern leaves alone of an attribute: all of it, those entries of its map that fit a glob, or nothing. */
+export function ignoredPart(pattern: string, name: string): true | string | undefined {
   if (NEVER.has(name)) {
     return undefined;
   }
   // `memory` stands for everything whose name begins with it.
-  if (globbed(pattern).test(name) || name.startsWith(`${pattern}.`)) {
+  if (fitsGlob(pattern, name) || name.startsWith(`${pattern}.`)) {
     return true;
   }
-  return pattern.startsWith(`${name}.`) ? globbed(pattern.slice(name.length + 1)) : undefined;
+  return pattern.startsWith(`${name}.`) ? pattern.slice(name.length + 1) : undefined;
 }
 
 /** The value that is left where some of what is declared is ignored: what is live there. */
@@ -139,9 +136,9 @@ function isMap(value: Value | undefined): value is Entries {
   return value !== undefined && typeof value !== 'string' && !isList(value);
 }
 
-function merged(declared: Entries, live: Entries, ignored: RegExp): Entries {
-  const kept = Object.entries(declared).filter(([key]) => !ignored.test(key));
-  return Object.fromEntries([...kept, ...Object.entries(live).filter(([key]) => ignored.test(key))]);
+function merged(declared: Entries, live: Entries, ignored: string): Entries {
+  const kept = Object.entries(declared).filter(([key]) => !fitsGlob(ignored, key));
+  return Object.fromEntries([...kept, ...Object.entries(live).filter(([key]) => fitsGlob(ignored, key))]);
 }
 
 /** The address of a trigger among those known, and the attribute it names. */

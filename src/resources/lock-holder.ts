@@ -1,6 +1,7 @@
 /** Who holds the lock of a stack, from /proc/locks (proc_locks(5)): shown, and never decided by. */
 import { parseStat } from '../kernel/proc.ts';
 import type { KernelReader } from '../kernel/reader.ts';
+import { startedAt } from './processes.ts';
 import { directoryIn } from './scope.ts';
 
 export interface LockHolder {
@@ -14,9 +15,6 @@ export interface LockHolder {
   /** When the process began; the lock is no older. */
   readonly since: Date | undefined;
 }
-
-/** Ticks of start times in a second (sysconf(_SC_CLK_TCK)): 100 in the kernel's interface on every architecture we run on. */
-const TICKS = 100;
 
 const COMMAND_LENGTH = 200;
 
@@ -52,11 +50,10 @@ function minor(dev: number): number {
 }
 
 function describe(reader: KernelReader, pid: number): LockHolder | undefined {
-  const [stat, cmdline, status, system, passwd] = reader.readFiles([
+  const [stat, cmdline, status, passwd] = reader.readFiles([
     `/proc/${pid}/stat`,
     `/proc/${pid}/cmdline`,
     `/proc/${pid}/status`,
-    '/proc/stat',
     '/etc/passwd',
   ]);
   const parsed = typeof stat === 'string' ? parseStat(stat) : undefined;
@@ -65,14 +62,13 @@ function describe(reader: KernelReader, pid: number): LockHolder | undefined {
   }
   const command = typeof cmdline === 'string' ? cmdline.split('\0').join(' ').trim() : '';
   const uid = typeof status === 'string' ? (/^Uid:\s+\d+\s+(\d+)/m.exec(status)?.[1] ?? '') : '';
-  const boot = typeof system === 'string' ? Number(/^btime (\d+)$/m.exec(system)?.[1]) : NaN;
-  const since = new Date((boot + Number(parsed.startTime) / TICKS) * 1000);
+  const since = startedAt(reader, parsed.startTime);
   return {
     pid,
     startTime: parsed.startTime,
     command: (command === '' ? parsed.comm : command).slice(0, COMMAND_LENGTH),
     user: nameOf(uid, typeof passwd === 'string' ? passwd : '') ?? uid,
-    since: Number.isNaN(since.getTime()) ? undefined : since,
+    since: since === undefined ? undefined : new Date(since),
   };
 }
 

@@ -17,6 +17,16 @@ export function readStats(reader: KernelReader, pids: readonly number[]): Array<
     .map((text) => (typeof text === 'string' ? parseStat(text) : undefined));
 }
 
+/** Start times count in USER_HZ: 100 a second in the kernel's interface on every architecture we run on (time(7)). */
+const TICKS = 100;
+
+/** Ms since the epoch for a start time; undefined where the kernel does not tell when it was started itself. */
+export function startedAt(reader: KernelReader, startTime: string): number | undefined {
+  const system = reader.readFiles(['/proc/stat'])[0];
+  const boot = typeof system === 'string' ? /^btime (\d+)$/m.exec(system)?.[1] : undefined;
+  return boot === undefined ? undefined : Number(boot) * 1000 + (Number(startTime) / TICKS) * 1000;
+}
+
 /** True when the pid is the process that had this start time, and neither a zombie nor about to be one. */
 export function isAlive(stat: ProcStat | undefined, startTime: string): boolean {
   return (

@@ -14,14 +14,18 @@ export function literal(value: unknown): unknown {
     : value;
 }
 
-/** Takes out what the language refuses, with its reason: what is left is a container it accepts. */
+/**
+ * Takes out what the language refuses, each with its reason: what is left is a container it accepts.
+ * @param tell the path of a key, and why it is left out
+ * @param read what the language will see of it, where that is something else
+ */
 export function fit(
   container: Record<string, unknown>,
-  notes: Array<{ readonly field: string; readonly text: string }>,
+  tell: (path: string, why: string) => void,
+  read: (container: Record<string, unknown>) => unknown = (same) => same,
 ): void {
   for (let round = 0; round < 100; round++) {
-    const { error } = containerSchema.safeParse(container);
-    const issue = error?.issues[0];
+    const issue = containerSchema.safeParse(read(container)).error?.issues[0];
     if (issue === undefined) {
       return;
     }
@@ -29,7 +33,7 @@ export function fit(
     const keys = issue.code === 'unrecognized_keys' ? issue.keys.map((k) => [...path, k]) : [path];
     for (const key of keys) {
       const why = issue.code === 'unrecognized_keys' ? 'the stack language has no such key' : issue.message;
-      notes.push({ field: `container key ${key.join('.') || '(all)'}`, text: `${why}: left out` });
+      tell(key.join('.'), `${why}: left out`);
       if (!removeAt(container, key)) {
         return;
       }
@@ -37,21 +41,20 @@ export function fit(
   }
 }
 
-/** Removes the value at a path, and with it a list's item as a whole. */
+/** Removes the value at a path or the nearest above it that is there, and with it a list's item as a whole. */
 function removeAt(root: Record<string, unknown>, path: readonly string[]): boolean {
   let owner: unknown = root;
-  for (const key of path.slice(0, -1)) {
-    owner = (owner as Record<string, unknown> | undefined)?.[key];
+  for (const [index, key] of path.entries()) {
+    const inner = (owner as Record<string, unknown>)[key];
+    if (index < path.length - 1 && typeof inner === 'object' && inner !== null) {
+      owner = inner;
+      continue;
+    }
+    if (Array.isArray(owner)) {
+      owner.splice(Number(key), 1);
+      return true;
+    }
+    return Object.hasOwn(owner as object, key) && Reflect.deleteProperty(owner as object, key);
   }
-  const last = path.at(-1);
-  if (typeof owner !== 'object' || owner === null || last === undefined) {
-    return false;
-  }
-  if (Array.isArray(owner)) {
-    owner.splice(Number(last), 1);
-    return true;
-  }
-  const had = Object.hasOwn(owner, last);
-  Reflect.deleteProperty(owner, last);
-  return had;
+  return false;
 }

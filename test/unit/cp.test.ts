@@ -20,7 +20,8 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { containerPath, copy, openHere } from '../../src/cli/cp/copy.ts';
-import { idInside, idOutside, parseIdMap } from '../../src/cli/cp/ids.ts';
+import { idOutside } from '../../src/cli/cp/ids.ts';
+import { idInside, parseIdMap } from '../../src/kernel/proc.ts';
 import { copyTree } from '../../src/cli/cp/tree.ts';
 
 const RULES = { owner: (uid: number, gid: number) => ({ uid, gid }), setid: false };
@@ -112,7 +113,8 @@ test('owners', () => {
   const map = parseIdMap('         0     100000      65536\n     70000       1000          1\n');
   assert.is(idInside(map, 100_000), 0);
   assert.is(idInside(map, 1000), 70_000);
-  assert.is(idInside(map, 0), 65534, 'nobody');
+  assert.is(idInside(map, 0), undefined, 'nobody');
+  assert.equal(parseIdMap('0 1\nx 2 3\n\n'), [], 'lines that are none');
   assert.is(idOutside(map, 33), 100_033);
   assert.is(idOutside(map, 70_000), 1000);
   assert.is(idOutside(map, 90_000), 100_000, "the container's root");

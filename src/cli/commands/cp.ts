@@ -34,7 +34,8 @@ export const command: Command = {
     const { ContainerRoot } = await import('../../kernel/container-root.ts');
     const { findTargets } = await import('../target.ts');
     const { containerPath, copy, openHere, openIn } = await import('../cp/copy.ts');
-    const { idInside, idOutside, parseIdMap } = await import('../cp/ids.ts');
+    const { idOutside, NOBODY } = await import('../cp/ids.ts');
+    const { idInside, parseIdMap } = await import('../../kernel/proc.ts');
     const kernel = openKernel(process.env);
     requirePrivileges(kernel, 'cp');
     const { container, path } = (from ?? to) as InContainer;
@@ -58,7 +59,7 @@ export const command: Command = {
               setid: true,
             })
           : copy(openIn(root), inside, openHere, target, {
-              owner: (uid, gid) => ({ uid: idInside(uids, uid), gid: idInside(gids, gid) }),
+              owner: (uid, gid) => ({ uid: idInside(uids, uid) ?? NOBODY, gid: idInside(gids, gid) ?? NOBODY }),
               setid: false,
             });
       copied.skipped.forEach((what) => err(`not copied: ${what}\n`));

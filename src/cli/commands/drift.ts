@@ -1,5 +1,5 @@
 import type { Command } from '../main.ts';
-import type { Arguments } from '../args.ts';
+import { choiceOption, numberOption, type Arguments } from '../args.ts';
 import { EXIT } from '../exit.ts';
 import { TsboxError } from '../../errors.ts';
 import type { KernelReader } from '../../kernel/reader.ts';
@@ -39,7 +39,7 @@ export const command: Command = {
   ].join('\n'),
   async run(args) {
     const began = Date.now();
-    const format = formatOf(args);
+    const format = args.flags.json === true ? 'json' : choiceOption(args, 'format', FORMATS, 'text');
     const { severitiesToHeal } = await import('../drift/heal.ts');
     const healing = severitiesToHeal(args);
     if (healing !== undefined && format !== 'text' && args.values.output === undefined) {
@@ -72,15 +72,6 @@ export const command: Command = {
     return code === EXIT.ok && chosen.length < left.length ? EXIT.differences : code;
   },
 };
-
-function formatOf(args: Arguments): Format {
-  const wanted = args.flags.json === true ? 'json' : (args.values.format ?? 'text');
-  const format = FORMATS.find((f) => f === wanted);
-  if (format === undefined) {
-    throw new TsboxError('TSB2001', `--format takes ${FORMATS.join(', ')}, not '${wanted}'`);
-  }
-  return format;
-}
 
 async function subjectsOf(args: Arguments, reader: KernelReader): Promise<Subject[]> {
   const { targets } = args;
@@ -153,7 +144,6 @@ async function heal(
   subjects: readonly Subject[],
   chosen: ReadonlyArray<DriftReport['items'][number]>,
 ): Promise<number> {
-  const { numberOption } = await import('../args.ts');
   const { runApply } = await import('../run-apply.ts');
   const { choiceOf } = await import('../drift/heal.ts');
   const { err } = await import('../output.ts');

@@ -1,4 +1,4 @@
-import type { Arguments } from '../args.ts';
+import { choiceOption, type Arguments } from '../args.ts';
 import type { Command } from '../main.ts';
 import { EXIT } from '../exit.ts';
 import { TsboxError } from '../../errors.ts';
@@ -6,12 +6,12 @@ import type { Graph } from '../../report/graph/model.ts';
 import { loadStackFor, requirePrivileges, stackNameFor } from '../session.ts';
 import { outOrFile } from '../write-file.ts';
 
-const FORMATS: Readonly<Record<string, (graph: Graph) => Promise<string>>> = {
-  svg: async (graph) => (await import('../../report/graph/svg.ts')).svgText(graph),
-  dot: async (graph) => (await import('../../report/graph/text-formats.ts')).dotText(graph),
-  mermaid: async (graph) => (await import('../../report/graph/text-formats.ts')).mermaidChart(graph),
-  json: async (graph) => (await import('../../report/graph/model.ts')).graphJson(graph),
-};
+const FORMATS = {
+  svg: async (graph: Graph) => (await import('../../report/graph/svg.ts')).svgText(graph),
+  dot: async (graph: Graph) => (await import('../../report/graph/text-formats.ts')).dotText(graph),
+  mermaid: async (graph: Graph) => (await import('../../report/graph/text-formats.ts')).mermaidChart(graph),
+  json: async (graph: Graph) => (await import('../../report/graph/model.ts')).graphJson(graph),
+} satisfies Readonly<Record<string, (graph: Graph) => Promise<string>>>;
 
 export const command: Command = {
   options: ['file', 'stack', 'var', 'live', 'format', 'output'],
@@ -25,17 +25,10 @@ export const command: Command = {
     'every stack of the machine.',
   ].join('\n'),
   async run(args) {
-    const format = args.values.format ?? 'svg';
-    const render = Object.hasOwn(FORMATS, format) ? FORMATS[format] : undefined;
-    if (render === undefined || args.positionals.length > 0) {
-      throw new TsboxError(
-        'TSB2001',
-        render === undefined ? `there is no format '${format}'` : 'graph takes no names',
-        {
-          expected: Object.keys(FORMATS).join(', '),
-        },
-      );
+    if (args.positionals.length > 0) {
+      throw new TsboxError('TSB2001', 'graph takes no names');
     }
+    const render = FORMATS[choiceOption(args, 'format', ['svg', 'dot', 'mermaid', 'json'], 'svg')];
     const text = await render(args.flags.live === true ? await readLive(args) : await readDeclared(args));
     outOrFile(args, text);
     return EXIT.ok;

@@ -1,7 +1,7 @@
 import type { Command } from '../main.ts';
 import { TsboxError } from '../../errors.ts';
 import type { Planned } from '../../planner/index.ts';
-import type { Arguments } from '../args.ts';
+import { choiceOption, type Arguments } from '../args.ts';
 import { EXIT } from '../exit.ts';
 import { PLANNING, planOptions, renderOptions } from '../planning.ts';
 import { err, out, paletteFor } from '../output.ts';
@@ -27,7 +27,7 @@ export const command: Command = {
     'tsbox plan [-f FILE]… [--target ADDRESS]… [--exclude ADDRESS]… [--replace ADDRESS]… [--refresh-only] [--destroy] [--compact] [--diff-context N] [--detailed-exitcode] [--format text|markdown|json|stream] [-o FILE]',
   help: ['Compares the stack with the live kernel and shows what apply would change. Writes nothing.'].join('\n'),
   async run(args) {
-    const format = formatOf(args);
+    const format = args.flags.json === true ? 'stream' : choiceOption(args, 'format', FORMATS, 'text');
     const { name, stack } = args.flags.destroy === true ? await stackNameFor(args) : await named(args);
     const { openReader } = await import('../../kernel/reader.ts');
     const { makePlan } = await import('../../planner/index.ts');
@@ -58,15 +58,6 @@ export const command: Command = {
     return args.flags['detailed-exitcode'] === true && !isEmpty(planned.plan) ? EXIT.differences : EXIT.ok;
   },
 };
-
-function formatOf(args: Arguments): Format {
-  const wanted = args.flags.json === true ? 'stream' : (args.values.format ?? 'text');
-  const format = FORMATS.find((f) => f === wanted);
-  if (format === undefined) {
-    throw new TsboxError('TSB2001', `--format takes ${FORMATS.join(', ')}, not '${wanted}'`);
-  }
-  return format;
-}
 
 async function print(
   planned: Planned,

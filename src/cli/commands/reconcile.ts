@@ -1,11 +1,9 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { Command } from '../main.ts';
-import type { Arguments } from '../args.ts';
-import { durationOption } from '../duration-option.ts';
+import { choiceOption } from '../args.ts';
 import { EXIT } from '../exit.ts';
 import { TsboxError } from '../../errors.ts';
-import type { Policy } from '../reconcile/policy.ts';
 import type { Reconciler } from '../reconcile/reconciler.ts';
 import { loadStackFor, requirePrivileges } from '../session.ts';
 
@@ -40,6 +38,8 @@ export const command: Command = {
     const { gitSource } = await import('../../kernel/git.ts');
     const { teller } = await import('../happenings.ts');
     const { Reconciler } = await import('../reconcile/reconciler.ts');
+    const { durationOption } = await import('../duration-option.ts');
+    const { POLICIES } = await import('../reconcile/policy.ts');
     const { parseWindow } = await import('../reconcile/windows.ts');
     if (args.values.git === undefined) {
       throw new TsboxError('TSB2001', 'which repository? --git PATH_OR_URL');
@@ -65,7 +65,7 @@ export const command: Command = {
         subdirectory,
         verify: args.flags['verify-signatures'] === true,
         signers: args.values.signers,
-        policy: await policyOf(args),
+        policy: choiceOption(args, 'policy', POLICIES, 'auto'),
         prune: args.flags.prune === true,
         allowEmpty: args.flags['allow-empty'] === true,
         rollback: args.flags.rollback === true,
@@ -124,14 +124,4 @@ function exitOf({ status }: Reconciler): number {
     return EXIT.refused;
   }
   return status.error === null ? EXIT.ok : EXIT.error;
-}
-
-async function policyOf(args: Arguments): Promise<Policy> {
-  const { POLICIES } = await import('../reconcile/policy.ts');
-  const text = args.values.policy ?? 'auto';
-  const policy = POLICIES.find((p) => p === text);
-  if (policy === undefined) {
-    throw new TsboxError('TSB2001', `--policy takes ${POLICIES.join(', ')}, not '${text}'`);
-  }
-  return policy;
 }

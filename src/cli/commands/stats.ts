@@ -1,5 +1,5 @@
 import type { Command } from '../main.ts';
-import { secondsOption } from '../args.ts';
+import { choiceOption, secondsOption } from '../args.ts';
 import { TsboxError } from '../../errors.ts';
 import { EXIT } from '../exit.ts';
 import { out } from '../output.ts';
@@ -7,6 +7,8 @@ import { requirePrivileges } from '../session.ts';
 import type { StatsRow } from '../../report/stats-text.ts';
 
 const USAGE = 'tsbox stats [ADDRESS…] [--stack NAME] [--interval SECONDS] [--json | --format text|json|prometheus]';
+
+const FORMATS = ['text', 'json', 'prometheus'] as const;
 
 export const command: Command = {
   options: ['stack', 'json', 'format', 'interval'],
@@ -18,10 +20,7 @@ export const command: Command = {
     'say is "-", and null in JSON. prometheus is one sample in the text exposition format.',
   ].join('\n'),
   async run(args) {
-    const format = args.flags.json === true ? 'json' : (args.values.format ?? 'text');
-    if (!['text', 'json', 'prometheus'].includes(format)) {
-      throw new TsboxError('TSB2001', `--format ${format} is unknown here`, { hint: USAGE });
-    }
+    const format = args.flags.json === true ? 'json' : choiceOption(args, 'format', FORMATS, 'text');
     const interval = secondsOption(args, 'interval', 0.5, 0.05, 3600);
     const { openReader } = await import('../../kernel/reader.ts');
     const { Sampler } = await import('../sampling.ts');

@@ -1,5 +1,5 @@
 /** Since when, and by whom: what files, processes and records of the supervisor say of each drifted item. */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { KernelReader } from '../../kernel/reader.ts';
 import { readText } from '../../kernel/private-files.ts';
@@ -9,11 +9,9 @@ import type { Evidence, Since, Whom } from '../../report/drift/model.ts';
 import { lastWriters, WRITERS_FILE } from '../../report/drift/writers.ts';
 import { knobAccess } from '../../resources/cgroup/access.ts';
 import { KNOB_BY_NAME } from '../../resources/cgroup/registry.ts';
-import { readStats } from '../../resources/processes.ts';
+import { readStats, startedAt } from '../../resources/processes.ts';
 import { directoryIn, type StackScope } from '../../resources/scope.ts';
 
-/** Of USER_HZ, in which /proc counts: 100 on every machine we run on. */
-const HZ = 100;
 const iso = (ms: number): string => new Date(ms).toISOString();
 
 export interface Gathered {
@@ -86,12 +84,8 @@ function processSince(reader: KernelReader, finding: Finding, after: number | un
     return undefined;
   }
   const stat = readStats(reader, [Number(pid)])[0];
-  const boot = /^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1];
-  if (stat === undefined || boot === undefined) {
-    return undefined;
-  }
-  const start = Number(boot) * 1000 + (Number(stat.startTime) / HZ) * 1000;
-  return start > (after ?? 0)
+  const start = stat === undefined ? undefined : startedAt(reader, stat.startTime);
+  return start !== undefined && start > (after ?? 0)
     ? { from: iso(start), to: null, exact: false, source: `the start of process ${pid}` }
     : undefined;
 }

@@ -12,7 +12,8 @@ import { loadStackFor } from '../session.ts';
 import { VERSION } from '../version.ts';
 import { AGAIN, readPlanFile, type PlanFile } from './document.ts';
 import { planKey, type PlanKey } from './key.ts';
-import { basisDigest, machineId, variableDigest, withoutSecrets } from './save.ts';
+import { withoutSecrets } from '../output.ts';
+import { basisDigest, machineId, variableDigest } from './save.ts';
 import { alreadyUsed, usedAt } from './use.ts';
 
 export interface Loaded {

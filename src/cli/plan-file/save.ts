@@ -10,7 +10,7 @@ import { planDocument } from '../../report/terraform/document.ts';
 import type { Stack } from '../../stack/types.ts';
 import type { Arguments } from '../args.ts';
 import { documented } from '../documented.ts';
-import { masked } from '../output.ts';
+import { withoutSecrets } from '../output.ts';
 import { VERSION } from '../version.ts';
 import { PLAN_FORMAT, PLAN_FORMAT_VERSION, sha256, signed, writePlanFile, type SavedVariable } from './document.ts';
 import { planKey, type PlanKey } from './key.ts';
@@ -19,24 +19,6 @@ import { planKey, type PlanKey } from './key.ts';
 export function machineId(reader: KernelReader): string {
   const text = reader.readFiles(['/etc/machine-id'])[0];
   return typeof text === 'string' ? text.trim() : '';
-}
-
-/** Every string of a value without secrets. */
-export function withoutSecrets<T>(value: T): T {
-  if (typeof value === 'string') {
-    return masked(value) as T;
-  }
-  if (Array.isArray(value)) {
-    return value.map((item: unknown) => withoutSecrets(item)) as T;
-  }
-  if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(
-      Object.entries(value).flatMap(([key, item]) =>
-        item === undefined ? [] : [[masked(key), withoutSecrets(item as unknown)]],
-      ),
-    ) as T;
-  }
-  return value;
 }
 
 /** The keyed digest of what a plan rests on, secrets included. */

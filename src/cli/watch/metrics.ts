@@ -1,4 +1,5 @@
-/** What the watcher knows, as Prometheus reads it (text exposition format, version 0.0.4), and whether it is well. */
+/** What the watcher knows, as Prometheus reads it, and whether it is well. */
+import { metricBlock } from '../../report/exposition.ts';
 import { SEVERITIES, type Severity } from '../../resources/drift-settings.ts';
 
 export type Sync = 'synced' | 'drifted' | 'unknown';
@@ -30,22 +31,9 @@ export const NO_COUNTS: Readonly<Counters> = {
   backedOff: 0,
 };
 
-const escape = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
-
 export function metricsText(stacks: readonly StackMetrics[], counters: Counters): string {
-  const lines: string[] = [];
-  const block = (
-    name: string,
-    type: 'gauge' | 'counter',
-    help: string,
-    samples: ReadonlyArray<readonly [Readonly<Record<string, string>>, number]>,
-  ): void => {
-    lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
-    for (const [labels, value] of samples) {
-      const text = Object.entries(labels).map(([k, v]) => `${k}="${escape(v)}"`);
-      lines.push(`${name}${text.length === 0 ? '' : `{${text.join(',')}}`} ${value}`);
-    }
-  };
+  const blocks: string[] = [];
+  const block = (...metric: Parameters<typeof metricBlock>): void => void blocks.push(metricBlock(...metric));
   block(
     'tsbox_stack_info',
     'gauge',
@@ -78,7 +66,7 @@ export function metricsText(stacks: readonly StackMetrics[], counters: Counters)
   block('tsbox_watch_checks_total', 'counter', 'Readings of a stack.', [[{}, counters.checks]]);
   block('tsbox_watch_events_total', 'counter', 'What the kernel told.', [[{}, counters.events]]);
   block('tsbox_watch_errors_total', 'counter', 'Checks, healings and messages that failed.', [[{}, counters.errors]]);
-  return `${lines.join('\n')}\n`;
+  return blocks.join('');
 }
 
 /** Why the watcher is not well; undefined when it is. */

@@ -2,7 +2,7 @@
  * The report as a comment on a change: a table in sight, the rest folded. Too long for the comment, it leaves detail
  * out by whole parts, and says so; nothing is cut in the middle.
  */
-import { escapeControls } from '../values.ts';
+import { COMMENT_LIMIT, escapeControls } from '../values.ts';
 import type { DriftItem, DriftReport } from './model.ts';
 import {
   byAddress,
@@ -16,9 +16,6 @@ import {
   summarySentence,
   whomText,
 } from './words.ts';
-
-/** Characters of a comment on GitHub, the least of the large forges. */
-export const COMMENT_LIMIT = 65_536;
 
 const MARKS = { security: '🔴', capacity: '🟡', cosmetic: '⚪' } as const;
 /** Longer values are shown in the details only. */

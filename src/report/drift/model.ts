@@ -5,7 +5,8 @@
 import type { SourceSpan } from '../../errors.ts';
 import type { Plan, PlannedChange } from '../../planner/plan.ts';
 import type { Value } from '../../resources/attribute.ts';
-import { fitsGlob, NO_DRIFT_SETTINGS, type DriftSettings, type Severity } from '../../resources/drift-settings.ts';
+import { NO_DRIFT_SETTINGS, type DriftSettings, type Severity } from '../../resources/drift-settings.ts';
+import { fitsGlob } from '../../resources/glob.ts';
 import { findItems, type Finding } from './items.ts';
 import { pastOf, timelineOf, type Past, type RunRecord, type TimelinePoint } from './history.ts';
 import { judge } from './severity.ts';

@@ -1,29 +1,19 @@
-/** Prometheus' text exposition format, version 0.0.4. Series exist with 0, too, so that an alarm can resolve. */
+/** Drift for Prometheus. Series exist with 0, too, so that an alarm can resolve. */
 import { SEVERITIES } from '../../resources/drift-settings.ts';
+import { metricBlock, type Sample } from '../exposition.ts';
 import { DRIFT_CLASSES, type DriftReport } from './model.ts';
 
-const escapeLabel = (value: string): string =>
-  value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
-
-type Labels = Readonly<Record<string, string>>;
-
 export function driftPrometheus(reports: readonly DriftReport[]): string {
-  const block = (name: string, help: string, samples: ReadonlyArray<readonly [Labels, number]>): string => {
-    const lines = samples.map(([labels, value]) => {
-      const text = Object.entries(labels).map(([k, v]) => `${k}="${escapeLabel(v)}"`);
-      return `${name}{${text.join(',')}} ${value}\n`;
-    });
-    return lines.length === 0 ? '' : `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${lines.join('')}`;
-  };
-  const each = (value: (r: DriftReport) => number): Array<[Labels, number]> =>
-    reports.map((r) => [{ stack: r.stack }, value(r)]);
+  const block = (name: string, help: string, samples: readonly Sample[]): string =>
+    samples.length === 0 ? '' : metricBlock(name, 'gauge', help, samples);
+  const each = (value: (r: DriftReport) => number): Sample[] => reports.map((r) => [{ stack: r.stack }, value(r)]);
   return [
     block(
       'tsbox_drift_items',
       'What differs from the last apply.',
       reports.flatMap((r) =>
         SEVERITIES.flatMap((severity) =>
-          DRIFT_CLASSES.map((cls): [Labels, number] => [
+          DRIFT_CLASSES.map((cls): Sample => [
             { stack: r.stack, severity, class: cls },
             r.items.filter((i) => i.severity === severity && i.class === cls).length,
           ]),
@@ -34,7 +24,7 @@ export function driftPrometheus(reports: readonly DriftReport[]): string {
       'tsbox_drift_item_info',
       'One per item.',
       reports.flatMap((r) =>
-        r.items.map((i): [Labels, number] => [
+        r.items.map((i): Sample => [
           {
             stack: r.stack,
             address: i.address,

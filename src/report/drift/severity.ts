@@ -1,5 +1,6 @@
 /** How bad a drift is, by one table: the first row that fits says it, with the reason that readers see. */
-import { fitsGlob, type Severity } from '../../resources/drift-settings.ts';
+import type { Severity } from '../../resources/drift-settings.ts';
+import { fitsGlob } from '../../resources/glob.ts';
 import type { Finding } from './items.ts';
 import type { Direction, DriftClass } from './model.ts';
 

@@ -11,7 +11,7 @@ import type { Problem } from '../kind.ts';
 import { modeSchema, modeText } from '../mode.ts';
 import { NAME_PATTERN, parseId } from '../units.ts';
 import { show, valueSchema, ValueError } from '../values.ts';
-import { insideId, stackAt, type IdMaps } from './mounts/text.ts';
+import { insideOrSame, stackAt, type IdMaps } from './mounts/text.ts';
 
 /** Use of a declared secret or config. */
 export interface FileUse {
@@ -159,8 +159,8 @@ export function liveFiles(
         }
         const owner = {
           mode: file.mode & 0o7777,
-          uid: insideId(maps.uid, file.uid),
-          gid: insideId(maps.gid, file.gid),
+          uid: insideOrSame(maps.uid, file.uid),
+          gid: insideOrSame(maps.gid, file.gid),
         };
         const flags = ['ro', 'nosuid', 'nodev', 'noexec']
           .filter((f) => !top.options.includes(f))

@@ -1,4 +1,5 @@
 /** Arithmetic on ranges of ids. */
+import { parseIdMap } from '../../kernel/proc.ts';
 import type { IdMap } from '../namespace/id-maps.ts';
 
 export interface IdRange {
@@ -36,12 +37,7 @@ export function overlap(a: IdRange, b: IdRange): boolean {
 
 /** The outer side of a map's text ('inside outside count' lines); an unreadable line is no range. */
 export function outerRanges(mapText: string): IdRange[] {
-  return mapText.split('\n').flatMap((line) => {
-    const [inside, start, count] = line.trim().split(/\s+/).map(Number);
-    return inside === undefined || start === undefined || count === undefined || Number.isNaN(inside + start + count)
-      ? []
-      : [{ start, count }];
-  });
+  return parseIdMap(mapText).map(({ outside, count }) => ({ start: outside, count }));
 }
 
 /** `size` ids from 0 inside, in a row from `start` outside. */
@@ -61,11 +57,11 @@ export function keepingMap(start: number, size: number, kept: number): IdMap[] {
 
 /** Where the row of a plainMap or keepingMap of this size starts, from the map's text; undefined for any other map. */
 export function rowStart(mapText: string, size: number): number | undefined {
-  const lines = mapText.split('\n').map((line) => line.split(' ').map(Number));
-  const row = lines.filter(([inside, outside]) => inside !== outside);
+  const lines = parseIdMap(mapText);
+  const row = lines.filter(({ inside, outside }) => inside !== outside);
   const [first] = row;
-  const start = (first?.[1] ?? 0) - (first?.[0] ?? 0);
-  const covered = lines.reduce((sum, [, , count]) => sum + (count ?? 0), 0);
+  const start = (first?.outside ?? 0) - (first?.inside ?? 0);
+  const covered = lines.reduce((sum, { count }) => sum + count, 0);
   const whole = covered === size || (covered === size + 1 && row.length < lines.length);
-  return whole && row.every(([inside = 0, outside = 0]) => outside - inside === start) ? start : undefined;
+  return whole && row.every(({ inside, outside }) => outside - inside === start) ? start : undefined;
 }

@@ -1,6 +1,6 @@
 /** From a Compose file (compose-spec.io) to a stack, with everything that is not carried over. */
-import { containerSchema } from '../../resources/container/schema.ts';
 import { NAME_PATTERN } from '../../resources/units.ts';
+import { fit } from '../fit.ts';
 import { extended } from './extends.ts';
 import { connected, hostsFile, namespaceName, type Networks } from './network.ts';
 import { isMap, list, Part, type Data, type Note } from './part.ts';
@@ -57,7 +57,9 @@ export function convertCompose(file: string, text: string, options: ComposeOptio
   const containers: Data = {};
   for (const [name, service] of services) {
     const part = new Part(source, notes, service, ['services', name]);
-    containers[name] = fitted(convertService(name, part, project), part);
+    const container = convertService(name, part, project);
+    fit(container, (path, why) => part.note('', `${path}: ${why}`), filled);
+    containers[name] = container;
   }
   const volumes = convertVolumes(top, project);
   const files = { secrets: convertFiles(top, 'secrets', texts), configs: convertFiles(top, 'configs', texts) };
@@ -207,27 +209,7 @@ function convertNetworks(top: Part, networks: Networks): Data {
   return result;
 }
 
-/** Without what the language refuses, each with its reason. Variables count with their defaults. */
-function fitted(container: Data, part: Part): Data {
-  for (let round = 0; round < 50; round++) {
-    const { error } = containerSchema.safeParse(filled(container));
-    const issue = error?.issues[0];
-    if (issue === undefined) {
-      break;
-    }
-    const unknown = issue.code === 'unrecognized_keys';
-    const path = [
-      ...issue.path.map((p) => (typeof p === 'number' ? p : String(p))),
-      ...(unknown ? issue.keys.slice(0, 1) : []),
-    ];
-    part.note('', `${path.join('.')}: ${unknown ? 'the stack language has no such key' : issue.message}: left out`);
-    if (path.length === 0 || !removed(container, path)) {
-      break;
-    }
-  }
-  return container;
-}
-
+/** Variables count with their defaults. */
 function filled(value: unknown): unknown {
   if (typeof value === 'string') {
     const text = defaults(value);
@@ -237,22 +219,4 @@ function filled(value: unknown): unknown {
     return value.map(filled);
   }
   return isMap(value) ? Object.fromEntries(Object.entries(value).map(([k, v]) => [k, filled(v)])) : value;
-}
-
-/** Takes out the value at a path, or the nearest above it that is there. */
-function removed(root: Data, path: readonly (string | number)[]): boolean {
-  let owner: unknown = root;
-  for (const [index, key] of path.entries()) {
-    const inner = (owner as Record<string | number, unknown>)[key];
-    const last = index === path.length - 1 || typeof inner !== 'object' || inner === null;
-    if (last) {
-      if (Array.isArray(owner)) {
-        owner.splice(Number(key), 1);
-        return true;
-      }
-      return Reflect.deleteProperty(owner as object, key);
-    }
-    owner = inner;
-  }
-  return false;
 }

@@ -58,7 +58,7 @@ export function convertBundle(text: string, bundle: string, name: string, device
     }
   }
   config.finish();
-  fit(container, notes);
+  fit(container, (path, text) => notes.push({ field: `container key ${path || '(all)'}`, text }));
   return {
     stack: {
       tsbox: 1,

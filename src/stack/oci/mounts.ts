@@ -1,6 +1,7 @@
 /** `root` and `mounts` of a bundle. */
 import { isAbsolute, posix, resolve } from 'node:path';
 import type { Fields } from './fields.ts';
+import { idMaps, type IdMap } from './namespaces.ts';
 import { defined } from './process.ts';
 
 type Out = Record<string, unknown>;
@@ -223,7 +224,7 @@ interface Parts {
 /** One mount of the language; undefined where the container has it anyway or where it cannot be said. */
 function convertMount(mount: Fields, parts: Parts, out: Out): Out | undefined {
   const { target, type, options } = parts;
-  const maps = { uids: mapsOf(mount, 'uidMappings'), gids: mapsOf(mount, 'gidMappings') };
+  const maps = { uids: idMaps(mount, 'uidMappings'), gids: idMaps(mount, 'gidMappings') };
   for (const word of options.lost) {
     mount.note('options', `${target}: '${word}' has no word in the stack language`);
   }
@@ -252,18 +253,6 @@ function convertMount(mount: Fields, parts: Parts, out: Out): Out | undefined {
   }
 }
 
-function mapsOf(mount: Fields, key: string): Array<{ inside: number; outside: number; count: number }> {
-  return mount.objects(key).map((m) => {
-    const map = {
-      inside: m.number('containerID') ?? 0,
-      outside: m.number('hostID') ?? 0,
-      count: m.number('size') ?? 0,
-    };
-    m.finish();
-    return map;
-  });
-}
-
 function flagsOf(options: Options, defaults: { nosuid: boolean; nodev: boolean; noexec: boolean }): Out {
   return Object.fromEntries(
     (['nosuid', 'nodev', 'noexec'] as const).filter((k) => options[k] !== defaults[k]).map((k) => [k, options[k]]),
@@ -272,7 +261,11 @@ function flagsOf(options: Options, defaults: { nosuid: boolean; nodev: boolean; 
 
 const BIND_DEFAULTS = { nosuid: true, nodev: true, noexec: false };
 
-function bindOf(mount: Fields, { target, source, options, bundle }: Parts, maps: { uids: Out[]; gids: Out[] }): Out {
+function bindOf(
+  mount: Fields,
+  { target, source, options, bundle }: Parts,
+  maps: { uids: IdMap[]; gids: IdMap[] },
+): Out {
   if (options.data.size > 0) {
     mount.note('options', `${target}: ${[...options.data.keys()].join(', ')} mean nothing to a bind mount`);
   }

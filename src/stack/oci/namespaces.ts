@@ -16,11 +16,7 @@ const NAMES: Readonly<Record<string, NamespaceType>> = {
 /** What the language has without being told: all new, except users and clocks. */
 const DEFAULT_NEW = new Set<NamespaceType>(['mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup']);
 
-interface IdMap {
-  readonly inside: number;
-  readonly outside: number;
-  readonly count: number;
-}
+export type IdMap = Readonly<Record<'inside' | 'outside' | 'count', number>>;
 
 export function idMaps(owner: Fields, key: string): IdMap[] {
   return owner.objects(key).map((m) => {

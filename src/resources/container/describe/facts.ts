@@ -1,7 +1,7 @@
 /** Everything that /proc tells of one process, read once. */
 import { TsboxError } from '../../../errors.ts';
 import type { NamespaceType } from '../../../kernel/init-spec.ts';
-import { normaliseIdMap, parseMountInfo, parseProcCgroup, parseStat, parseStatus } from '../../../kernel/proc.ts';
+import { idInside, parseIdMap, parseMountInfo, parseProcCgroup, parseStat, parseStatus } from '../../../kernel/proc.ts';
 import type { MountInfo, ProcStat } from '../../../kernel/proc.ts';
 import type { KernelReader, Scheduling } from '../../../kernel/reader.ts';
 import { namespacesOf, readMembers, type Inodes, type Member } from '../../namespace/members.ts';
@@ -105,11 +105,5 @@ export function isHosts(facts: ProcessFacts, type: NamespaceType): boolean {
 
 /** The id inside for one that /proc shows; undefined where it has none. */
 export function insideId(map: string | undefined, id: string): number | undefined {
-  for (const line of normaliseIdMap(map ?? '').split('\n')) {
-    const [inside = 0, outside = 0, count = 0] = line.split(' ').map(Number);
-    if (Number(id) >= outside && Number(id) < outside + count) {
-      return inside + Number(id) - outside;
-    }
-  }
-  return undefined;
+  return idInside(parseIdMap(map ?? ''), Number(id));
 }

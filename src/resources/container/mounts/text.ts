@@ -2,7 +2,7 @@
  * Mounts as attribute values: `bind rw,nosuid,nodev /srv/data`, `tmpfs rw,nosuid,nodev,size=67108864,mode=1777`. The
  * declared text says what mountinfo will show, and the live one is made from what it shows.
  */
-import { overlayLowers, type MountInfo } from '../../../kernel/proc.ts';
+import { idInside, overlayLowers, parseIdMap, type MountInfo } from '../../../kernel/proc.ts';
 import { nearestSource, sourceAt, sourcePath, wholePath, type HostMounts, type Places, type Source } from './host.ts';
 import { imageText } from '../rootfs.ts';
 import { idmapWord, liveIdmap } from './idmap.ts';
@@ -119,14 +119,8 @@ export interface IdMaps {
 }
 
 /** The id inside for one of the host, the same where it is not mapped. */
-export function insideId(map: string, id: number): number {
-  for (const line of map.split('\n')) {
-    const [inside = 0, outside = 0, count = 0] = line.trim().split(/\s+/).map(Number);
-    if (count > 0 && id >= outside && id < outside + count) {
-      return inside + (id - outside);
-    }
-  }
-  return id;
+export function insideOrSame(map: string, id: number): number {
+  return idInside(parseIdMap(map), id) ?? id;
 }
 
 function flagWords(mount: MountInfo): string[] {
@@ -216,7 +210,7 @@ function readonlyWord(mount: MountInfo): 'ro' | 'rw' {
 function liveOptions(context: LiveContext, mount: MountInfo, kind: string): string[] {
   const options: string[] = [readonlyWord(mount), ...flagWords(mount)];
   if (kind === 'tmpfs') {
-    const id = (key: 'uid' | 'gid'): number => insideId(context.maps[key], Number(option(mount, key) ?? 0));
+    const id = (key: 'uid' | 'gid'): number => insideOrSame(context.maps[key], Number(option(mount, key) ?? 0));
     const inodes = option(mount, 'nr_inodes');
     const mode = parseInt(option(mount, 'mode') ?? '1777', 8);
     options.push(
