@@ -10,7 +10,7 @@ import { planDocument } from '../../report/terraform/document.ts';
 import type { Stack } from '../../stack/types.ts';
 import type { Arguments } from '../args.ts';
 import { documented } from '../documented.ts';
-import { withoutSecrets } from '../output.ts';
+import { masked, withoutSecrets } from '../output.ts';
 import { VERSION } from '../version.ts';
 import { PLAN_FORMAT, PLAN_FORMAT_VERSION, sha256, signed, writePlanFile, type SavedVariable } from './document.ts';
 import { planKey, type PlanKey } from './key.ts';
