@@ -25,7 +25,7 @@ const env = {
   TSBOX_STATE_DIR: join(work, 'state'),
   NO_COLOR: '1',
 };
-const cli = join(root, 'dist', 'tsbox.mjs');
+const cli = join(root, 'dist', 'tsbox');
 
 function run(program, args, options = {}) {
   const began = performance.now();

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
-export const cli = join(root, 'dist', 'tsbox.mjs');
+export const cli = join(root, 'dist', 'tsbox');
 
 export function option(name, fallback) {
   const at = process.argv.indexOf(name);

@@ -2,7 +2,9 @@
 #include <linux/bpf.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <cstring>
+#include <deque>
 #include <vector>
 
 #include "util.h"
@@ -14,6 +16,7 @@ namespace {
 constexpr size_t kMaxPrograms = 64;  // the kernel's own limit per cgroup and attach type
 constexpr size_t kMaxEffective = 4096;  // that of 64 levels: a cgroup's own and all it inherits
 constexpr int kAttempts = 20;
+constexpr size_t kKeptPrograms = 8;
 
 // Larger than the union of old headers, zeroed: the kernel accepts a longer one if what it does not know is zero.
 union Attr {
@@ -231,11 +234,44 @@ bool Detach(int cgroup, __u32 hook, __u32 id, const std::string& path) {
   throw SysError(errno, "bpf", path, "BPF_PROG_DETACH");
 }
 
-void Replace(int cgroup, int program, const std::string& path) {
+// A program that was loaded, and its id.
+struct Loaded {
+  std::vector<__u8> insns;
+  std::string name;
+  Fd fd;
+  __u32 id = 0;
+};
+
+// The program of these instructions: a stack's containers mostly have the same rules, and the kernel attaches one program
+// to any number of directories, so the last few are kept instead of being verified and translated again.
+Loaded& LoadOnce(const Program& wanted, const std::string& path) {
+  static thread_local std::deque<Loaded> kept;
+  for (Loaded& known : kept) {
+    bool same = known.insns.size() == wanted.bytes && std::memcmp(known.insns.data(), wanted.insns, wanted.bytes) == 0;
+    if (same && known.name == wanted.name) return known;
+  }
+  Loaded fresh{{wanted.insns, wanted.insns + wanted.bytes}, wanted.name, Load(wanted, path)};
+  struct bpf_prog_info info = {};
+  if (!Info(fresh.fd.get(), info)) throw SysError(errno, "bpf", path, "BPF_OBJ_GET_INFO_BY_FD");
+  fresh.id = info.id;
+  if (kept.size() == kKeptPrograms) kept.pop_front();
+  kept.push_back(std::move(fresh));
+  return kept.back();
+}
+
+void Replace(int cgroup, const Loaded& loaded, const std::string& path) {
+  int program = loaded.fd.get();
   __u32 stuck = 0;
   for (int attempt = 0; attempt < kAttempts; attempt++) {
     Attached attached;
     QueryOrThrow(cgroup, attached, path);
+    if (std::find(attached.ids.begin(), attached.ids.end(), loaded.id) != attached.ids.end()) {
+      // Attached here already, which the kernel refuses a second time: only what is beside it goes.
+      for (__u32 id : attached.ids) {
+        if (id != loaded.id) Detach(cgroup, BPF_CGROUP_DEVICE, id, path);
+      }
+      return;
+    }
     bool multi = attached.ids.empty() || (attached.flags & BPF_F_ALLOW_MULTI) != 0;
     if (!multi) {
       // A single slot: attaching with the flags it has puts the new program in place of the old at once.
@@ -272,11 +308,9 @@ Napi::Value DeviceProgramReplace(const Napi::CallbackInfo& info) {
     throw Napi::RangeError::New(info.Env(), "insns must be whole instructions of 8 bytes");
   }
   Fd cgroup = OpenCgroupOrThrow(path);
-  Fd program = Load({insns.Data(), insns.ByteLength(), name}, path);
-  struct bpf_prog_info loaded = {};
-  if (!Info(program.get(), loaded)) throw SysError(errno, "bpf", path, "BPF_OBJ_GET_INFO_BY_FD");
-  Replace(cgroup.get(), program.get(), path);
-  return Int(info.Env(), loaded.id);
+  const Loaded& program = LoadOnce({insns.Data(), insns.ByteLength(), name}, path);
+  Replace(cgroup.get(), program, path);
+  return Int(info.Env(), program.id);
 }
 
 // deviceProgramDetach: man 2 bpf (BPF_PROG_DETACH)

@@ -2,7 +2,7 @@
 //   --tests       the tests too, into build/test
 //   --tests-only  only those
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -55,9 +55,11 @@ async function buildCli() {
     plugins: [englishOnly],
     logLevel: 'warning',
   });
-  const launcher = join(root, 'dist', 'tsbox.mjs');
-  copyFileSync(join(root, 'scripts', 'launcher.mjs'), launcher);
+  const launcher = join(root, 'dist', 'tsbox');
+  copyFileSync(join(root, 'scripts', 'launcher.cjs'), launcher);
   chmodSync(launcher, 0o755);
+  // A file without an ending is what the nearest package says, and that of the sources says modules.
+  writeFileSync(join(root, 'dist', 'package.json'), '{ "type": "commonjs" }\n');
   run('code-cache.mjs');
 }
 

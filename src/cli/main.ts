@@ -77,8 +77,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 void main(process.argv.slice(2)).then((code) => {
-  if (code === EXIT.interrupted) {
-    // What was given up may still be waiting for something.
+  const told = process.stdout.writableLength === 0 && process.stderr.writableLength === 0;
+  // What was given up may still be waiting for something. Else an exit spares taking down V8's heap object by object.
+  if (code === EXIT.interrupted || told) {
     process.exit(code);
   }
   process.exitCode = code;

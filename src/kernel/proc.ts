@@ -21,8 +21,18 @@ function unescape(text: string): string {
   return text.includes('\\') ? text.replace(OCTAL, (_, o: string) => String.fromCharCode(parseInt(o, 8))) : text;
 }
 
+/** The last table that was parsed: several look at one container's in turn. */
+let lastParsed: { readonly text: string; readonly mounts: readonly MountInfo[] } = { text: '', mounts: [] };
+
 /** Parses mountinfo; malformed lines are skipped, as the format may gain fields. */
-export function parseMountInfo(text: string): MountInfo[] {
+export function parseMountInfo(text: string): readonly MountInfo[] {
+  if (lastParsed.text !== text) {
+    lastParsed = { text, mounts: parseLines(text) };
+  }
+  return lastParsed.mounts;
+}
+
+function parseLines(text: string): MountInfo[] {
   const mounts: MountInfo[] = [];
   for (const line of text.split('\n')) {
     const dash = line.indexOf(' - ');

@@ -97,10 +97,8 @@ export function recordStale(table: AttributeTable, declared: Declared, observed:
   if (observed.applied === null) {
     return true;
   }
-  const names = new Set([...Object.keys(declared.desired), ...Object.keys(observed.applied)]);
-  for (const name of names) {
-    const attribute = table.get(name);
-    if (attribute !== undefined && !sameValue(attribute, declared.desired[name], observed.applied[name])) {
+  for (const [name, attribute] of table) {
+    if (!sameValue(attribute, declared.desired[name], observed.applied[name])) {
       return true;
     }
   }

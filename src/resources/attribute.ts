@@ -57,10 +57,7 @@ export function attributeTable(rows: readonly Attribute[]): AttributeTable {
 
 /** Structural equality under the attribute's list semantics. */
 export function sameValue(attribute: Attribute, a: Value | undefined, b: Value | undefined): boolean {
-  if (a === undefined || b === undefined) {
-    return a === b;
-  }
-  if (typeof a === 'string' || typeof b === 'string') {
+  if (a === b || a === undefined || b === undefined || typeof a === 'string' || typeof b === 'string') {
     return a === b;
   }
   if (isList(a) && isList(b)) {

@@ -184,7 +184,7 @@ cp ${box.dir}/remote/blobs/sha256/* $blobs/sha256/
 `;
     const env = path(box, [], fake);
     const tsbox = (...args: readonly string[]): Promise<Run> =>
-      box.run(process.execPath, [join(process.cwd(), 'dist/tsbox.mjs'), ...args], env);
+      box.run(process.execPath, [join(process.cwd(), 'dist/tsbox'), ...args], env);
     const calls = (): number =>
       existsSync(join(box.dir, 'calls')) ? readFileSync(join(box.dir, 'calls'), 'utf8').split('\n').length - 1 : 0;
     const file = (pull: string, target = 'v1'): string =>
@@ -216,7 +216,7 @@ cp ${box.dir}/remote/blobs/sha256/* $blobs/sha256/
 
     const missing = async (program: string, container: string, message: RegExp): Promise<void> => {
       const stack = stackOf(box, 'other', container);
-      const args = [join(process.cwd(), 'dist/tsbox.mjs'), 'apply', '-f', stack, '--auto-approve'];
+      const args = [join(process.cwd(), 'dist/tsbox'), 'apply', '-f', stack, '--auto-approve'];
       const ran = await box.run(process.execPath, args, path(box, [program]));
       assert.is(ran.code, 1, ran.stdout);
       assert.match(ran.stderr, message);
@@ -250,7 +250,7 @@ test('two applies at once unpack each layer once; a plan over images writes noth
     const calls =
       'open,openat,openat2,creat,mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,rmdir,setxattr,mount';
     const args = ['-f', '-qq', '-o', trace, '-e', `trace=${calls}`, process.execPath];
-    const plan = [join(process.cwd(), 'dist/tsbox.mjs'), 'plan', '-f', files[0] ?? ''];
+    const plan = [join(process.cwd(), 'dist/tsbox'), 'plan', '-f', files[0] ?? ''];
     const ran = await box.run('strace', [...args, ...plan], { ...box.env, NODE_COMPILE_CACHE: '' });
     assert.is(ran.code, 0, ran.stderr);
     const writing = readFileSync(trace, 'utf8')

@@ -63,7 +63,7 @@ async function withBox(body: (world: World) => Promise<void>): Promise<void> {
   }
 }
 
-function mounts(pid: number): MountInfo[] {
+function mounts(pid: number): readonly MountInfo[] {
   return parseMountInfo(readFileSync(`/proc/${pid}/mountinfo`, 'utf8'));
 }
 

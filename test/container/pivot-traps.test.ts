@@ -21,7 +21,7 @@ async function pidOf(box: Sandbox): Promise<number> {
   return (await pidsOf(box, 'pivot'))['app'] ?? 0;
 }
 
-function mounts(pid: number | 'self'): MountInfo[] {
+function mounts(pid: number | 'self'): readonly MountInfo[] {
   return parseMountInfo(readFileSync(`/proc/${pid}/mountinfo`, 'utf8'));
 }
 

@@ -148,7 +148,7 @@ test('a session keyring of its own (shared keyrings cross containers)', async ()
         '-c',
         `import ctypes,os,sys; ctypes.CDLL(None).syscall(250, 1, None); ${KEYRING}; sys.stdout.flush(); os.execvp(sys.argv[1], sys.argv[1:])`,
         process.execPath,
-        join(process.cwd(), 'dist/tsbox.mjs'),
+        join(process.cwd(), 'dist/tsbox'),
         ...args,
       ]);
     const applied = await inSession('apply', '-f', file, '-y');
@@ -203,7 +203,7 @@ test('environment and process: what was not started shows, what a program does t
     // The record of the run names another process of the container.
     const leaf = box.cgroupDir('unified', `${STACK}/execs`);
     const stranger = box.run(process.execPath, [
-      join(process.cwd(), 'dist/tsbox.mjs'),
+      join(process.cwd(), 'dist/tsbox'),
       'exec',
       '--stack',
       STACK,

@@ -177,7 +177,7 @@ test('no pool, and a pool that is too small, are told at their place', async () 
         `for f in subuid subgid; do test -e /etc/$f || exit 99; mount --bind ${path} /etc/$f || exit 98; done; exec "$@"`,
         'sh',
         process.execPath,
-        join(process.cwd(), 'dist/tsbox.mjs'),
+        join(process.cwd(), 'dist/tsbox'),
         'plan',
         '-f',
         file,

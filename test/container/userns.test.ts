@@ -136,7 +136,7 @@ test('setgroups: deny holds, and keeps none of the groups of whoever applied', a
       '--groups',
       '4,24',
       process.execPath,
-      join(process.cwd(), 'dist/tsbox.mjs'),
+      join(process.cwd(), 'dist/tsbox'),
       'apply',
       '-f',
       file,
@@ -225,7 +225,7 @@ test("/proc of the host's processes is shown in a user namespace; of anybody els
 /** Runs tsbox where a mount has been made before, in a mount namespace that goes with it. */
 function within(box: Sandbox, prepare: string, ...args: string[]): ReturnType<Sandbox['run']> {
   const script = `mount --make-rprivate / && ${prepare} && exec "$@"`;
-  const cli = join(process.cwd(), 'dist/tsbox.mjs');
+  const cli = join(process.cwd(), 'dist/tsbox');
   return box.run('unshare', ['-m', 'sh', '-ec', script, 'sh', process.execPath, cli, ...args]);
 }
 

@@ -96,7 +96,7 @@ test('the second interrupt takes back what is being made, and the lock names its
       box.tsbox('unlock'),
       box.tsbox('apply', '-f', 'other.yaml', '-y'),
     ]);
-    const holder = `process ${apply.child.pid} \\(.*tsbox.mjs apply -y\\) of root, running for \\d+ s`;
+    const holder = `process ${apply.child.pid} \\(.*tsbox apply -y\\) of root, running for \\d+ s`;
     assert.is(refused.code, 6);
     assert.match(refused.stderr, new RegExp(`TSB3004.*stack one is locked by ${holder}`));
     assert.is(unlock.code, 6);

@@ -17,7 +17,7 @@ cgroups: { a: { pids: { max: "\${most}" } }, b: { pids: { max: "\${least}" } } }
     );
     const vars = box.write('values.yaml', 'most: 50 # as measured\n');
     const run = (...args: string[]) =>
-      box.run(process.execPath, [`${process.cwd()}/dist/tsbox.mjs`, ...args, '-f', file, '--var-file', vars], {
+      box.run(process.execPath, [`${process.cwd()}/dist/tsbox`, ...args, '-f', file, '--var-file', vars], {
         TSBOX_VAR_least: '40',
       });
     const partly = await run('apply', '--exclude', 'cgroup/b', '--auto-approve');

@@ -14,7 +14,7 @@ test('validate works, plan says what it could not read, everything else refuses'
     // A copy that an unprivileged user can reach, wherever the repository lies.
     chmodSync(box.dir, 0o755);
     mkdirSync(join(box.dir, 'dist'));
-    for (const name of ['tsbox.mjs', 'tsbox.cjs', 'tsbox.cache', 'tsbox.node', 'tsbox-init']) {
+    for (const name of ['tsbox', 'package.json', 'tsbox.cjs', 'tsbox.cache', 'tsbox.node', 'tsbox-init']) {
       copyFileSync(join(dirname(CLI), name), join(box.dir, 'dist', name));
     }
     copyFileSync(file, join(box.dir, 'pod.yaml'));
@@ -26,7 +26,7 @@ test('validate works, plan says what it could not read, everything else refuses'
         '65534',
         '--clear-groups',
         process.execPath,
-        join(box.dir, 'dist/tsbox.mjs'),
+        join(box.dir, 'dist/tsbox'),
         ...args,
       ]);
     const stack = join(box.dir, 'pod.yaml');

@@ -47,7 +47,7 @@ export function repository(): string {
   return directory;
 }
 
-export const CLI = join(repository(), 'dist', 'tsbox.mjs');
+export const CLI = join(repository(), 'dist', 'tsbox');
 
 interface Mounted {
   readonly mount: string;

@@ -1,5 +1,5 @@
 /** The cgroup fields of the stack language, derived from the controllers' knobs. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { DeviceUse } from '../devices/schema.ts';
 import { networkShape, type NetworkValues } from '../network/schema.ts';
 import type { KnobValue } from './knob.ts';

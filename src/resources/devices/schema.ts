@@ -4,7 +4,7 @@
  * A rule set is a list; it starts from "deny everything" and a later rule wins over an earlier one, bit by bit of
  * read, write and mknod.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Largest numbers a Linux dev_t holds: 12 bits of major, 20 of minor (include/linux/kdev_t.h). */
 export const MAX_MAJOR = 0xfff;

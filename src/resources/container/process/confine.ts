@@ -227,13 +227,14 @@ export function liveConfine(
   supervisorCore: () => string | number | undefined,
 ): Record<string, Value> {
   const live: Record<string, Value> = {};
-  const applied = { ...CONFINE_DEFAULTS, ...label.applied };
+  // Not a copy with the defaults: what was applied is a hundred attributes of each container.
+  const applied = (name: 'apparmor' | 'selinux'): Value | undefined => label.applied?.[name] ?? CONFINE_DEFAULTS[name];
   const profile = files.get(LABEL_FILES.apparmor);
-  if (applied['apparmor'] !== INHERITED && profile !== undefined) {
+  if (applied('apparmor') !== INHERITED && profile !== undefined) {
     live['apparmor'] = profile.trim().replace(/ \([a-z]+\)$/, '');
   }
   const context = files.get(LABEL_FILES.selinux);
-  if (applied['selinux'] !== INHERITED && context !== undefined) {
+  if (applied('selinux') !== INHERITED && context !== undefined) {
     live['selinux'] = context.replace(/\0$/, '').trim();
   }
   if (typeof core === 'string') {
