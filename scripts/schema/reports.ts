@@ -104,9 +104,16 @@ const resource = z.strictObject({
   values,
   sensitive_values: marks,
 });
+const childModule = z.strictObject({
+  address: z.string(),
+  resources: z.array(resource),
+  get child_modules() {
+    return z.array(childModule).optional();
+  },
+});
 const module = z.strictObject({
   outputs: z.record(z.string(), output),
-  root_module: z.strictObject({ resources: z.array(resource) }),
+  root_module: z.strictObject({ resources: z.array(resource), child_modules: z.array(childModule).optional() }),
 });
 
 const STATUSES = ['pass', 'fail', 'error'] as const;
@@ -126,6 +133,28 @@ const checkResult = z.strictObject({
       problems: z.array(z.strictObject({ message: z.string() })).optional(),
     }),
   ),
+});
+
+const configured = z.strictObject({
+  address: z.string(),
+  mode: z.literal('managed'),
+  type: z.string(),
+  name: z.string(),
+  provider_config_key: z.string(),
+  expressions: z.record(z.string(), z.strictObject({ constant_value: json })),
+  schema_version: z.int(),
+  count_expression: own.optional(),
+  for_each_expression: own.optional(),
+  depends_on: z.array(z.string()).optional(),
+});
+const moduleCall = z.strictObject({
+  for_each_expression: own.optional(),
+  module: z.strictObject({
+    resources: z.array(configured),
+    get module_calls() {
+      return z.record(z.string(), moduleCall).optional();
+    },
+  }),
 });
 
 export const planDocumentSchema = z.strictObject({
@@ -153,20 +182,8 @@ export const planDocumentSchema = z.strictObject({
       outputs: z
         .record(z.string(), z.strictObject({ sensitive: z.literal(true).optional(), expression: own }))
         .optional(),
-      resources: z.array(
-        z.strictObject({
-          address: z.string(),
-          mode: z.literal('managed'),
-          type: z.string(),
-          name: z.string(),
-          provider_config_key: z.string(),
-          expressions: z.record(z.string(), z.strictObject({ constant_value: json })),
-          schema_version: z.int(),
-          count_expression: own.optional(),
-          for_each_expression: own.optional(),
-          depends_on: z.array(z.string()).optional(),
-        }),
-      ),
+      resources: z.array(configured),
+      module_calls: z.record(z.string(), moduleCall).optional(),
       variables: z.record(z.string(), z.strictObject({ sensitive: z.literal(true).optional() })).optional(),
     }),
   }),
@@ -218,6 +235,7 @@ const streamed = z.strictObject({
 const UI_ACTIONS = ['noop', 'create', 'read', 'update', 'replace', 'delete', 'move', 'import', 'remove'] as const;
 const uiChange = z.strictObject({
   resource: streamed,
+  previous_resource: streamed.optional(),
   action: z.enum(UI_ACTIONS),
   reason: z.string().optional(),
   ...sides,

@@ -11,12 +11,13 @@ export async function tellChecks(args: Arguments, after: Plan): Promise<void> {
   }
   const failed = checks.filter((c) => c.status !== 'pass');
   if (args.flags.json === true) {
+    const { namingOf } = await import('../report/terraform/names.ts');
     const { checksEventJson, diagnosticJson } = await import('../report/plan-json.ts');
     for (const check of failed) {
       const at = check.at === undefined ? undefined : { ...check.at, sourceLine: check.sourceLine };
       out(`${diagnosticJson('warning', masked(sentence(check)), '', undefined, at)}\n`);
     }
-    out(`${checksEventJson(checks, masked)}\n`);
+    out(`${checksEventJson(checks, masked, namingOf(after.origins))}\n`);
     return;
   }
   for (const check of failed) {

@@ -21,7 +21,10 @@ export const OPTION_TEXT: Readonly<Record<string, OptionText>> = {
   'refresh-only': { text: 'accept live values into the record of what was last applied; change nothing else' },
   compact: { text: 'one line for each resource' },
   'diff-context': { value: 'N', text: 'lines around what differs in long texts and lists (default 3)' },
-  target: { value: 'ADDRESS', text: 'only this resource (cgroup/x takes what is below it) and what it needs' },
+  target: {
+    value: 'ADDRESS',
+    text: 'only what this names (cgroup/x: what is below it too; * any characters) and what it needs',
+  },
   json: { text: 'for machines' },
   format: { value: 'text|json', text: 'the form of the output' },
   'no-color': { text: 'no colours, as NO_COLOR says too' },

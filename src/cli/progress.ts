@@ -35,7 +35,7 @@ const DONE: Readonly<Record<PlannedChange['action'], string>> = {
 
 export async function startProgress(plan: Plan, options: ProgressOptions): Promise<Progress> {
   if (options.json) {
-    return jsonProgress();
+    return jsonProgress(plan);
   }
   if (options.quiet) {
     return { event: () => undefined, end: async () => undefined };
@@ -117,19 +117,21 @@ function isSecondPass({ createFirst }: PlannedChange, pass: PlannedChange['actio
 }
 
 /** What a machine is told: a replacement as a deletion and a creation, and that something goes on every ten seconds. */
-async function jsonProgress(): Promise<Progress> {
+async function jsonProgress(plan: Plan): Promise<Progress> {
   const { hookJson } = await import('../report/plan-json.ts');
+  const { namingOf } = await import('../report/terraform/names.ts');
+  const naming = namingOf(plan.origins);
   const { diagnosticLine } = await import('./diagnostic-lines.ts');
   const passes = new Map<PlannedChange, { began: number; action: PlannedChange['action']; step: string }>();
   const elapsed = (change: PlannedChange): number => (performance.now() - (passes.get(change)?.began ?? 0)) / 1000;
   const begin = (change: PlannedChange, action: PlannedChange['action']): void => {
     passes.set(change, { began: performance.now(), action, step: '' });
-    out(`${hookJson('apply_start', change, action, 0)}\n`);
+    out(`${hookJson('apply_start', change, action, 0, naming)}\n`);
   };
   const heartbeat = setInterval(() => {
     for (const [change, { action, step }] of passes) {
       if (elapsed(change) * 1000 >= HEARTBEAT - 100) {
-        out(`${hookJson('apply_progress', change, action, elapsed(change), { step })}\n`);
+        out(`${hookJson('apply_progress', change, action, elapsed(change), naming, { step })}\n`);
       }
     }
   }, HEARTBEAT);
@@ -148,30 +150,30 @@ async function jsonProgress(): Promise<Progress> {
           break;
         case 'step':
           if (change.action === 'replace' && isSecondPass(change, action, event.step)) {
-            out(`${hookJson('apply_complete', change, action, elapsed(change))}\n`);
+            out(`${hookJson('apply_complete', change, action, elapsed(change), naming)}\n`);
             begin(change, action === 'create' ? 'delete' : 'create');
           }
           passes.set(change, { began: performance.now(), action, ...passes.get(change), step: event.step.op });
           break;
         case 'done':
-          out(`${hookJson('apply_complete', change, action, elapsed(change))}\n`);
+          out(`${hookJson('apply_complete', change, action, elapsed(change), naming)}\n`);
           passes.delete(change);
           break;
         case 'failed': {
-          out(`${hookJson('apply_errored', change, action, elapsed(change), { step: pass?.step })}\n`);
+          out(`${hookJson('apply_errored', change, action, elapsed(change), naming, { step: pass?.step })}\n`);
           out(`${diagnosticLine(event.error)}\n`);
           passes.delete(change);
           break;
         }
         case 'abandoned':
-          out(`${hookJson('apply_errored', change, action, elapsed(change), { undone: event.undone })}\n`);
+          out(`${hookJson('apply_errored', change, action, elapsed(change), naming, { undone: event.undone })}\n`);
           passes.delete(change);
           break;
         case 'skipped':
-          out(`${hookJson('apply_skipped', change, change.action, 0, { because: event.because })}\n`);
+          out(`${hookJson('apply_skipped', change, change.action, 0, naming, { because: event.because })}\n`);
           break;
         case 'note':
-          out(`${hookJson('apply_progress', change, action, elapsed(change), { note: event.text })}\n`);
+          out(`${hookJson('apply_progress', change, action, elapsed(change), naming, { note: event.text })}\n`);
           break;
       }
     },

@@ -112,7 +112,7 @@ async function applyLocked(
     const { documented } = await import('./documented.ts');
     const { streamBegun } = await import('./diagnostic-lines.ts');
     const { renderPlanJson } = await import('../report/plan-json.ts');
-    streamBegun();
+    streamBegun(plan.origins);
     out(renderPlanJson(documented(planned, stack, { destroy: settings.destroy, bootId: kernel.bootId })));
   } else {
     printWarnings(plan.warnings, args);

@@ -151,6 +151,7 @@ export async function makePlan(
     changes: selected.changes,
     complete: selected.complete,
     ...(checks.length === 0 ? {} : { checks }),
+    ...(stack?.origins === undefined ? {} : { origins: stack.origins }),
     ...(options.refreshOnly === true ? { refreshOnly: true } : {}),
     declared: [...declared.keys()].filter((a) => options.refreshOnly !== true || observed.get(a)?.exists === true),
     warnings: [

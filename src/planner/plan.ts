@@ -1,6 +1,7 @@
 /** The plan: what differs, why, and the steps that end it. Pure data; the same input gives the same plan. */
 import type { SourceSpan } from '../errors.ts';
 import type { Address, AttributeChange, Extra } from '../resources/kind.ts';
+import type { Origins } from '../resources/origins.ts';
 import type { Step } from '../resources/step.ts';
 
 export type Action = 'create' | 'update' | 'restart' | 'replace' | 'delete' | 'no-op';
@@ -106,6 +107,8 @@ export interface Plan {
   readonly refreshOnly?: boolean;
   /** False when targets left something out. */
   readonly complete: boolean;
+  /** Where resources come from, for Terraform's names of them. */
+  readonly origins?: Origins;
   /** Every address the stack declares, for the record. */
   readonly declared: readonly Address[];
   readonly warnings: readonly string[];

@@ -1,7 +1,7 @@
 /** --target: the named resources and what they need. */
 import { TsboxError } from '../errors.ts';
 import type { Address, Declared } from '../resources/kind.ts';
-import { addressFits } from '../resources/container/replica-names.ts';
+import { addressMatcher } from '../resources/address-forms.ts';
 import type { PlannedChange } from './plan.ts';
 
 export interface Selected {
@@ -41,10 +41,10 @@ export function selectTargets(
 
 /** Addresses that are meant; TSB2003 where there are none. */
 export function matching(addresses: readonly Address[], wanted: string): Address[] {
-  const matches = addresses.filter((a) => addressFits(a, wanted));
+  const matches = addresses.filter(addressMatcher(wanted));
   if (matches.length === 0) {
     throw new TsboxError('TSB2003', `no resource '${wanted}' in the stack or owned by it`, {
-      hint: `addresses are kind/name: ${addresses.slice(0, 5).join(', ')}${addresses.length > 5 ? ', …' : ''}`,
+      hint: `addresses are kind/name, with * and ? as patterns: ${addresses.slice(0, 5).join(', ')}${addresses.length > 5 ? ', …' : ''}`,
     });
   }
   return matches;

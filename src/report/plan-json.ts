@@ -10,14 +10,15 @@ import {
   type CheckResult,
   type PlannedChange,
 } from '../planner/plan.ts';
-import type { AttributeChange } from '../resources/kind.ts';
+import type { Address, AttributeChange } from '../resources/kind.ts';
 import { contentsJson } from './contents.ts';
 import { covered } from './covered.ts';
 import { editsJson } from './plan-diff/edits-json.ts';
 import { summaryLine } from './plan-text.ts';
 import { checksJson } from './terraform/checks.ts';
-import { driftSides, ownCounts, reasonOf, sidesJson, sidesOf, type Documented } from './terraform/document.ts';
-import { terraformName } from './terraform/names.ts';
+import { driftSides, ownCounts, sidesJson, sidesOf, type Documented } from './terraform/document.ts';
+import { namingOf, type Naming } from './terraform/names.ts';
+import { reasonOf } from './terraform/reasons.ts';
 import { outputChanges } from './terraform/outputs.ts';
 import type { Mask } from './terraform/values.ts';
 
@@ -55,8 +56,8 @@ export function versionJson(version: string): string {
   return line('version', `tsbox ${version}`, { tsbox: version, ui: UI_VERSION });
 }
 
-export function resourceJson(change: Pick<PlannedChange, 'address' | 'kind'>): Record<string, unknown> {
-  const { address, module, resource, type, name, index } = terraformName(change.address);
+export function resourceJson(of: Address, naming: Naming): Record<string, unknown> {
+  const { address, module, resource, type, name, index } = naming(of);
   return {
     addr: address,
     module,
@@ -77,12 +78,13 @@ function actionOf(change: PlannedChange): string {
 }
 
 /** One change with its values: before is live, after is declared. */
-function changeJson(change: PlannedChange, source: Streamed): Record<string, unknown> {
+function changeJson(change: PlannedChange, source: Streamed, naming: Naming): Record<string, unknown> {
   const { before, after, unknown } = sidesOf(change, source);
-  const reason = reasonOf(change, source.destroy)?.replace(/^replace_(because_|by_)?/, '');
+  const reason = reasonOf(change, source.destroy, source.plan)?.replace(/^replace_(because_|by_)?/, '');
   const words: Readonly<Record<string, string>> = { triggers: 'replace_triggered_by', request: 'requested' };
   return {
-    resource: resourceJson(change),
+    resource: resourceJson(change.address, naming),
+    ...(change.movedFrom === undefined ? {} : { previous_resource: resourceJson(change.movedFrom, naming) }),
     action: actionOf(change),
     ...(reason === undefined ? {} : { reason: words[reason] ?? reason }),
     ...sidesJson(before, after, unknown, source.mask),
@@ -149,10 +151,10 @@ function attributeJson(address: string, a: AttributeChange, mask: Mask): Record<
 }
 
 /** Drift as an event of its own: before is what the last apply left, after is what is there. */
-function driftEventJson(change: PlannedChange, source: Streamed): Record<string, unknown> {
+function driftEventJson(change: PlannedChange, source: Streamed, naming: Naming): Record<string, unknown> {
   const { before, after } = driftSides(change, source);
   return {
-    resource: resourceJson(change),
+    resource: resourceJson(change.address, naming),
     action: after === undefined ? 'delete' : 'update',
     ...sidesJson(before, after, [], source.mask),
     cause: 'drift',
@@ -162,18 +164,23 @@ function driftEventJson(change: PlannedChange, source: Streamed): Record<string,
 
 export function renderPlanJson(source: Streamed): string {
   const { plan } = source;
+  const naming = namingOf(plan.origins);
   const lines = [versionJson(source.version)];
   for (const warning of plan.warnings) {
     lines.push(diagnosticJson('warning', warning, '', undefined));
   }
   for (const change of plan.changes.filter((c) => driftCount(c) > 0)) {
-    lines.push(line('resource_drift', `${change.address}: Drift detected`, { change: driftEventJson(change, source) }));
+    lines.push(
+      line('resource_drift', `${change.address}: Drift detected`, { change: driftEventJson(change, source, naming) }),
+    );
   }
   for (const change of plan.changes.filter(
     (c) => c.action !== 'no-op' || c.ignored !== undefined || c.movedFrom !== undefined,
   )) {
     lines.push(
-      line('planned_change', `${change.address}: Plan to ${change.action}`, { change: changeJson(change, source) }),
+      line('planned_change', `${change.address}: Plan to ${change.action}`, {
+        change: changeJson(change, source, naming),
+      }),
     );
   }
   const s = summarise(plan);
@@ -222,11 +229,12 @@ export function hookJson(
   change: PlannedChange,
   action: Action,
   seconds: number,
+  naming: Naming,
   extra: Readonly<Record<string, unknown>> = {},
 ): string {
   const message = `${change.address}: ${MESSAGES[type](action, seconds)}`;
   const hook = {
-    resource: resourceJson(change),
+    resource: resourceJson(change.address, naming),
     action: action === 'delete' && isRelease(change) ? 'remove' : ACTION[action],
     ...(type === 'apply_complete' && change.facts['pid'] !== undefined && action !== 'create'
       ? { id_key: 'pid', id_value: change.facts['pid'] }
@@ -269,6 +277,7 @@ export function diagnosticJson(
   address: string | undefined,
   at?: DiagnosticPlace,
   own?: Readonly<Record<string, unknown>>,
+  naming: Naming = namingOf(undefined),
 ): string {
   const level = severity === 'error' ? 'error' : 'warn';
   const message = `${severity === 'error' ? 'Error' : 'Warning'}: ${summary}`;
@@ -276,7 +285,7 @@ export function diagnosticJson(
     severity,
     summary,
     detail,
-    ...(address === undefined ? {} : { address: terraformName(address).address }),
+    ...(address === undefined ? {} : { address: naming(address).address }),
     ...(at === undefined ? {} : placeJson(at)),
     ...(own === undefined && address === undefined ? {} : { tsbox: { address, ...own } }),
   };
@@ -320,10 +329,10 @@ export function summaryJson(
 }
 
 /** What checks came to after an apply, as Terraform's documents have it; its own stream has no such line. */
-export function checksEventJson(checks: readonly CheckResult[], mask: Mask): string {
+export function checksEventJson(checks: readonly CheckResult[], mask: Mask, naming: Naming): string {
   const failed = checks.filter((c) => c.status !== 'pass').length;
   const message = `Checks: ${checks.length - failed} of ${checks.length} pass`;
-  return line('checks', message, { checks: checksJson(checks, mask) }, failed === 0 ? 'info' : 'warn');
+  return line('checks', message, { checks: checksJson(checks, mask, naming) }, failed === 0 ? 'info' : 'warn');
 }
 
 /** The values of the outputs after an apply. */

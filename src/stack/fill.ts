@@ -3,7 +3,7 @@ import type { TsboxError } from '../errors.ts';
 import { expandEach, type Groups } from './for-each.ts';
 import { interpolate, interpolation } from './interpolate.ts';
 import { expandModules, type ModuleLoading } from './modules.ts';
-import { renameIn } from './references.ts';
+import { entriesOf, KIND_OF, renameIn } from './references.ts';
 import { expandReplicas } from './replicas.ts';
 import { mapTree } from './tree.ts';
 import type { Entry, MapTree, Tree } from './tree.ts';
@@ -29,22 +29,19 @@ export function filledIn(
   const expanded = modules === undefined ? undefined : expandModules(modules.tree, values, loading, filledIn);
   const known = { ...values, modules: expanded?.outputs ?? new Map<string, string>() };
   const outputs = { ...interpolation(variables, problems, true), modules: known.modules };
-  const groups: Groups = new Map();
   const containers: Groups = new Map();
+  const origins = originsIn(loading);
   let replicas = new Map<string, number>();
   const entries = new Map<string, Entry>();
   for (const [key, entry] of root.entries) {
     if (key === 'modules') {
       continue;
     }
+    const members = key === 'containers' ? containers : new Map<string, readonly string[]>();
     const tree = EACH.includes(key)
-      ? expandEach(
-          known,
-          entry.tree,
-          key === 'containers' ? containers : groups,
-          key === 'cgroups' ? 'children' : undefined,
-        )
+      ? expandEach(known, entry.tree, members, key === 'cgroups' ? 'children' : undefined)
       : entry.tree;
+    origins(key, tree, members);
     if (key === 'containers') {
       const all = expandReplicas(known, tree);
       replicas = new Map(all.replicas);
@@ -68,6 +65,23 @@ export function filledIn(
     entries.set(section, { key, tree: mapTree(place, new Map([...own, ...added])) });
   }
   return { root: mapTree(root.place, entries), replicas };
+}
+
+/** Notes where items come from, before those of modules are among them. */
+function originsIn({ within, origins }: ModuleLoading): (section: string, tree: Tree, members: Groups) => void {
+  const prefix = within.map(({ name, key }) => (key === undefined ? `${name}.` : `${name}.${key}.`)).join('');
+  return (section, tree, members) => {
+    const kind = KIND_OF[section];
+    const bases = new Map([...members].flatMap(([base, names]) => names.map((name) => [name, base] as const)));
+    for (const name of kind === undefined ? [] : entriesOf(tree).keys()) {
+      const base = bases.get(name);
+      if (base !== undefined) {
+        origins.set(`${kind}/${prefix}${name}`, { modules: within, name: base, key: name.slice(base.length + 1) });
+      } else if (within.length > 0) {
+        origins.set(`${kind}/${prefix}${name}`, { modules: within, name });
+      }
+    }
+  };
 }
 
 /** Who depends on a container with for_each depends on each of its members. */

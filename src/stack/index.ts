@@ -1,5 +1,6 @@
 /** The language: from files to a Stack. */
 import { TsboxError, TsboxErrors } from '../errors.ts';
+import type { Origins } from '../resources/origins.ts';
 import { buildItems } from './build.ts';
 import type { Items } from './build.ts';
 import { checkItems } from './check.ts';
@@ -66,6 +67,7 @@ export function loadStack(files: readonly string[], options: LoadOptions): Stack
     sensitiveOf(known),
     { ...loaded, sources: read, files: [...new Set([...loaded.files, ...read.keys()])] },
     warnings.map((w) => ({ ...w, message: mask(w.message, known) })),
+    Object.fromEntries(loading.origins),
   );
 }
 
@@ -76,6 +78,7 @@ function stackOf(
   sensitive: readonly string[],
   loaded: Pick<Loaded, 'files' | 'directory' | 'sources'>,
   warnings: readonly Warning[],
+  origins: Origins,
 ): Stack {
   const { paths, replicas, ...rest } = items;
   const values = [...variables].flatMap(([name, { value, sensitive }]) =>
@@ -90,6 +93,7 @@ function stackOf(
     variables: Object.fromEntries(values),
     sensitive,
     warnings,
+    ...(Object.keys(origins).length === 0 ? {} : { origins }),
     locate: (address, path) => {
       const base = paths.get(address);
       const place = base === undefined ? undefined : placeOf(root, [...base, ...path]);

@@ -6,6 +6,7 @@ import { realpathSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import * as z from 'zod';
 import { TsboxError } from '../errors.ts';
+import type { Named, Origin } from '../resources/origins.ts';
 import { eachOf } from './for-each.ts';
 import type { Filled } from './fill.ts';
 import { loadFiles, type Loaded } from './files.ts';
@@ -47,6 +48,10 @@ export interface ModuleLoading {
   readonly loaded: Map<string, Loaded>;
   /** What modules call sensitive, by instance and name. */
   readonly sensitive: Map<string, Variable>;
+  /** The modules around the file that is read, the outermost first. */
+  readonly within: readonly Named[];
+  /** Where the items of all files come from. */
+  readonly origins: Map<string, Origin>;
 }
 
 export interface Expanded {
@@ -80,6 +85,8 @@ export function moduleLoading(
     count: { left: COUNT },
     loaded: new Map(),
     sensitive: new Map(),
+    within: [],
+    origins: new Map(),
   };
 }
 
@@ -125,7 +132,9 @@ export function expandModules(section: Tree, state: Interpolation, loading: Modu
       given === undefined ? [{ key: undefined, variables: new Map<string, Variable>() }] : eachOf(state, given);
     for (const { key, variables } of members) {
       const prefix = key === undefined ? name : `${name}.${key}`;
-      instance(prefix, entry, withVariables(state, variables), loading, fill, { sections, replicas, outputs });
+      const within = [...loading.within, key === undefined ? { name } : { name, key }];
+      const inside = { ...loading, within };
+      instance(prefix, entry, withVariables(state, variables), inside, fill, { sections, replicas, outputs });
     }
   }
   return { sections, replicas, outputs };

@@ -3,6 +3,7 @@ import type { SourceSpan } from '../errors.ts';
 import type { ContainerSpec } from '../resources/container/schema.ts';
 import type { CgroupSpec } from '../resources/cgroup/schema.ts';
 import type { FileSpec } from '../resources/files.ts';
+import type { Origins } from '../resources/origins.ts';
 import type { VolumeSpec } from '../resources/volume/schema.ts';
 import type { NamespaceSpec } from '../resources/namespace/schema.ts';
 import type { DeviceRule } from '../resources/devices/schema.ts';
@@ -54,6 +55,8 @@ export interface Stack {
   /** What of drift raises no alarm, and how bad the rest is; plans do not know it. */
   readonly drift?: DriftSettings | undefined;
   readonly warnings: readonly Warning[];
+  /** Modules and for_each, for whoever names resources otherwise. */
+  readonly origins?: Origins;
   /** The place of a value by its address and path, e.g. locate('container/db', ['memory', 'max']); nearest parent if absent. */
   locate(address: string, path: ReadonlyArray<string | number>): SourceSpan | undefined;
 }

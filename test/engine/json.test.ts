@@ -25,6 +25,7 @@ namespaces: { bus: { type: ipc } }
 containers:
   web: { command: [sleep, "1000"], stop_signal: KILL, cgroup: t/api, namespaces: { ipc: bus }, env: { TOKEN: "\${token}" } }
   cbd: { command: [sleep, "1000"], stop_signal: KILL, lifecycle: { create_before_destroy: true } }
+  probe: { command: [sleep, "1000"], stop_signal: KILL, for_each: [x] }
   job: { command: [sleep, "1000"], replicas: 2, stop_signal: KILL }
 outputs: { pid: "\${container.web.pid}", where: "\${container.web.cgroup}", token: { value: "\${token}", sensitive: true } }
 `;
@@ -105,6 +106,7 @@ test('documents and streams of a whole life fit their schemas', async () => {
         'tsbox_container.cbd',
         'tsbox_container.job[0]',
         'tsbox_container.job[1]',
+        'tsbox_container.probe["x"]',
         'tsbox_container.web',
         'tsbox_namespace.bus',
       ],

@@ -81,7 +81,7 @@ async function print(
   if (format === 'stream') {
     const { streamBegun } = await import('../diagnostic-lines.ts');
     const { renderPlanJson } = await import('../../report/plan-json.ts');
-    streamBegun();
+    streamBegun(planned.plan.origins);
     out(renderPlanJson(source));
   } else {
     const { planDocument } = await import('../../report/terraform/document.ts');

@@ -92,6 +92,7 @@ export const command: Command = {
         bootId: reader.bootId,
         details: json,
         mask: masked,
+        origins: stack?.origins,
         checks: (planned.plan.checks ?? []).filter((c) => c.kind === 'check'),
       });
       out(`${JSON.stringify(document, null, 2)}\n`);

@@ -1,6 +1,6 @@
 /** Preconditions, checks and policies as the checks of a Terraform document: one object each, an instance for each resource looked at. */
 import type { CheckResult } from '../../planner/plan.ts';
-import { terraformName } from './names.ts';
+import type { Naming } from './names.ts';
 import type { Mask } from './values.ts';
 
 const byName = (a: CheckResult, b: CheckResult): number => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
@@ -10,15 +10,15 @@ function statusOf(results: readonly CheckResult[]): CheckResult['status'] {
   return (['error', 'fail'] as const).find((s) => results.some((r) => r.status === s)) ?? 'pass';
 }
 
-function addressOf({ kind, name, address }: CheckResult): Record<string, unknown> {
+function addressOf({ kind, name, address }: CheckResult, naming: Naming): Record<string, unknown> {
   if (kind === 'precondition' && address !== undefined) {
-    const own = terraformName(address);
+    const own = naming(address);
     return { kind: 'resource', to_display: own.address, mode: 'managed', type: own.type, name: own.name };
   }
   return { kind: 'check', to_display: `${kind}.${name}`, name };
 }
 
-export function checksJson(results: readonly CheckResult[], mask: Mask): Record<string, unknown>[] {
+export function checksJson(results: readonly CheckResult[], mask: Mask, naming: Naming): Record<string, unknown>[] {
   const groups = new Map<string, CheckResult[]>();
   for (const result of [...results].sort(byName)) {
     const key = result.kind === 'precondition' ? `precondition ${result.address}` : `${result.kind} ${result.name}`;
@@ -27,10 +27,10 @@ export function checksJson(results: readonly CheckResult[], mask: Mask): Record<
   return [...groups.values()].map((group) => {
     const [first] = group;
     return {
-      address: first === undefined ? {} : addressOf(first),
+      address: first === undefined ? {} : addressOf(first, naming),
       status: statusOf(group),
       instances: group.map((r) => ({
-        address: { to_display: r.address === undefined ? `${r.kind}.${r.name}` : terraformName(r.address).address },
+        address: { to_display: r.address === undefined ? `${r.kind}.${r.name}` : naming(r.address).address },
         status: r.status,
         ...(r.status === 'pass' ? {} : { problems: [{ message: mask(r.message) }] }),
       })),

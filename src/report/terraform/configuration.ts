@@ -1,18 +1,27 @@
 /** `configuration`: what the stack says, each resource once, however many instances of it there are. */
-import type { Declared } from '../../resources/kind.ts';
+import { containerOf } from '../../resources/container/replica-names.ts';
+import type { Address, Declared } from '../../resources/kind.ts';
+import { originFinder } from '../../resources/origins.ts';
 import type { Documented } from './document.ts';
-import { byTerraformAddress, PROVIDER, SENSITIVE, terraformName } from './names.ts';
+import { byTerraformAddress, PROVIDER, SENSITIVE, type Naming } from './names.ts';
 import { shown, type Mask } from './values.ts';
 
 const PROVIDER_KEY = 'tsbox';
 const SCHEMA_VERSION = 1;
 
-export function configurationJson(source: Documented): Record<string, unknown> {
-  const groups = new Map<string, Declared[]>();
-  for (const declared of [...source.declared.values()].sort(byTerraformAddress)) {
-    const { type, name } = terraformName(declared.address);
-    const key = `${type}.${name}`;
-    groups.set(key, [...(groups.get(key) ?? []), declared]);
+export function configurationJson(source: Documented, naming: Naming): Record<string, unknown> {
+  const root = { groups: new Map<string, Declared[]>(), calls: new Map<string, Call>() };
+  const find = originFinder(source.plan.origins);
+  for (const declared of [...source.declared.values()].sort(byTerraformAddress(naming))) {
+    const { type, name } = naming(declared.address);
+    let at: Module = root;
+    for (const { name: module, key } of find(topOf(declared.address)).modules) {
+      const call: Call = at.calls.get(module) ?? { groups: new Map(), calls: new Map(), each: key !== undefined };
+      at.calls.set(module, call);
+      at = call;
+    }
+    const group = `${type}.${name}`;
+    at.groups.set(group, [...(at.groups.get(group) ?? []), declared]);
   }
   return {
     provider_config: { [PROVIDER_KEY]: { name: PROVIDER_KEY, full_name: PROVIDER } },
@@ -30,7 +39,7 @@ export function configurationJson(source: Documented): Record<string, unknown> {
               ]),
             ),
           }),
-      resources: [...groups.values()].map((instances) => resourceJson(instances, source.mask)),
+      ...moduleJson(root, source.mask, naming),
       ...(Object.keys(source.variables).length === 0
         ? {}
         : {
@@ -42,13 +51,46 @@ export function configurationJson(source: Documented): Record<string, unknown> {
   };
 }
 
-function resourceJson(instances: readonly Declared[], mask: Mask): Record<string, unknown> {
+/** What one file of modules declares, however many instances it has. */
+interface Module {
+  readonly groups: Map<string, Declared[]>;
+  readonly calls: Map<string, Call>;
+}
+
+interface Call extends Module {
+  readonly each: boolean;
+}
+
+/** The address that origins know: of all replicas, of the cgroup at the top. */
+function topOf(address: Address): Address {
+  return address.startsWith('cgroup/') ? address.split('/').slice(0, 2).join('/') : containerOf(address);
+}
+
+function moduleJson(module: Module, mask: Mask, naming: Naming): Record<string, unknown> {
+  return {
+    resources: [...module.groups.values()].map((instances) => resourceJson(instances, mask, naming)),
+    ...(module.calls.size === 0
+      ? {}
+      : {
+          module_calls: Object.fromEntries(
+            [...module.calls].map(([name, call]) => [
+              name,
+              { ...(call.each ? { for_each_expression: {} } : {}), module: moduleJson(call, mask, naming) },
+            ]),
+          ),
+        }),
+  };
+}
+
+function resourceJson(instances: readonly Declared[], mask: Mask, naming: Naming): Record<string, unknown> {
   const first = instances[0] as Declared;
-  const { type, name, index } = terraformName(first.address);
+  const { type, name, index } = naming(first.address);
+  // Within a module names are its own.
+  const { module } = naming(first.address);
   const depends = new Set(
     first.needs.map((needed) => {
-      const other = terraformName(needed);
-      return `${other.type}.${other.name}`;
+      const other = naming(needed);
+      return `${other.module === module || other.module === '' ? '' : `${other.module}.`}${other.type}.${other.name}`;
     }),
   );
   depends.delete(`${type}.${name}`);

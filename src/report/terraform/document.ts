@@ -17,8 +17,10 @@ import { contentsJson } from '../contents.ts';
 import { checksJson } from './checks.ts';
 import { editsJson } from '../plan-diff/edits-json.ts';
 import { configurationJson } from './configuration.ts';
-import { byTerraformAddress, resourceHead, SENSITIVE, terraformName } from './names.ts';
+import { moduleTree } from './modules.ts';
+import { byTerraformAddress, namingOf, resourceHead, SENSITIVE, type Naming } from './names.ts';
 import { outputChanges, outputValues, type OutputState } from './outputs.ts';
+import { reasonOf } from './reasons.ts';
 import {
   appliedValues,
   changedValues,
@@ -57,7 +59,8 @@ export interface Documented {
 /** The whole document. */
 export function planDocument(source: Documented): Record<string, unknown> {
   const { plan, observed, mask } = source;
-  const changes = [...plan.changes].sort(byTerraformAddress);
+  const naming = namingOf(plan.origins);
+  const changes = [...plan.changes].sort(byTerraformAddress(naming));
   const known = changes.map((c) => ({ change: c, sides: sidesOf(c, source) }));
   return {
     format_version: FORMAT_VERSION,
@@ -67,34 +70,34 @@ export function planDocument(source: Documented): Record<string, unknown> {
     ),
     planned_values: {
       outputs: outputValues(source.outputs, 'after'),
-      root_module: {
-        resources: known.flatMap(({ change, sides: { after } }) =>
-          after === undefined ? [] : [resourceValues(change.address, after, mask)],
+      root_module: moduleTree(
+        known.flatMap(({ change, sides: { after } }) =>
+          after === undefined ? [] : [resourceValues(change.address, after, mask, naming)],
         ),
-      },
+      ),
     },
-    resource_drift: changes.flatMap((c) => driftEntry(c, source)),
-    resource_changes: known.map(({ change, sides }) => changeEntry(change, sides, source)),
+    resource_drift: changes.flatMap((c) => driftEntry(c, source, naming)),
+    resource_changes: known.map(({ change, sides }) => changeEntry(change, sides, source, naming)),
     output_changes: outputChanges(source.outputs),
     prior_state: {
       format_version: STATE_FORMAT_VERSION,
       terraform_version: TERRAFORM_VERSION,
       values: {
         outputs: outputValues(source.outputs, 'before'),
-        root_module: {
-          resources: [...observed.values()]
+        root_module: moduleTree(
+          [...observed.values()]
             .filter((o) => o.exists)
-            .sort(byTerraformAddress)
+            .sort(byTerraformAddress(naming))
             .map((o) => {
               const desired = source.declared.get(o.address)?.desired ?? {};
-              return resourceValues(o.address, coveredValues(liveValues(o), desired, mask), mask);
+              return resourceValues(o.address, coveredValues(liveValues(o), desired, mask), mask, naming);
             }),
-        },
+        ),
       },
     },
-    configuration: configurationJson(source),
+    configuration: configurationJson(source, naming),
     relevant_attributes: [],
-    checks: checksJson(plan.checks ?? [], mask),
+    checks: checksJson(plan.checks ?? [], mask, naming),
     timestamp: source.time,
     applyable: !isEmpty(plan),
     complete: plan.complete,
@@ -128,10 +131,10 @@ export function ownCounts(s: Summary): Record<string, number> {
   };
 }
 
-export function resourceValues(address: Address, values: Values, mask: Mask): Record<string, unknown> {
+export function resourceValues(address: Address, values: Values, mask: Mask, naming: Naming): Record<string, unknown> {
   const clean = shown(values, mask);
   return {
-    ...resourceHead(address),
+    ...resourceHead(address, naming),
     schema_version: SCHEMA_VERSION,
     values: clean.values,
     sensitive_values: clean.sensitive,
@@ -193,30 +196,17 @@ function actionsOf(change: PlannedChange): readonly string[] {
   return change.action === 'replace' && change.createFirst === true ? ['create', 'delete'] : ACTIONS[change.action];
 }
 
-/** Terraform's word for why something is replaced or removed; undefined where it has none. */
-export function reasonOf(change: PlannedChange, destroy: boolean): string | undefined {
-  if (change.actionReason !== undefined) {
-    return change.actionReason;
-  }
-  if (change.action === 'delete') {
-    return destroy || isRelease(change) ? undefined : 'delete_because_no_resource_config';
-  }
-  if (change.action !== 'replace') {
-    return undefined;
-  }
-  return change.attributes.some((a) => a.mode === 'replace') ? 'replace_because_cannot_update' : 'replace_by_triggers';
-}
-
 function changeEntry(
   change: PlannedChange,
   { before, after, unknown }: Sides,
   source: Documented,
+  naming: Naming,
 ): Record<string, unknown> {
-  const reason = reasonOf(change, source.destroy);
+  const reason = reasonOf(change, source.destroy, source.plan);
   const replaces = change.action === 'replace' ? change.attributes.filter((a) => a.mode === 'replace') : [];
   return {
-    ...resourceHead(change.address),
-    ...(change.movedFrom === undefined ? {} : { previous_address: terraformName(change.movedFrom).address }),
+    ...resourceHead(change.address, naming),
+    ...(change.movedFrom === undefined ? {} : { previous_address: naming(change.movedFrom).address }),
     ...(reason === undefined ? {} : { action_reason: reason }),
     change: {
       actions: actionsOf(change),
@@ -292,14 +282,14 @@ function contentsOf(change: PlannedChange, mask: Mask): Record<string, unknown> 
 }
 
 /** Drift: before is what the last apply left, after is what is there. */
-function driftEntry(change: PlannedChange, source: Documented): Array<Record<string, unknown>> {
+function driftEntry(change: PlannedChange, source: Documented, naming: Naming): Array<Record<string, unknown>> {
   if (driftCount(change) === 0) {
     return [];
   }
   const sides = driftSides(change, source);
   return [
     {
-      ...resourceHead(change.address),
+      ...resourceHead(change.address, naming),
       change: {
         actions: sides.after === undefined ? ['delete'] : ['update'],
         ...sidesJson(sides.before, sides.after, [], source.mask),

@@ -1,9 +1,11 @@
 /**
- * Addresses as Terraform's readers expect them: container/web[0] is tsbox_container.web[0]. What lies below a cgroup
- * has its path as a key, as an instance of for_each has: cgroup/tenants/api is tsbox_cgroup.tenants["api"].
+ * Addresses as Terraform's readers expect them: container/web[0] is tsbox_container.web[0], an instance of for_each
+ * has its key, and what is in a module stands after it: container/shop.eu.db is module.shop["eu"].tsbox_container.db.
+ * What lies below a cgroup has its path as a key: cgroup/tenants/api is tsbox_cgroup.tenants["api"].
  */
 import { parseReplica } from '../../resources/container/replica-names.ts';
 import type { Address } from '../../resources/kind.ts';
+import { originFinder, type Origins } from '../../resources/origins.ts';
 
 export interface TerraformName {
   readonly address: string;
@@ -19,34 +21,32 @@ export interface TerraformName {
 
 export const PROVIDER = 'registry.terraform.io/tsbox/tsbox';
 
-/** An instance of for_each: web["eu"]. */
-const KEYED = /^(.+)\["((?:[^"\\]|\\.)*)"\]$/;
+/** Names of all resources of one plan or state. */
+export type Naming = (address: Address) => TerraformName;
 
-export function terraformName(address: Address): TerraformName {
-  const [kind = '', rest = ''] = address.split(/\/(.*)/s);
-  const type = `tsbox_${kind}`;
-  const { name, index } = partsOf(kind, rest);
-  const key = index === undefined ? '' : typeof index === 'number' ? `[${index}]` : `[${JSON.stringify(index)}]`;
-  const resource = `${type}.${name}${key}`;
-  return { address: resource, module: '', resource, type, name, index };
+export function namingOf(origins: Origins | undefined): Naming {
+  const find = originFinder(origins);
+  return (address) => {
+    const [kind = '', rest = ''] = address.split(/\/(.*)/s);
+    const replica = kind === 'container' ? parseReplica(rest) : undefined;
+    const slash = kind === 'cgroup' ? rest.indexOf('/') : -1;
+    const top = replica?.container ?? (slash < 0 ? rest : rest.slice(0, slash));
+    const { modules, name, key } = find(`${kind}/${top}`);
+    const index = replica?.index ?? (slash < 0 ? key : `${key === undefined ? '' : `${key}/`}${rest.slice(slash + 1)}`);
+    const module = modules.map((m) => `module.${m.name}${indexText(m.key)}`).join('.');
+    const type = `tsbox_${kind}`;
+    const resource = `${type}.${name}${indexText(index)}`;
+    return { address: module === '' ? resource : `${module}.${resource}`, module, resource, type, name, index };
+  };
 }
 
-function partsOf(kind: string, rest: string): { name: string; index: number | string | undefined } {
-  const replica = parseReplica(rest);
-  if (replica !== undefined) {
-    return { name: replica.container, index: replica.index };
-  }
-  const keyed = KEYED.exec(rest);
-  if (keyed !== null) {
-    return { name: keyed[1] ?? rest, index: keyed[2] };
-  }
-  const slash = kind === 'cgroup' ? rest.indexOf('/') : -1;
-  return slash < 0 ? { name: rest, index: undefined } : { name: rest.slice(0, slash), index: rest.slice(slash + 1) };
+function indexText(index: number | string | undefined): string {
+  return index === undefined ? '' : `[${JSON.stringify(index)}]`;
 }
 
 /** What every entry of a Terraform document says of its resource. */
-export function resourceHead(address: Address): Record<string, unknown> {
-  const { type, name, index, module, ...rest } = terraformName(address);
+export function resourceHead(address: Address, naming: Naming): Record<string, unknown> {
+  const { type, name, index, module, ...rest } = naming(address);
   return {
     address: rest.address,
     ...(module === '' ? {} : { module_address: module }),
@@ -58,8 +58,10 @@ export function resourceHead(address: Address): Record<string, unknown> {
   };
 }
 
-export function byTerraformAddress(a: { readonly address: Address }, b: { readonly address: Address }): number {
-  return terraformName(a.address).address < terraformName(b.address).address ? -1 : 1;
+export function byTerraformAddress(
+  naming: Naming,
+): (a: { readonly address: Address }, b: { readonly address: Address }) => number {
+  return (a, b) => (naming(a.address).address < naming(b.address).address ? -1 : 1);
 }
 
 /** Stands where a secret was. */
