@@ -96,6 +96,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitPidfd(env, exports);
   InitSpawn(env, exports);
   InitMount(env, exports);
+  InitHoles(env, exports);
   InitOpenat2(env, exports);
   InitFsIds(env, exports);
   InitNsfs(env, exports);

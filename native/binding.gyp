@@ -3,7 +3,7 @@
     {
       'target_name': 'tsbox',
       'sources': [
-        'addon.cc', 'beneath.cc', 'bpf.cc', 'child.cc', 'errno.cc', 'eventfd.cc', 'files.cc', 'fsids.cc', 'lock.cc', 'mount.cc', 'nsfs.cc', 'openat2.cc', 'pidfd.cc', 'spawn.cc',
+        'addon.cc', 'beneath.cc', 'bpf.cc', 'child.cc', 'errno.cc', 'eventfd.cc', 'files.cc', 'fsids.cc', 'holes.cc', 'lock.cc', 'mount.cc', 'nsfs.cc', 'openat2.cc', 'pidfd.cc', 'spawn.cc',
         'waitfile.cc', 'xattr.cc',
         'prlimit.cc', 'sched.cc',
         'landlock.cc', 'fanotify.cc', 'poll.cc',

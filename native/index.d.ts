@@ -154,6 +154,12 @@ export interface Native {
    */
   openInRoot(root: number, path: string, flags: number): number;
 
+  /**
+   * Where a file of this size has data: offsets and lengths in turn, at most `most` numbers, or a negative errno. The
+   * descriptor stands at its beginning afterwards.
+   */
+  dataPieces(fd: number, size: number, most: number): number[] | Errno;
+
   /** Ids of what the main thread makes from now on, its capabilities over files kept: setfsuid(2), setfsgid(2). */
   setFsIds(uid: number, gid: number): void;
 

@@ -30,26 +30,31 @@ export class ContainerRoot {
 
   /** A descriptor, or undefined where there is nothing. Throws TSB3001 for any other refusal. */
   open(path: string, flags: number): number | undefined {
-    const fd = this.#kernel.openInRoot(this.#fd, path, flags);
-    if (fd >= 0) {
-      return fd;
-    }
-    const name = errnoName(-fd);
-    if (name === 'ENOENT') {
-      return undefined;
-    }
-    const hint = name === 'ELOOP' ? 'links of /proc that lead out of the container are not followed' : undefined;
-    throw new TsboxError('TSB3001', `open ${path}: ${name}`, {
-      syscall: 'openat2',
-      errnoCode: name,
-      subject: path,
-      hint,
-    });
+    return openWithin(this.#kernel, this.#fd, path, flags);
   }
 
   close(): void {
     closeSync(this.#fd);
   }
+}
+
+/** The same beneath any directory. */
+export function openWithin(kernel: Kernel, root: number, path: string, flags: number): number | undefined {
+  const fd = kernel.openInRoot(root, path, flags);
+  if (fd >= 0) {
+    return fd;
+  }
+  const name = errnoName(-fd);
+  if (name === 'ENOENT') {
+    return undefined;
+  }
+  const hint = name === 'ELOOP' ? 'links of /proc that lead out of the container are not followed' : undefined;
+  throw new TsboxError('TSB3001', `open ${path}: ${name}`, {
+    syscall: 'openat2',
+    errnoCode: name,
+    subject: path,
+    hint,
+  });
 }
 
 /** Whether a descriptor is a directory's. */

@@ -111,6 +111,12 @@ export class Kernel extends LinuxReader {
     return this.native.openInRoot(root, path, flags);
   }
 
+  /** Where a file of this size has data: offsets and lengths in turn; where the file system cannot tell, all of it. */
+  dataPieces(fd: number, size: number, most: number): readonly number[] {
+    const pieces = this.native.dataPieces(fd, size, most);
+    return typeof pieces === 'number' ? (size === 0 ? [] : [0, size]) : pieces;
+  }
+
   /** Ids of what we make from now on: a file system of a user namespace takes only those that it knows. */
   setFsIds(uid: number, gid: number): void {
     this.native.setFsIds(uid, gid);

@@ -4,7 +4,7 @@ import { TsboxError } from '../../errors.ts';
 import { err, out } from '../output.ts';
 import { requirePrivileges } from '../session.ts';
 
-const USAGE = 'tsbox cp CONTAINER:PATH PATH\ntsbox cp PATH CONTAINER:PATH';
+const USAGE = 'tsbox cp CONTAINER:PATH PATH|-\ntsbox cp PATH|- CONTAINER:PATH';
 
 export const command: Command = {
   options: ['stack'],
@@ -14,6 +14,10 @@ export const command: Command = {
     'no link in it leads further than its root, whoever changes it meanwhile. Owners (as the container sees them), modes,',
     'times and links are kept; set-id bits are not kept on the way out. Device nodes, sockets and pipes are left out and',
     'told.',
+    '',
+    '- instead of our PATH is a tar archive on standard output or input (packed with gzip, zstd and so on as well). One that is read',
+    'is unpacked in a directory that is there, and nothing of it gets out of that: an entry that climbs is refused. Hard',
+    'links and holes are kept. What is there already keeps its owner and mode where it is a directory, else is replaced.',
     '',
     'A PATH that is a directory takes the copy under its own name; SOURCE/. means what is in the directory. A container',
     'is web, web[0], STACK:web or container/STACK:web; a path beginning with / or ./ is never taken for one.',
@@ -52,19 +56,30 @@ export const command: Command = {
       if (from === undefined) {
         kernel.setFsIds(idOutside(uids, 0), idOutside(gids, 0));
       }
+      const { fromStdin, toStdout } = await import('../cp/stream.ts');
+      const inwards = {
+        owner: (uid: number, gid: number) => ({ uid: idOutside(uids, uid), gid: idOutside(gids, gid) }),
+        setid: true,
+      };
+      const outwards = {
+        owner: (uid: number, gid: number) => ({
+          uid: idInside(uids, uid) ?? NOBODY,
+          gid: idInside(gids, gid) ?? NOBODY,
+        }),
+        setid: false,
+      };
       const copied =
         from === undefined
-          ? copy(openHere, source, openIn(root), inside, {
-              owner: (uid, gid) => ({ uid: idOutside(uids, uid), gid: idOutside(gids, gid) }),
-              setid: true,
-            })
-          : copy(openIn(root), inside, openHere, target, {
-              owner: (uid, gid) => ({ uid: idInside(uids, uid) ?? NOBODY, gid: idInside(gids, gid) ?? NOBODY }),
-              setid: false,
-            });
+          ? source === '-'
+            ? await fromStdin(kernel, root, inside, inwards)
+            : copy(openHere, source, openIn(root), inside, inwards)
+          : target === '-'
+            ? toStdout(kernel, root, inside, outwards)
+            : copy(openIn(root), inside, openHere, target, outwards);
       copied.skipped.forEach((what) => err(`not copied: ${what}\n`));
       if (args.flags.quiet !== true) {
-        out(`${copied.files} ${copied.files === 1 ? 'file' : 'files'} copied\n`);
+        const said = `${copied.files} ${copied.files === 1 ? 'file' : 'files'} copied\n`;
+        (target === '-' ? err : out)(said);
       }
       return copied.skipped.length === 0 ? EXIT.ok : EXIT.error;
     } finally {

@@ -5,7 +5,7 @@ import { TsboxError } from '../../errors.ts';
 import { O_PATH, type ContainerRoot } from '../../kernel/container-root.ts';
 import { at, copyEntries, copyTree, type Copied, type CopyRules, type Spot } from './tree.ts';
 
-const { O_DIRECTORY } = constants;
+export const { O_DIRECTORY } = constants;
 
 /** How one side opens a path: the container within its root, we as anybody. Undefined where there is nothing. */
 export type Open = (path: string, flags: number) => number | undefined;
@@ -27,7 +27,7 @@ export const openHere: Open = (path, flags) => {
 };
 
 /** Whether a path says that the contents of a directory are meant, not the directory: `.`, `dir/.` and `/`. */
-function meansContents(path: string): boolean {
+export function meansContents(path: string): boolean {
   return /(^|\/)\.?$/.test(path) && (path === '/' || !path.endsWith('/') || path.replace(/\/+$/, '') === '');
 }
 
@@ -77,7 +77,7 @@ export function copy(openSource: Open, source: string, openTarget: Open, target:
 }
 
 /** The last name of a path, below the directory that the rest of it leads to. */
-function spot(open: Open, path: string): Spot {
+export function spot(open: Open, path: string): Spot {
   const name = basename(path);
   if (name === '' || name === '.' || name === '..') {
     throw new TsboxError('TSB2001', `${path} does not end in a name`);
@@ -85,7 +85,7 @@ function spot(open: Open, path: string): Spot {
   return { dir: mustOpen(open, dirname(path), O_DIRECTORY | O_PATH), name: Buffer.from(name) };
 }
 
-function mustOpen(open: Open, path: string, flags: number): number {
+export function mustOpen(open: Open, path: string, flags: number): number {
   const fd = open(path, flags);
   if (fd === undefined) {
     throw new TsboxError('TSB2003', `${path} does not exist`, { subject: path });

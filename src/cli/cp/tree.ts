@@ -43,7 +43,7 @@ export interface Copied {
 }
 
 /** Levels of directories; a tree that goes deeper was made to. */
-const DEPTH = 512;
+export const DEPTH = 512;
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 
@@ -153,7 +153,7 @@ export function copyBytes(source: number, target: number): void {
 }
 
 /** Makes something under a name, once more after what has it is gone. A directory is not replaced. */
-function replacing<T>(to: Spot, make: () => T): T {
+export function replacing<T>(to: Spot, make: () => T): T {
   for (let attempt = 0; ; attempt++) {
     try {
       return make();
