@@ -116,7 +116,7 @@ const module = z.strictObject({
   root_module: z.strictObject({ resources: z.array(resource), child_modules: z.array(childModule).optional() }),
 });
 
-const STATUSES = ['pass', 'fail', 'error'] as const;
+const STATUSES = ['pass', 'fail', 'error', 'unknown'] as const;
 const checkResult = z.strictObject({
   address: z.strictObject({
     kind: z.enum(['resource', 'check']),

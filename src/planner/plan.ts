@@ -83,8 +83,8 @@ export interface CheckResult {
   readonly name: string;
   readonly address?: Address;
   readonly severity: 'error' | 'warning' | 'info';
-  /** error: the expression has no answer. */
-  readonly status: 'pass' | 'fail' | 'error';
+  /** error: the expression has no answer; unknown: it may have one after the apply. */
+  readonly status: 'pass' | 'fail' | 'error' | 'unknown';
   readonly message: string;
   readonly at?: SourceSpan | undefined;
   readonly sourceLine?: string | undefined;

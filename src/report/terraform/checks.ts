@@ -7,7 +7,7 @@ const byName = (a: CheckResult, b: CheckResult): number => (a.name < b.name ? -1
 
 /** The worst counts: an object passes when all its instances do. */
 function statusOf(results: readonly CheckResult[]): CheckResult['status'] {
-  return (['error', 'fail'] as const).find((s) => results.some((r) => r.status === s)) ?? 'pass';
+  return (['error', 'fail', 'unknown'] as const).find((s) => results.some((r) => r.status === s)) ?? 'pass';
 }
 
 function addressOf({ kind, name, address }: CheckResult, naming: Naming): Record<string, unknown> {

@@ -85,12 +85,14 @@ function moduleJson(module: Module, mask: Mask, naming: Naming): Record<string, 
 function resourceJson(instances: readonly Declared[], mask: Mask, naming: Naming): Record<string, unknown> {
   const first = instances[0] as Declared;
   const { type, name, index } = naming(first.address);
-  // Within a module names are its own.
+  // Within a module names are its own; what is in another is meant by its module.
   const { module } = naming(first.address);
   const depends = new Set(
     first.needs.map((needed) => {
       const other = naming(needed);
-      return `${other.module === module || other.module === '' ? '' : `${other.module}.`}${other.type}.${other.name}`;
+      return other.module === module
+        ? `${other.type}.${other.name}`
+        : (/^\.?(module\.[^.[]+)/.exec(other.module.slice(module.length))?.[1] ?? other.module);
     }),
   );
   depends.delete(`${type}.${name}`);

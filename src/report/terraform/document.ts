@@ -4,9 +4,11 @@
  */
 import {
   driftCount,
+  hasWork,
   isEmpty,
   isRelease,
   summarise,
+  type CheckResult,
   type Plan,
   type PlannedChange,
   type Summary,
@@ -97,7 +99,7 @@ export function planDocument(source: Documented): Record<string, unknown> {
     },
     configuration: configurationJson(source, naming),
     relevant_attributes: [],
-    checks: checksJson(plan.checks ?? [], mask, naming),
+    checks: checksJson(checksOf(plan), mask, naming),
     timestamp: source.time,
     applyable: !isEmpty(plan),
     complete: plan.complete,
@@ -112,6 +114,14 @@ export function planDocument(source: Documented): Record<string, unknown> {
       unreadable: plan.unreadable,
     },
   };
+}
+
+/** A check that has no answer while there is something to do may have one afterwards. */
+function checksOf(plan: Plan): readonly CheckResult[] {
+  const settled = !hasWork(plan);
+  return (plan.checks ?? []).map((c) =>
+    c.kind === 'check' && c.status === 'error' && !settled ? { ...c, status: 'unknown' } : c,
+  );
 }
 
 function summaryJson(plan: Plan): Record<string, number> {
