@@ -94,14 +94,15 @@ int process_exec(const struct spec *spec, int channel, bool settle) {
   int ruleset = landlock_build(spec);
   if (ruleset == -1) return -1;
   if (spec->personality != PERSONALITY_KEPT && syscall(SYS_personality, spec->personality) < 0) return fail("personality", "");
+  /* While we are who the parent is: the limits of another user's process take CAP_SYS_RESOURCE. man 2 prlimit */
+  if (settle && (message_send(channel, MSG_SETTLE, 0) < 0 || message_expect(channel, MSG_SETTLED) < 0))
+    return fail("settings", "parent");
   if (!filter_last && (landlock_enter(ruleset) < 0 || seccomp_install(spec) < 0)) return -1;
   if (caps_identity(spec->uid, spec->gid, spec->groups, spec->ngroups) < 0) return -1;
   if (prctl(PR_SET_DUMPABLE, 0) < 0) return fail("dumpable", "");
   if (caps_set(&spec->caps) < 0) return -1;
   if (placed < 0 && enter_cwd(spec->cwd) < 0) return -1;
   if (spec->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return fail("no_new_privs", "");
-  if (settle && (message_send(channel, MSG_SETTLE, 0) < 0 || message_expect(channel, MSG_SETTLED) < 0))
-    return fail("settings", "parent");
   if (filter_last && landlock_enter(ruleset) < 0) return -1;
   /* The channel too ends with the exec; the parent reads that as success. */
   if (sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC_) < 0) return fail("close_range", "");

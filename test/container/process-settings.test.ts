@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { assertNoLeaks, snapshot } from '../support/leaks.ts';
-import { CLI, sandbox, startTime, type Sandbox } from '../support/sandbox.ts';
+import { CLI, sandbox, startTime, type Run, type Sandbox } from '../support/sandbox.ts';
 import { until } from '../support/wait.ts';
 
 const STACK = 'settings';
@@ -190,6 +190,61 @@ containers:
     assert.is(limit(pid, 'Max open files'), '64:64');
     assert.is(tool('ionice', '-p', String(pid)), 'realtime: prio 2');
     assert.is((await box.tsbox('destroy', '-f', file, '-y')).code, 0);
+  } finally {
+    await box.cleanup();
+  }
+});
+
+test('another user has its limits without a privilege, at the start, after a restart and in what joins', async () => {
+  const before = await snapshot();
+  const box = await sandbox('settings');
+  const without = (...args: string[]): Promise<Run> =>
+    box.run('setpriv', ['--bounding-set=-sys_resource', '--inh-caps=-all', process.execPath, CLI, ...args]);
+  try {
+    const file = box.write(
+      'stack.yaml',
+      `
+tsbox: 1
+name: ${STACK}
+containers:
+  app:
+    command: [sleep, "1000"]
+    user: 1234:1234
+    restart: always
+    stop_grace_period: 0s
+    rlimits: { nofile: { soft: 200, hard: 300 }, nproc: 100, core: 0 }
+`,
+    );
+    const applied = await without('apply', '-f', file, '-y');
+    assert.is(applied.code, 0, applied.stderr + applied.stdout);
+    const procs = `${box.cgroupDir('unified', `${STACK}/app`)}/cgroup.procs`;
+    const check = (pid: number): void => {
+      assert.match(read(pid, 'status'), /^Uid:\t1234\t1234\t1234\t1234$/m);
+      assert.is(limit(pid, 'Max open files'), '200:300');
+      assert.is(limit(pid, 'Max processes'), '100:100');
+      assert.is(limit(pid, 'Max core file size'), '0:0');
+    };
+    const pid = Number(readFileSync(procs, 'utf8').trim());
+    check(pid);
+    const joined = await without('exec', `${STACK}:app`, '--', 'sh', '-c', 'id -u; ulimit -Sn; ulimit -Hn');
+    assert.is(joined.stdout, '1234\n200\n300\n', joined.stderr);
+    process.kill(pid, 'SIGKILL');
+    let again = pid;
+    await until('the restart', () => ![0, pid].includes((again = Number(readFileSync(procs, 'utf8').trim()))));
+    await until('its program', () => read(again, 'cmdline').startsWith('sleep'));
+    check(again);
+    assert.match((await without('plan', '-f', file)).stdout, 'No changes');
+    // What runs as somebody else is changed only with the privilege; a new process has it without.
+    box.write('stack.yaml', readFileSync(file, 'utf8').replace('nproc: 100', 'nproc: 90'));
+    const refused = await without('apply', '-f', file, '-y');
+    assert.is(refused.code, 1, refused.stdout);
+    assert.match(refused.stderr, /needs CAP_SYS_RESOURCE; without it a new process has it: tsbox restart/);
+    const restarted = await without('restart', 'app', '--stack', STACK);
+    assert.is(restarted.code, 0, restarted.stderr);
+    assert.is(limit(Number(readFileSync(procs, 'utf8').trim()), 'Max processes'), '90:90');
+    assert.match((await without('plan', '-f', file)).stdout, 'No changes');
+    assert.is((await box.tsbox('destroy', '-f', file, '-y')).code, 0);
+    assertNoLeaks(before, await snapshot());
   } finally {
     await box.cleanup();
   }

@@ -121,7 +121,7 @@ function setProcess(
         result,
         'prlimit',
         `${name} ${pair} of process ${pid}`,
-        'raising a hard limit needs CAP_SYS_RESOURCE; without it only a new process has one that is higher: tsbox destroy, tsbox apply',
+        'a higher hard limit, and any of what runs as another user, needs CAP_SYS_RESOURCE; without it a new process has it: tsbox restart',
       );
     }
   }
