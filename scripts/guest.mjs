@@ -1,8 +1,12 @@
 // Runs tests (or any command) in a QEMU guest that shares this machine's files read-only, under a kernel whose cgroup
 // layout we choose. Software emulation only: some six times slower than here, so nothing is timed in it.
 //
-//   node scripts/guest.mjs [SUITE]… [--layout unified|v1] [--filter TEXT] [--shard I/N] [--command 'SHELL COMMAND']
+//   node scripts/guest.mjs [SUITE]… [--layout unified|v1] [--lsm apparmor|selinux] [--smt] [--kernel BZIMAGE]
+//     [--filter TEXT] [--shard I/N] [--command 'SHELL COMMAND']
 //   node scripts/guest.mjs --prepare   only fetches the kernel
+//
+// --smt: both processors are threads of one core. A kernel of one's own (--kernel) has built in what is otherwise a
+// module: virtio_pci, virtiofs, overlay, virtio_blk, and what the tests need.
 import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -27,17 +31,17 @@ const option = (name, fallback) => {
   return at < 0 ? fallback : argv[at + 1];
 };
 const layout = option('--layout', 'unified');
+const lsm = option('--lsm', 'apparmor');
+const smt = argv.includes('--smt');
+const ownKernel = option('--kernel', undefined);
 const command = option('--command', undefined);
 const filter = option('--filter', '');
 const shard = option('--shard', '');
-const taken = new Set(
-  ['--layout', '--command', '--filter', '--shard'].flatMap((n) =>
-    argv.includes(n) ? [argv.indexOf(n), argv.indexOf(n) + 1] : [],
-  ),
-);
+const VALUED = ['--layout', '--lsm', '--kernel', '--command', '--filter', '--shard'];
+const taken = new Set(VALUED.flatMap((n) => (argv.includes(n) ? [argv.indexOf(n), argv.indexOf(n) + 1] : [])));
 const suites = argv.filter((a, i) => !a.startsWith('--') && !taken.has(i));
 const unknown = argv.find(
-  (a) => a.startsWith('--') && !['--prepare', '--layout', '--command', '--filter', '--shard'].includes(a),
+  (a, i) => a.startsWith('--') && !['--prepare', '--smt', ...VALUED].includes(a) && !taken.has(i),
 );
 if (unknown !== undefined) {
   console.error(`${unknown}: not an option; the head of this script lists them`);
@@ -94,6 +98,9 @@ if (missing.length > 0 || VIRTIOFSD === undefined || !existsSync('/bin/busybox')
 
 /** The distribution's cloud kernel, unpacked and never installed. */
 function kernel() {
+  if (ownKernel !== undefined) {
+    return { image: ownKernel };
+  }
   const unpacked = join(cache, 'kernel');
   if (!existsSync(join(unpacked, 'boot'))) {
     mkdirSync(cache, { recursive: true });
@@ -172,6 +179,7 @@ function guestScript() {
     `node scripts/test.mjs ${(suites.length > 0 ? suites : ['host', 'faults']).join(' ')}${filter === '' ? '' : ` --filter ${filter}`}${shard === '' ? '' : ` --shard ${shard}`}`;
   return `export PATH=${process.env.PATH} HOME=/root LANG=C.UTF-8 NO_COLOR=1 TSBOX_GUEST=1 TSBOX_TEST_TIMEOUT=900
 ${mounts.join('\n')}
+mount -t securityfs securityfs /sys/kernel/security
 cd '${root}' || exit 1
 echo @@BEGIN@@
 (${what}) 2>&1
@@ -190,7 +198,7 @@ function initramfs(directory, { version, base }) {
   mkdirSync(join(tree, 'modules'));
   copyFileSync('/bin/busybox', join(tree, 'bin', 'busybox'));
   const order = [];
-  for (const module of MODULES) {
+  for (const module of ownKernel === undefined ? MODULES : []) {
     const shown = run('modprobe', ['-d', base, '-S', version, '--show-depends', module]);
     for (const line of shown.split('\n')) {
       const path = /^insmod (\S+)/.exec(line)?.[1];
@@ -259,11 +267,12 @@ async function boot() {
       '-accel',
       'tcg,thread=multi',
       '-cpu',
-      'max',
+      // An AMD processor has no threads under emulation.
+      smt ? 'max,vendor=GenuineIntel' : 'max',
       '-m',
       '4096',
       '-smp',
-      '2',
+      smt ? '2,threads=2' : '2',
       '-object',
       'memory-backend-memfd,id=mem,size=4096M,share=on',
       '-numa',
@@ -279,7 +288,7 @@ async function boot() {
       '-initrd',
       initrd,
       '-append',
-      'console=ttyS0 panic=-1 quiet',
+      `console=ttyS0 panic=-1 quiet security=${lsm}`,
       '-nographic',
       '-no-reboot',
       '-monitor',

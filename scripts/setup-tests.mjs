@@ -13,6 +13,7 @@ const wanted = [
   ['procps', () => has('pgrep')],
   ['xz-utils', () => has('xz')],
   ['criu', () => has('criu')],
+  ['apparmor', () => has('apparmor_parser')],
   ['iptables', () => has('iptables')],
   ['iproute2', () => has('ip')],
   ['runc', () => has('runc')],

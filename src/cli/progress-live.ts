@@ -21,6 +21,8 @@ function line(): Line {
     finish = resolve;
     fail = reject;
   });
+  // Where one line stands for all of them nothing waits for it.
+  finished.catch(() => undefined);
   return { finished, finish, fail, wrapper: undefined };
 }
 

@@ -19,7 +19,7 @@ import { TsboxError } from '../errors.ts';
 import { fileSystemOf } from './filesystems.ts';
 import { ImageStore } from './image-store.ts';
 import { encodeInitSpec, parseReport, type InitReport, type InitSpec } from './init-spec.ts';
-import { errnoName, initPath, loadNative } from './native.ts';
+import { errnoName, initPath, loadNative, openPidfd } from './native.ts';
 import { LinuxReader, type Scheduler } from './reader.ts';
 import { replaceFile } from './replace-file.ts';
 import { settingsFrom } from './settings.ts';
@@ -138,14 +138,9 @@ export class Kernel extends LinuxReader {
    * a pid reused in between is noticed. Undefined when the process is gone.
    */
   openProcess(pid: number, startTime: string): number | undefined {
-    let fd: number;
-    try {
-      fd = this.native.pidfdOpen(pid);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ESRCH') {
-        return undefined;
-      }
-      throw error;
+    const fd = openPidfd(pid);
+    if (fd === undefined) {
+      return undefined;
     }
     const stat = this.native.readFiles([`/proc/${pid}/stat`])[0];
     const fields = typeof stat === 'string' ? stat.slice(stat.lastIndexOf(')') + 2).split(' ') : [];
@@ -453,17 +448,29 @@ function launchHint(step: string, errno: string, path: string, fileSystem: () =>
   if (step === 'exec' && errno === 'EACCES') {
     return 'the command is not executable, or its user may not reach it';
   }
+  if (step === 'label') {
+    return LABEL_HINTS[errno];
+  }
   if (step === 'owner') {
     return 'the user namespace that owns it was made by another user, who commands what lives there: join that one too (namespaces: { user: … })';
   }
   if (step === 'mount' && errno === 'EPERM') {
     return 'in a user namespace only what belongs to it may be mounted: /proc needs a pid namespace that it owns';
   }
+  if (step === 'pivot_root' && errno === 'EINVAL') {
+    return 'an initramfs cannot be moved away from: rootfs: { dir: …, pivot: false } enters by chroot instead, and is warned of';
+  }
   if (step === 'sysctl') {
     return SYSCTL_HINTS[errno];
   }
   return undefined;
 }
+
+const LABEL_HINTS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such profile is loaded: apparmor_parser -r FILE loads one',
+  EINVAL: 'the policy knows no such label, or not this user, role and type together',
+  EACCES: 'the policy does not let tsbox ask for it',
+};
 
 const SYSCTL_HINTS: Readonly<Record<string, string>> = {
   ENOENT:

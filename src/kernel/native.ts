@@ -28,6 +28,21 @@ export function errnoName(errno: number): string {
   }
 }
 
+/**
+ * A pidfd of the process; undefined when there is none with this number. That of a thread, which a pid that was given
+ * again may be, is none either: ENOENT, and EINVAL before Linux 6.16.
+ */
+export function openPidfd(pid: number): number | undefined {
+  try {
+    return loadNative().pidfdOpen(pid);
+  } catch (error) {
+    if (['ESRCH', 'ENOENT', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
 function load(): { native: Native; directory: string } {
   if (loaded !== undefined) {
     return loaded;

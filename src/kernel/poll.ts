@@ -1,6 +1,6 @@
 /** Being called when a descriptor has something to say, by the event loop: nothing waits and nothing runs meanwhile. */
 import { closeSync, openSync } from 'node:fs';
-import { loadNative } from './native.ts';
+import { loadNative, openPidfd } from './native.ts';
 
 /** Ends a watch; harmless when called twice. */
 export type Stop = () => void;
@@ -12,15 +12,9 @@ export function onReadable(fd: number, ready: () => void): Stop {
 
 /** Calls back once, when the process has ended; undefined when it has already. */
 export function onEnd(pid: number, ended: () => void): Stop | undefined {
-  const native = loadNative();
-  let fd: number;
-  try {
-    fd = native.pidfdOpen(pid);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') {
-      return undefined;
-    }
-    throw error;
+  const fd = openPidfd(pid);
+  if (fd === undefined) {
+    return undefined;
   }
   const stopPoll = poll(fd, false, () => {
     stop();
@@ -28,7 +22,7 @@ export function onEnd(pid: number, ended: () => void): Stop | undefined {
   });
   const stop = once(() => {
     stopPoll();
-    native.close(fd);
+    loadNative().close(fd);
   });
   return stop;
 }

@@ -169,6 +169,26 @@ test('labels: an error where the module is not enabled, compared with what /proc
   assert.equal(live('unconfined\n', 'u:r:other:s0\0'), { apparmor: 'unconfined', selinux: 'u:r:other:s0' });
 });
 
+test('a profile that is not loaded, or only complains, is warned of', () => {
+  const told: string[] = [];
+  const list = 'web (enforce)\nlearning (complain)\n/usr/sbin/a b (enforce)\n';
+  for (const apparmor of ['web', 'unconfined', 'web//&learning', 'absent', ':other:web', 'b']) {
+    const files = { '/sys/module/apparmor/parameters/enabled': 'Y\n', '/sys/kernel/security/apparmor/profiles': list };
+    checkConfine(
+      confineOf({ apparmor }),
+      machine(files),
+      'c',
+      (p) => told.push(`${p.severity} ${p.error.message}`),
+      () => undefined,
+    );
+  }
+  assert.equal(told, [
+    'warning c: the profile learning complains, and denies nothing',
+    'warning c: no profile absent of AppArmor is loaded',
+    'warning c: no profile b of AppArmor is loaded',
+  ]);
+});
+
 test('core scheduling groups: one of its own, or that of its supervisor', () => {
   const core = (own: string, supervisor: string): unknown =>
     liveConfine(new Map(), { applied: null } as unknown as Label, own, () => supervisor)['core_sched'];

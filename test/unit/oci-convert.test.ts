@@ -163,6 +163,19 @@ test('numbers of 64 bits, wrong types, no JSON', () => {
   assert.equal(((stack['containers'] as Record<string, Out>)['x'] as Out)['command'], ['12345678901234567890']);
 });
 
+test('a type of namespace named twice is told, and the first one taken', () => {
+  const { container, notes } = convert((c) => {
+    Object.assign(c.linux, {
+      namespaces: [{ type: 'mount' }, { type: 'ipc' }, { type: 'ipc', path: '/proc/1/ns/ipc' }],
+    });
+  });
+  assert.is((container['namespaces'] as Record<string, unknown>)['ipc'], undefined);
+  assert.ok(
+    notes.some((n) => /namespaces\[2\]\.type.*is there before/.test(n)),
+    notes.join('\n'),
+  );
+});
+
 test('labels of security modules and the policy of memory', () => {
   const { container, notes } = convert((c) => {
     Object.assign(c.process, { apparmorProfile: 'web', selinuxLabel: 'u:r:t:s0' });

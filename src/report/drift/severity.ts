@@ -67,6 +67,12 @@ export const SEVERITY_RULES: readonly SeverityRule[] = [
     severity: 'security',
     why: 'it can gain privileges by execve',
   },
+  {
+    attributes: ['apparmor', 'selinux', 'landlock'],
+    severity: 'security',
+    why: 'another policy decides what it may do',
+  },
+  { attributes: ['core_sched'], severity: 'security', why: 'it shares its cores with others than declared' },
   { attributes: ['seccomp'], severity: 'security', why: 'another filter decides about its system calls' },
   {
     attributes: ['masked_paths', 'readonly_paths'],

@@ -32,12 +32,16 @@ export function idMaps(owner: Fields, key: string): IdMap[] {
 
 export function convertNamespaces(config: Fields, linux: Fields, out: Record<string, unknown>): void {
   const uses: Partial<Record<NamespaceType, unknown>> = Object.fromEntries(NAMESPACE_TYPES.map((t) => [t, 'host']));
+  const seen = new Set<NamespaceType>();
   for (const item of linux.objects('namespaces')) {
     const type = NAMES[item.string('type') ?? ''];
     const path = item.string('path');
     if (type === undefined) {
       item.note('type', 'is no type of namespace that tsbox knows');
+    } else if (seen.has(type)) {
+      item.note('type', 'is there before, and a process has one of each: the first one is taken');
     } else {
+      seen.add(type);
       uses[type] = path === undefined || path === '' ? 'new' : joined(path);
     }
     item.finish();

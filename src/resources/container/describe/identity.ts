@@ -1,5 +1,6 @@
 /** What a running process was started with, and the privileges it has, as a stack says them. */
 import { CAPABILITIES } from '../capabilities.ts';
+import { profileParts } from '../process/confine.ts';
 import { afterExec, capabilityNames, givenSets, INNER_SETS } from '../process/sets.ts';
 import { personalityText, START_DEFAULTS } from '../process/start.ts';
 import type { Capability } from '../capabilities.ts';
@@ -160,8 +161,11 @@ function privileges(facts: ProcessFacts, tell: Tell): Record<string, unknown> {
     );
   }
   const label = (facts.text('attr/current') ?? '').replace(/[\0\n]+$/, '');
-  if (label !== '' && label !== 'unconfined' && label !== 'kernel') {
-    tell('apparmor, selinux', `it runs under ${label}`);
+  const apparmor = profileParts(label);
+  if (apparmor.mode !== '' && apparmor.mode !== 'unconfined') {
+    fields['apparmor'] = apparmor.profile;
+  } else if (label !== '' && label !== 'unconfined' && label !== 'kernel') {
+    tell('selinux', `it runs under ${label}`);
   }
   return fields;
 }

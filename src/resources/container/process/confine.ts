@@ -115,7 +115,7 @@ export function checkConfine(
   report: (problem: Problem) => void,
   locate: Locate,
 ): void {
-  const tell = (severity: Problem['severity'], field: string, message: string, hint: string): void =>
+  const tell: TellConfine = (severity, field, message, hint) =>
     report({
       severity,
       error: new TsboxError('TSB1009', `${address}: ${message}`, { at: locate(field), address, hint }),
@@ -134,6 +134,7 @@ export function checkConfine(
       );
     }
   }
+  checkProfile(spec.apparmor, reader, tell);
   const missing = spec.memory_policy === INHERITED ? undefined : missingMemory(spec.memory_policy, reader);
   if (missing !== undefined) {
     tell('error', 'memory_policy', missing.message, missing.hint);
@@ -144,11 +145,32 @@ export function checkConfine(
   }
 }
 
-function checkLandlock(
-  landlock: ConfineSpec['landlock'],
-  reader: KernelReader,
-  tell: (severity: Problem['severity'], field: string, message: string, hint: string) => void,
-): void {
+type TellConfine = (severity: Problem['severity'], field: string, message: string, hint: string) => void;
+
+/** 'web (enforce)' in two, as attr/current and the list of profiles have it; without a mode it is no profile. */
+export function profileParts(text: string): { readonly profile: string; readonly mode: string } {
+  const [, profile = text.trim(), mode = ''] = /^(.*) \(([a-z]+)\)$/.exec(text.trim()) ?? [];
+  return { profile, mode };
+}
+
+/** A stack of profiles is told by its parts; what another policy namespace holds is not looked into. */
+function checkProfile(apparmor: string, reader: KernelReader, tell: TellConfine): void {
+  const [list] = reader.readFiles(['/sys/kernel/security/apparmor/profiles']);
+  if (apparmor === INHERITED || typeof list !== 'string' || apparmor.includes(':')) {
+    return;
+  }
+  const modes = new Map(list.split('\n').map((line) => [profileParts(line).profile, profileParts(line).mode]));
+  for (const name of apparmor.split('//&').filter((n) => n !== 'unconfined')) {
+    if (!modes.has(name)) {
+      // A process that has lost its profile is drift to be shown.
+      tell('warning', 'apparmor', `no profile ${name} of AppArmor is loaded`, 'apparmor_parser -r FILE loads one');
+    } else if (modes.get(name) === 'complain') {
+      tell('warning', 'apparmor', `the profile ${name} complains, and denies nothing`, 'aa-enforce makes it deny');
+    }
+  }
+}
+
+function checkLandlock(landlock: ConfineSpec['landlock'], reader: KernelReader, tell: TellConfine): void {
   const abi = reader.landlockAbi();
   const missing = missingRights(landlock, Math.max(abi, 0));
   const what = abi < 0 ? 'this kernel has no Landlock' : `this kernel has version ${abi} of Landlock`;
@@ -231,7 +253,7 @@ export function liveConfine(
   const applied = (name: 'apparmor' | 'selinux'): Value | undefined => label.applied?.[name] ?? CONFINE_DEFAULTS[name];
   const profile = files.get(LABEL_FILES.apparmor);
   if (applied('apparmor') !== INHERITED && profile !== undefined) {
-    live['apparmor'] = profile.trim().replace(/ \([a-z]+\)$/, '');
+    live['apparmor'] = profileParts(profile).profile;
   }
   const context = files.get(LABEL_FILES.selinux);
   if (applied('selinux') !== INHERITED && context !== undefined) {
