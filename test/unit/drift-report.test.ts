@@ -1,5 +1,7 @@
 /** The drift report: golden outputs of every format, severities, ignore rules, history. */
+import { Ajv } from 'ajv';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -45,6 +47,49 @@ test('every format as it was looked at', () => {
   golden('report.junit.xml', driftJunit(reports));
   golden('report.sarif', driftSarif(reports, '0.1.0', '/repo'));
   golden('report.prom', driftPrometheus(reports));
+});
+
+/** Where Microsoft's package keeps the published schema (draft 4); it has no types of its own. */
+const SARIF = '@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json';
+
+function sarifSchema(): Record<string, unknown> | undefined {
+  try {
+    return createRequire(join(repository(), 'package.json'))(SARIF) as Record<string, unknown>;
+  } catch {
+    console.log('# SKIP SARIF: @microsoft/jest-sarif is not installed');
+    return undefined;
+  }
+}
+
+const published = sarifSchema();
+(published === undefined ? test.skip : test)('SARIF fits its published schema', () => {
+  const { $schema: _, id: __, ...schema } = published ?? {};
+  // Its patterns are older than the unicode flag, and draft 4 differs in nothing it uses.
+  const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false, unicodeRegExp: false });
+  const check = ajv.compile(schema);
+  assert.equal(check(JSON.parse(driftSarif(reports, '0.1.0', '/repo'))) ? [] : check.errors, []);
+  assert.not.ok(check({ version: '2.1.0', runs: [{ results: [] }] }), 'the schema refuses a run without a tool');
+});
+
+/** Attributes and children of Jenkins' junit-10.xsd, as far as we write them; xmllint agreed with it. */
+const JUNIT: Readonly<Record<string, readonly string[]>> = {
+  testsuites: ['name', 'time', 'tests', 'failures', 'errors'],
+  testsuite: ['name', 'tests', 'failures', 'errors', 'time', 'timestamp', 'hostname', 'skipped', 'id', 'package'],
+  testcase: ['name', 'classname', 'time', 'status', 'assertions'],
+  failure: ['type', 'message'],
+  skipped: ['type', 'message'],
+};
+
+test('JUnit has the elements and attributes of its published schema', () => {
+  const xml = driftJunit(reports);
+  const tags = [...xml.matchAll(/<([a-z]+)((?: [a-z]+="[^"<]*")*)\/?>/g)];
+  assert.is(tags.length, (xml.match(/<[a-z]/g) ?? []).length, 'every element is one that is looked at');
+  for (const [, name = '', attributes = ''] of tags) {
+    for (const [, attribute = ''] of attributes.matchAll(/ ([a-z]+)="[^"]*"/g)) {
+      assert.ok(JUNIT[name]?.includes(attribute), `${name} ${attribute}`);
+    }
+  }
+  assert.match(xml, />declared at [^\n]+:\d+\n/);
 });
 
 test('JSON fits its schema and loses nothing', () => {

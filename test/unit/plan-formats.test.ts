@@ -5,6 +5,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { PLAIN } from '../../src/report/palette.ts';
 import { renderPlanJson } from '../../src/report/plan-json.ts';
+import { planMarkdown } from '../../src/report/plan-markdown.ts';
 import { renderPlan } from '../../src/report/plan-text.ts';
 import { planDocument } from '../../src/report/terraform/document.ts';
 import { stateDocument } from '../../src/report/terraform/state.ts';
@@ -35,6 +36,12 @@ const document = planDocument(everyChange()) as Record<string, unknown> & {
 const changeOf = (address: string): Entry => document.resource_changes.find((c) => c.address === address) as Entry;
 
 test('text', async () => golden('plan.txt', await renderPlan(everyChange().plan, PLAIN)));
+
+test('text, one line for each resource', async () =>
+  golden('plan-compact.txt', await renderPlan(everyChange().plan, PLAIN, { compact: true, mask: everyChange().mask })));
+
+test('a comment on a change', async () =>
+  golden('plan.md', await planMarkdown(everyChange().plan, { mask: everyChange().mask })));
 
 test('one document', () => golden('plan.json', `${JSON.stringify(document, null, 2)}\n`));
 

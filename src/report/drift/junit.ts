@@ -23,8 +23,9 @@ function suite(report: DriftReport): { tests: number; failures: number; xml: str
     const name = `classname="${escapeMarkup(report.stack)}" name="${escapeMarkup(address)}"`;
     if (items !== undefined) {
       const at = items.find((i) => i.at !== null)?.at;
-      const file = at === undefined || at === null ? '' : ` file="${escapeMarkup(at.file)}" line="${at.line}"`;
-      return `    <testcase ${name}${file}>\n${failure(items)}    </testcase>\n`;
+      // The published schemas of JUnit's XML know no place of a case: it stands in the text.
+      const place = at === undefined || at === null ? [] : [`declared at ${at.file}:${at.line}`];
+      return `    <testcase ${name}>\n${failure(items, place)}    </testcase>\n`;
     }
     if (rules !== undefined) {
       const why = rules.map((i) => `${i.text}: ${ignoredText(i)}`).join('; ');
@@ -42,10 +43,10 @@ ${cases.join('')}  </testsuite>
   };
 }
 
-function failure(items: readonly DriftItem[]): string {
+function failure(items: readonly DriftItem[], place: readonly string[]): string {
   const worst = items[0]?.severity ?? 'capacity';
   const message = items.map((i) => escapeControls(i.text)).join('; ');
-  const lines = items.flatMap((i) => [
+  const drifted = items.flatMap((i) => [
     `${i.class}: ${i.text}`,
     `  ${i.severity}: ${i.why}`,
     `  since ${sinceText(i.since)}`,
@@ -53,6 +54,6 @@ function failure(items: readonly DriftItem[]): string {
     ...(pastText(i) === '' ? [] : [`  ${pastText(i)}`]),
     `  heal: ${i.heal.text}${i.heal.command === null ? '' : `: ${i.heal.command}`}`,
   ]);
-  const body = lines.map((l) => escapeMarkup(escapeControls(l))).join('\n');
+  const body = [...place, ...drifted].map((l) => escapeMarkup(escapeControls(l))).join('\n');
   return `      <failure type="${worst}" message="${escapeMarkup(message)}">${body}</failure>\n`;
 }
