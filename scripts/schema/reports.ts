@@ -61,7 +61,7 @@ const changeOwn = z.strictObject({
   ignored: z.array(z.string()).optional(),
   steps: z.array(z.string()),
   after: z.array(z.string()),
-  rolling: z.strictObject({ at_once: z.int(), on_failure: z.enum(['pause', 'continue']) }).optional(),
+  rolling: z.strictObject({ at_once: z.int(), on_failure: z.enum(['pause', 'continue', 'rollback']) }).optional(),
   at: place,
 });
 

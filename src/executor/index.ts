@@ -105,7 +105,7 @@ export async function applyPlan(context: ExecutionContext, plan: Plan, options: 
       moved = false;
       for (const node of pending.values()) {
         const culprit =
-          [...node.waitsFor].map((k) => broken.get(k)).find((a) => a !== undefined) ?? rollouts.culprit(node.change);
+          [...node.waitsFor].map((k) => broken.get(k)).find((a) => a !== undefined) ?? rollouts.culprit(node);
         if (culprit !== undefined) {
           pending.delete(node.key);
           broken.set(node.key, culprit);
@@ -151,6 +151,13 @@ export async function applyPlan(context: ExecutionContext, plan: Plan, options: 
       break;
     }
     await Promise.race(running.values());
+  }
+  for (const change of [...done].filter((c) => rollouts.goesBack(c))) {
+    done.delete(change);
+    const { error } = await takeBack(context, change, change.steps, options);
+    if (error !== undefined) {
+      failed.push({ change, step: '', at: 0, done: [], left: [], error });
+    }
   }
   const failedChanges = new Set([...failed, ...abandoned].map((f) => f.change));
   const notStarted = [...new Set(nodes.map((n) => n.change))].filter((c) => !done.has(c) && !failedChanges.has(c));
@@ -220,6 +227,9 @@ async function runNode(
     const error = asError(cause, change);
     journal.write({ event: 'failed', address: change.address, action: change.action, error: error.message });
     options.onEvent({ type: 'failed', change, ms: elapsed(), error });
+    if (change.createFirst === true && change.rollout !== undefined && !node.late) {
+      await takeBack(context, change, steps.slice(0, at), options);
+    }
     return { ...unfinished(), error };
   }
   if (at < steps.length) {
@@ -233,6 +243,24 @@ async function runNode(
     options.onEvent({ type: 'done', change, ms: elapsed() });
   }
   return undefined;
+}
+
+/** A new replica goes, and the old one beside it goes on. */
+async function takeBack(
+  context: ExecutionContext,
+  change: PlannedChange,
+  done: readonly Step[],
+  options: ApplyOptions,
+): Promise<{ readonly error: TsboxError | undefined }> {
+  const { undone, error } = await undo(context, change, done, (cause) => asError(cause, change));
+  if (undone.length > 0 && error === undefined) {
+    options.onEvent({
+      type: 'note',
+      change,
+      text: `${change.address}: the new one was taken back, the old one goes on`,
+    });
+  }
+  return { error };
 }
 
 /** Any failure as a TsboxError with its address, syscall and errno. */

@@ -9,7 +9,7 @@ import type { Draft } from './cascade.ts';
 export interface Split extends Draft {
   readonly steps: readonly Step[];
   readonly lateSteps: readonly Step[];
-  /** Addresses of containers that start below it. */
+  /** Addresses of what is started before the late steps: containers below it, or the other replicas that roll. */
   readonly startsBelow: readonly Address[];
 }
 

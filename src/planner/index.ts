@@ -24,7 +24,7 @@ import { healOnly, type HealChoice } from './heal.ts';
 import { addTriggers, block, leaveIgnored } from './lifecycle.ts';
 import { movedScope, movesOf, placed, withDeposed, withGenerations } from './places.ts';
 import { orderChanges } from './order.ts';
-import { addRollouts, waitSteps } from './rollout.ts';
+import { addRollouts, waitSteps, withWaits } from './rollout.ts';
 import { addNotes, addRisks, asksForProtection, evacuation } from './risks.ts';
 import { splitFreezing } from './freezing.ts';
 import { stepsOf } from './steps.ts';
@@ -139,11 +139,11 @@ export async function makePlan(
       address,
       {
         ...draft,
-        steps: [...moveSteps(draft, observed, volumes), ...stepsFor(draft), ...(waits.get(address) ?? [])],
+        steps: [...moveSteps(draft, observed, volumes), ...stepsFor(draft)],
       },
     ]),
   );
-  const split = splitFreezing(withSteps, observed);
+  const split = withWaits(splitFreezing(withSteps, observed), waits);
   const ordered = orderChanges(split, declared, scope);
   const selected = selectTargets(ordered, options.targets, declared, options.exclude);
   const plan: Plan = {

@@ -137,7 +137,7 @@ function placedCgroups(stack: Stack, scope: StackScope): ReadonlyMap<string, Cgr
   return cgroups;
 }
 
-/** create_before_destroy: a replaced container gets a directory of the next generation, beside the one it still has. */
+/** create_before_destroy and order: start-first: a replaced container gets a directory of the next generation, beside the one it still has. */
 export function withGenerations(
   drafts: Map<Address, Draft>,
   declared: Map<Address, Declared>,
@@ -149,7 +149,8 @@ export function withGenerations(
   for (const draft of drafts.values()) {
     const wanted = declared.get(draft.address);
     const spec = containers.get(draft.address.slice('container/'.length));
-    const asked = wanted?.lifecycle?.createBeforeDestroy === true && draft.action === 'replace';
+    const first = wanted?.lifecycle?.createBeforeDestroy === true || spec?.update?.order === 'start-first';
+    const asked = first && draft.action === 'replace';
     if (!asked || draft.blocked !== undefined || wanted === undefined || spec === undefined) {
       continue;
     }

@@ -1,5 +1,6 @@
 /** The plan: what differs, why, and the steps that end it. Pure data; the same input gives the same plan. */
 import type { SourceSpan } from '../errors.ts';
+import type { OnFailure } from '../resources/container/replicas.ts';
 import type { Address, AttributeChange, Extra } from '../resources/kind.ts';
 import type { Origins } from '../resources/origins.ts';
 import type { Step } from '../resources/step.ts';
@@ -12,8 +13,8 @@ export interface Rollout {
   readonly container: Address;
   /** Replicas that may be down at once. */
   readonly atOnce: number;
-  /** Whether a replica that does not come up again ends the turn of all. */
-  readonly onFailure: 'pause' | 'continue';
+  /** Whether a replica that does not come up again ends the turn of all, and takes back those that have. */
+  readonly onFailure: OnFailure;
   /** Replicas that are down, and come up first. */
   readonly after: readonly Address[];
 }

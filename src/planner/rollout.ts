@@ -9,6 +9,8 @@ import type { Address } from '../resources/kind.ts';
 import type { Step } from '../resources/step.ts';
 import type { Stack } from '../stack/types.ts';
 import type { Draft } from './cascade.ts';
+import type { Split } from './freezing.ts';
+import type { Rollout } from './plan.ts';
 
 const PREFIX = 'container/';
 
@@ -33,7 +35,9 @@ export function addRollouts(drafts: Map<Address, Draft>, stack: Stack | undefine
           onFailure: update.onFailure,
           after: down,
         };
-        drafts.set(address, { ...draft, rollout });
+        const all = draft.createFirst === true && update.onFailure === 'rollback';
+        const reasons = all ? [...draft.reasons, 'the old ones end when all new ones are up'] : draft.reasons;
+        drafts.set(address, { ...draft, reasons, rollout });
       }
     }
   }
@@ -77,6 +81,32 @@ export function waitSteps(drafts: ReadonlyMap<Address, Draft>, stack: Stack | un
     }
   }
   return steps;
+}
+
+/** Where the new one is started first, the old one ends when the new one is up; to be rolled back, when all are. */
+export function withWaits(
+  split: ReadonlyMap<Address, Split>,
+  waits: ReadonlyMap<Address, readonly Step[]>,
+): Map<Address, Split> {
+  return new Map(
+    [...split].map(([address, draft]) => {
+      const wait = waits.get(address) ?? [];
+      const ends = draft.createFirst === true ? draft.steps.findIndex((s) => s.op === 'stop') : -1;
+      if (ends < 0) {
+        return [address, { ...draft, steps: [...draft.steps, ...wait] }];
+      }
+      const steps = [...draft.steps.slice(0, ends), ...wait];
+      const end = draft.steps.slice(ends);
+      const { rollout } = draft;
+      return rollout?.onFailure === 'rollback'
+        ? [address, { ...draft, steps, lateSteps: [...draft.lateSteps, ...end], startsBelow: together(split, rollout) }]
+        : [address, { ...draft, steps: [...steps, ...end] }];
+    }),
+  );
+}
+
+function together(split: ReadonlyMap<Address, Split>, { container }: Rollout): Address[] {
+  return [...split.values()].filter((d) => d.rollout?.container === container).map((d) => d.address);
 }
 
 function readySteps(container: string, update: UpdateSpec, checked: boolean): Step[] {

@@ -28,22 +28,31 @@ export function checkLifecycles(checking: Checking): void {
       const message = `a ${kind} cannot be made before the old one is gone: ${reason}`;
       reportAt(checking, 'key', 'TSB1003', address, path, message, 'no create_before_destroy here');
     }
-    const terminal = checking.items.containers.get(address.slice('container/'.length))?.terminal;
-    if (lifecycle.createBeforeDestroy && kind === 'container' && (terminal?.tty === true || terminal?.stdin === true)) {
-      const path = ['lifecycle', 'create_before_destroy'];
-      const message = 'two generations of this container would want the same socket for tty or stdin';
-      reportAt(
-        checking,
-        'key',
-        'TSB1003',
-        address,
-        path,
-        message,
-        'no create_before_destroy, or neither tty nor stdin',
-      );
+    if (lifecycle.createBeforeDestroy && kind === 'container') {
+      oneTerminal(checking, address, ['lifecycle', 'create_before_destroy'], 'no create_before_destroy');
     }
     lifecycle.ignoreChanges.forEach((pattern, index) => ignored(checking, address, pattern, index));
     lifecycle.replaceTriggeredBy.forEach((trigger, index) => triggered(checking, address, trigger, index));
+  }
+}
+
+/** `update: { order: start-first }` is the same of replicas. */
+export function checkOrders(checking: Checking): void {
+  const told = new Set<string>();
+  for (const [name, { update }] of checking.items.containers) {
+    const owner = containerOf(name);
+    if (update?.order === 'start-first' && !told.has(owner)) {
+      told.add(owner);
+      oneTerminal(checking, `container/${name}`, ['update', 'order'], 'stop-first');
+    }
+  }
+}
+
+function oneTerminal(checking: Checking, address: string, path: readonly string[], instead: string): void {
+  const terminal = checking.items.containers.get(address.slice('container/'.length))?.terminal;
+  if (terminal?.tty === true || terminal?.stdin === true) {
+    const message = 'two generations of this container would want the same socket for tty or stdin';
+    reportAt(checking, 'key', 'TSB1003', address, [...path], message, `${instead}, or neither tty nor stdin`);
   }
 }
 

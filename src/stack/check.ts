@@ -12,7 +12,7 @@ import { placeOf } from './positions.ts';
 import type { Items, Path } from './build.ts';
 import { checkBlocks } from './check-blocks.ts';
 import { checkCircles } from './check-circles.ts';
-import { checkLifecycles } from './check-lifecycle.ts';
+import { checkLifecycles, checkOrders } from './check-lifecycle.ts';
 import { checkLimits } from './check-limits.ts';
 import { checkUppers } from './check-uppers.ts';
 import { checkSysctls } from './check-sysctls.ts';
@@ -60,6 +60,7 @@ export function checkItems(checking: Checking): void {
   adoptions(checking);
   outputReferences(checking);
   checkLifecycles(checking);
+  checkOrders(checking);
   checkBlocks(checking);
   checkCircles(checking);
   checkLimits(checking);

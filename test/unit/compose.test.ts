@@ -91,7 +91,7 @@ test('every line that is not carried over is told with its place', () => {
     /services\.web\.networks: front and back are one network/,
     /services\.web\.security_opt\[1\]: 'apparmor:mine' is not carried over/,
     /services\.web\.deploy\.resources\.reservations\.cpus: is a wish/,
-    /services\.web\.deploy\.update_config\.order: 'start-first'/,
+    /services\.web\.deploy\.update_config\.failure_action: 'rollback' needs order: start-first/,
     /services\.sidecar\.labels: a stack has no labels/,
     /services\.sidecar\.colour: is not known/,
     /services\.base: left out: it is of the profile never/,

@@ -15,8 +15,13 @@ export interface UpdateSpec {
   readonly settle: number;
   /** Pause between a replica and the next, ms. */
   readonly delay: number;
-  readonly onFailure: 'pause' | 'continue';
+  /** start-first: the new one is up before the old one ends. */
+  readonly order: 'stop-first' | 'start-first';
+  readonly onFailure: OnFailure;
 }
+
+/** rollback: no old one ends before all new ones are up; if one does not come up, the new ones go. */
+export type OnFailure = 'pause' | 'continue' | 'rollback';
 
 export type UpdateWait = 'started' | 'healthy';
 
@@ -25,6 +30,7 @@ export const DEFAULT_UPDATE: UpdateSpec = {
   wait: null,
   settle: 1000,
   delay: 0,
+  order: 'stop-first',
   onFailure: 'pause',
 };
 
@@ -61,13 +67,22 @@ const updateSchema = z
     wait: words('something to wait for', ['started', 'healthy'] as const).optional(),
     settle: durationSchema.optional(),
     delay: durationSchema.optional(),
-    on_failure: words('what to do after a failure', ['pause', 'continue'] as const).optional(),
+    order: words('an order', ['stop-first', 'start-first'] as const).optional(),
+    on_failure: words('what to do after a failure', ['pause', 'continue', 'rollback'] as const).optional(),
+  })
+  .superRefine((input, context) => {
+    if (input.on_failure === 'rollback' && input.order !== 'start-first') {
+      const message = 'there is nothing to go back to: each replica is stopped before the new one is started';
+      const params = { expected: 'order: start-first beside it, or pause or continue' };
+      context.addIssue({ code: 'custom', path: ['on_failure'], message, params });
+    }
   })
   .transform((input): UpdateSpec => ({
     maxUnavailable: input.max_unavailable ?? DEFAULT_UPDATE.maxUnavailable,
     wait: input.wait ?? DEFAULT_UPDATE.wait,
     settle: input.settle ?? DEFAULT_UPDATE.settle,
     delay: input.delay ?? DEFAULT_UPDATE.delay,
+    order: input.order ?? DEFAULT_UPDATE.order,
     onFailure: input.on_failure ?? DEFAULT_UPDATE.onFailure,
   }));
 

@@ -165,14 +165,15 @@ function convertUpdate(deploy: Part, out: Data, texts: Texts): void {
       result[to] = texts.fixed(value, update, key);
     }
   }
-  const action = update.take('failure_action');
-  if (action === 'continue') {
-    result['on_failure'] = 'continue';
-  } else if (action === 'rollback') {
-    update.note('failure_action', "'rollback' is not done: the roll-out pauses");
+  const first = update.take('order') === 'start-first';
+  if (first) {
+    result['order'] = 'start-first';
   }
-  if (update.take('order') === 'start-first') {
-    update.note('order', "'start-first' is not done: one is stopped before it is started again");
+  const action = update.take('failure_action');
+  if (action === 'continue' || (action === 'rollback' && first)) {
+    result['on_failure'] = action;
+  } else if (action === 'rollback') {
+    update.note('failure_action', "'rollback' needs order: start-first, or there is nothing to go back to: it pauses");
   }
   update.drop(['max_failure_ratio'], NO_COUNTERPART);
   update.finish();
