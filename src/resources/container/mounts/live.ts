@@ -139,13 +139,17 @@ function foreignMounts(s: MountsSubject, own: ReadonlySet<string>): Extra[] {
   if (s.recorded === undefined) {
     return [];
   }
+  const now = mountLines(s.mountinfo);
+  if (now.length === s.recorded.length && now.every((line, i) => line === s.recorded?.[i])) {
+    return [];
+  }
   const following = follows(s);
   const mine = (line: string): boolean => {
     const { target } = partsOf(line);
     return own.has(target) || following.some((f) => target !== f && isBelow(target, f));
   };
   const before = counts(s.recorded.filter((l) => !mine(l)));
-  const after = counts(mountLines(s.mountinfo).filter((l) => !mine(l)));
+  const after = counts(now.filter((l) => !mine(l)));
   const lines: Array<{ line: string; more: boolean }> = [];
   for (const line of new Set([...before.keys(), ...after.keys()])) {
     const difference = (after.get(line) ?? 0) - (before.get(line) ?? 0);

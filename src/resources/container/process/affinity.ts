@@ -40,13 +40,14 @@ export function effectiveCpus(reader: KernelReader, leaves: readonly string[]): 
       ? []
       : parts.map((_, i) => `${hierarchy.mount}/${parts.slice(0, parts.length - i).join('/')}/${file}`);
   });
-  const texts = reader.readFiles([ONLINE, ...chains.flat()]);
-  const online = typeof texts[0] === 'string' ? texts[0] : '';
-  let at = 1;
+  // Containers mostly have the same cgroups above them.
+  const files = [...new Set([ONLINE, ...chains.flat()])];
+  const contents = reader.readFiles(files);
+  const texts = new Map(files.map((f, i) => [f, contents[i]]));
+  const online = texts.get(ONLINE);
   return chains.map((chain) => {
-    const found = texts.slice(at, at + chain.length).find((t): t is string => typeof t === 'string' && t.trim() !== '');
-    at += chain.length;
-    const allowed = cpuNumbers(found ?? online);
+    const found = chain.map((f) => texts.get(f)).find((t): t is string => typeof t === 'string' && t.trim() !== '');
+    const allowed = cpuNumbers(found ?? (typeof online === 'string' ? online : ''));
     return {
       within(declared) {
         const wanted = declared === 'all' ? allowed : cpuNumbers(declared).filter((cpu) => allowed.includes(cpu));

@@ -122,10 +122,15 @@ export function checkSettings(
       severity: 'error',
       error: new TsboxError('TSB1009', `${address}: ${message}`, { at: locate(field), address, hint }),
     });
-  const [limits, score, online] = reader.readFiles(['/proc/self/limits', '/proc/self/oom_score_adj', ONLINE]);
+  // Only what is asked for is looked up: this is done for every container of every plan.
+  const wanted = Object.entries(settings.rlimits);
+  const [score, limits, online] = reader.readFiles([
+    '/proc/self/oom_score_adj',
+    ...(wanted.length > 0 || settings.cpu_affinity !== 'all' ? ['/proc/self/limits', ONLINE] : []),
+  ]);
   if (!hasCapability(reader, CAP_SYS_RESOURCE)) {
     const own = parseLimits(typeof limits === 'string' ? limits : '');
-    for (const [name, pair] of Object.entries(settings.rlimits)) {
+    for (const [name, pair] of wanted) {
       const most = halves(own[name] ?? pair).hard;
       if (exceeds(halves(pair).hard, most)) {
         error(
