@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "batch.h"
 #include "util.h"
 
 namespace tsbox {
@@ -36,34 +37,60 @@ ssize_t Slurp(const char* path, std::vector<char>& buffer) {
   }
 }
 
+struct Content {
+  std::string text;
+  ssize_t err = 0;
+};
+
 // readFiles: man 2 open, read
 Napi::Value ReadFiles(const Napi::CallbackInfo& info) {
-  std::vector<char> buffer(size_t{64} << 10);
-  return EachPath(info, [&](Napi::Env env, const char* path) -> Napi::Value {
-    ssize_t n = Slurp(path, buffer);
-    if (n < 0) return Int(env, n);
-    return Napi::String::New(env, buffer.data(), static_cast<size_t>(n));
-  });
+  return EachPathShared<Content>(
+      info,
+      [](const char* path, std::vector<char>& scratch) {
+        ssize_t n = Slurp(path, scratch);
+        return n < 0 ? Content{{}, n} : Content{std::string(scratch.data(), static_cast<size_t>(n)), 0};
+      },
+      [](Napi::Env env, const Content& found) -> Napi::Value {
+        if (found.err != 0) return Int(env, found.err);
+        return Napi::String::New(env, found.text.data(), found.text.size());
+      });
 }
 
 // readLinks: man 2 readlink
 Napi::Value ReadLinks(const Napi::CallbackInfo& info) {
-  char target[4097];
-  return EachPath(info, [&](Napi::Env env, const char* path) -> Napi::Value {
-    ssize_t n = readlink(path, target, sizeof target);
-    if (n < 0) return NegativeErrno(env);
-    if (static_cast<size_t>(n) == sizeof target) return Int(env, -ENAMETOOLONG);
-    return Napi::String::New(env, target, static_cast<size_t>(n));
-  });
+  constexpr size_t kLongest = 4097;
+  return EachPathShared<Content>(
+      info,
+      [](const char* path, std::vector<char>& scratch) {
+        ssize_t n = readlink(path, scratch.data(), kLongest);
+        if (n < 0) return Content{{}, -errno};
+        if (static_cast<size_t>(n) == kLongest) return Content{{}, -ENAMETOOLONG};
+        return Content{std::string(scratch.data(), static_cast<size_t>(n)), 0};
+      },
+      [](Napi::Env env, const Content& found) -> Napi::Value {
+        if (found.err != 0) return Int(env, found.err);
+        return Napi::String::New(env, found.text.data(), found.text.size());
+      });
 }
+
+struct Found {
+  struct stat st;
+  int err = 0;
+};
 
 // stats: man 2 stat
 Napi::Value Stats(const Napi::CallbackInfo& info) {
-  return EachPath(info, [](Napi::Env env, const char* path) -> Napi::Value {
-    struct stat st;
-    if (stat(path, &st) != 0) return NegativeErrno(env);
-    return StatObject(env, st);
-  });
+  return EachPathShared<Found>(
+      info,
+      [](const char* path, std::vector<char>&) {
+        Found found = {};
+        if (stat(path, &found.st) != 0) found.err = -errno;
+        return found;
+      },
+      [](Napi::Env env, const Found& found) -> Napi::Value {
+        if (found.err != 0) return Int(env, found.err);
+        return StatObject(env, found.st);
+      });
 }
 
 // Of linux/openat2.h, newer than many a C library's headers.
