@@ -5,7 +5,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { signed, sha256, type PlanFile } from '../../src/cli/plan-file/document.ts';
 import { planKey } from '../../src/cli/plan-file/key.ts';
+import { openKernel } from '../../src/kernel/kernel.ts';
 import { canonicalJson } from '../../src/planner/saved/canonical.ts';
+import { LABEL_XATTR } from '../../src/resources/label.ts';
 import { assertNoLeaks, snapshot } from '../support/leaks.ts';
 import { CLI, exists, sandbox, type Sandbox } from '../support/sandbox.ts';
 
@@ -104,6 +106,31 @@ test('what moved is named: a value, one that the plan does not touch, a process'
     const json = await box.tsbox('apply', 'p.plan', '--json');
     const last = JSON.parse(json.stdout.trimEnd().split('\n').at(-1) ?? '') as { diagnostic: { summary: string } };
     assert.match(last.diagnostic.summary, 'pid was');
+  });
+});
+
+test('what a new secret takes the place of is not in the plan, and the plan rests on it all the same', async () => {
+  await inBox(async (box) => {
+    assert.is((await box.tsbox('apply', '-y')).code, 0);
+    box.env['SAVED_TOKEN'] = 'the-next-secret';
+    const planned = await box.tsbox('plan', '-o', 'p.plan');
+    assert.is(planned.code, 0, planned.stderr);
+    const text = readFileSync(join(box.dir, 'p.plan'), 'utf8');
+    for (const secret of [TOKEN, 'the-next-secret']) {
+      assert.not.match(text, secret);
+    }
+    assert.is((await box.tsbox('show', 'p.plan')).stdout, planned.stdout);
+    // The label says what was applied: an edit of the secret in it alone is seen.
+    const dir = box.cgroupDir('unified', 'saved/tenants/web');
+    const kernel = openKernel(box.env);
+    const was = String(kernel.getXattrs([dir], LABEL_XATTR)[0]);
+    kernel.setXattr(dir, LABEL_XATTR, was.replaceAll(TOKEN, 'tsbox-very-second'));
+    const stale = await box.tsbox('apply', 'p.plan');
+    assert.is(stale.code, 3, stale.stderr);
+    assert.match(stale.stderr, 'container/web: cause of env was config when planned, is both now');
+    assert.not.match(stale.stderr + stale.stdout, /very-se/);
+    kernel.setXattr(dir, LABEL_XATTR, was);
+    assert.is((await box.tsbox('apply', 'p.plan')).code, 0);
   });
 });
 

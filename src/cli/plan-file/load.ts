@@ -3,7 +3,6 @@ import { resolve } from 'node:path';
 import { TsboxError } from '../../errors.ts';
 import type { KernelReader } from '../../kernel/reader.ts';
 import type { Planned } from '../../planner/index.ts';
-import { basisOf } from '../../planner/saved/basis.ts';
 import { movedFacts, type Moved } from '../../planner/saved/moved.ts';
 import { showValue } from '../../report/values.ts';
 import type { Stack } from '../../stack/types.ts';
@@ -12,8 +11,7 @@ import { loadStackFor } from '../session.ts';
 import { VERSION } from '../version.ts';
 import { AGAIN, readPlanFile, type PlanFile } from './document.ts';
 import { planKey, type PlanKey } from './key.ts';
-import { withoutSecrets } from '../output.ts';
-import { basisDigest, machineId, variableDigest } from './save.ts';
+import { basisDigest, machineId, shownBasis, variableDigest } from './save.ts';
 import { alreadyUsed, usedAt } from './use.ts';
 
 export interface Loaded {
@@ -100,7 +98,7 @@ export function requireUnmoved({ file, key, path }: Loaded, planned: Planned): v
   if (basisDigest(planned, key) === file.basis_digest) {
     return;
   }
-  const moved = movedFacts(file.basis, withoutSecrets(basisOf(planned)));
+  const moved = movedFacts(file.basis, shownBasis(planned));
   const lines = moved.slice(0, NAMED).map(movedText);
   const more = moved.length > NAMED ? [`and ${moved.length - NAMED} more`] : [];
   // Where everything that may be shown is the same, it was a secret.

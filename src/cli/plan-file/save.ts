@@ -3,9 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { KernelReader } from '../../kernel/reader.ts';
 import type { Planned, PlanOptions } from '../../planner/index.ts';
-import { basisOf } from '../../planner/saved/basis.ts';
+import { basisOf, type Basis } from '../../planner/saved/basis.ts';
 import { canonicalJson } from '../../planner/saved/canonical.ts';
 import { planWithoutHiddenContents } from '../../report/contents.ts';
+import { coveredPlan } from '../../report/covered.ts';
 import { planDocument } from '../../report/terraform/document.ts';
 import type { Stack } from '../../stack/types.ts';
 import type { Arguments } from '../args.ts';
@@ -24,6 +25,14 @@ export function machineId(reader: KernelReader): string {
 /** The keyed digest of what a plan rests on, secrets included. */
 export function basisDigest(planned: Planned, key: PlanKey): string {
   return key.mark('basis', canonicalJson(basisOf(planned)));
+}
+
+/**
+ * The same as the file has it: without secrets, and without what they take the place of, which no stack names any more.
+ * That it is still there the keyed digest tells.
+ */
+export function shownBasis(planned: Planned): Basis {
+  return withoutSecrets(basisOf({ ...planned, plan: coveredPlan(planned.plan, masked) }));
 }
 
 export function variableDigest(name: string, value: string, key: PlanKey): string {
@@ -65,8 +74,8 @@ export function savePlan(
       sources: sources.map(([name, text]) => ({ name, sha256: sha256(text) })),
       variables: Object.fromEntries(variables),
       options,
-      plan: withoutSecrets(planWithoutHiddenContents(planned.plan, masked)),
-      basis: withoutSecrets(basisOf(planned)),
+      plan: withoutSecrets(planWithoutHiddenContents(coveredPlan(planned.plan, masked), masked)),
+      basis: shownBasis(planned),
       basis_digest: basisDigest(planned, key),
       document: withoutSecrets(planDocument(source)),
       configuration: key.seal(JSON.stringify(sources)),

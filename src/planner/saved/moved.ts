@@ -62,6 +62,12 @@ function movedOf(address: Address, planned: BasisChange | undefined, now: BasisC
   }
   add('unmanaged', planned?.extras ?? [], now?.extras ?? []);
   add('reasons', planned?.reasons ?? [], now?.reasons ?? []);
+  if (moved.length === 0) {
+    for (const [name, attribute] of old) {
+      add(`${name} at the last apply`, attribute.applied, fresh.get(name)?.applied);
+      add(`cause of ${name}`, attribute.cause, fresh.get(name)?.cause);
+    }
+  }
   if (moved.length === 0 && !same(planned, now)) {
     add('steps', stepsOf(planned), stepsOf(now));
     if (moved.length === 0) {

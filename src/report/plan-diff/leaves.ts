@@ -1,5 +1,5 @@
 /** The smallest parts of a difference: one text that comes, goes or becomes another. */
-import { COVERED } from '../covered.ts';
+import { isHidden } from '../covered.ts';
 import { escapeControls } from '../values.ts';
 import type { Edit, Sequences } from './edits.ts';
 import { fits, lineOf, wrapped, type Line, type Tone } from './lines.ts';
@@ -27,7 +27,7 @@ export function leafLines(label: string, edit: Edit, detail: Detail, quote: (tex
   const after = one(edit.after);
   const show = shower(detail, quote);
   const head = `${INDENT}${SYMBOL[op]} ${label}${label === '' ? '' : '  '}`;
-  if (op === 'change' && isLong(before, after) && !isHidden(before, detail) && !isHidden(after, detail)) {
+  if (op === 'change' && isLong(before, after) && !isHidden(before, detail.mask) && !isHidden(after, detail.mask)) {
     return [lineOf('change', head.trimEnd(), detail.mark), ...textLines(before, after, detail)];
   }
   if (op === 'change') {
@@ -41,23 +41,16 @@ export function leafLines(label: string, edit: Edit, detail: Detail, quote: (tex
       : [lineOf('change', head.trimEnd(), detail.mark), ...bothLines(show(before), show(after))];
   }
   const text = op === 'add' ? after : before;
-  if (isLong(text, '') && !isHidden(text, detail)) {
+  if (isLong(text, '') && !isHidden(text, detail.mask)) {
     const [gone, come] = op === 'add' ? ['', text] : [text, ''];
     return [lineOf(op, head.trimEnd(), detail.mark), ...textLines(gone, come, detail)];
   }
   return block(op, fits(head + show(text)) ? [head + show(text)] : wrapped(head, show(text)), detail.mark);
 }
 
-function isHidden(text: string, { mask }: Detail): boolean {
-  return mask(text) !== text;
-}
-
 /** Names of what is hidden stand without quotes. */
 function shower({ mask }: Detail, quote: (text: string) => string): (text: string) => string {
-  return (text) => {
-    const clean = mask(text);
-    return clean !== text || text === COVERED ? escapeControls(clean) : quote(text);
-  };
+  return (text) => (isHidden(text, mask) ? escapeControls(mask(text)) : quote(text));
 }
 
 function block(tone: Tone, texts: readonly string[], note: string): Line[] {
