@@ -7,6 +7,7 @@
  */
 import { TsboxError } from '../../errors.ts';
 import { refused } from '../../kernel/kernel.ts';
+import { SCHEDULER_HINTS } from '../../kernel/launch-hints.ts';
 import type { Scheduling } from '../../kernel/reader.ts';
 import { parsePids } from '../../kernel/proc.ts';
 import { cpuNumbers } from '../../resources/container/process/affinity.ts';
@@ -24,7 +25,6 @@ type Of<Op extends Step['op']> = Extract<Step, { op: Op }>;
 type Kernel = ExecutionContext['kernel'];
 
 const ESRCH = -3;
-const EPERM = -1;
 /** Looks for processes that were born with the old values while they were written. */
 const PASSES = 5;
 
@@ -80,10 +80,10 @@ function readState(kernel: Kernel, pid: number): State {
 }
 
 /** A process that ended meanwhile is no failure. */
-function check(result: number, call: string, subject: string, hint?: string): void {
+function check(result: number, call: string, subject: string, hints: Readonly<Record<string, string>> = {}): void {
   if (result !== 0 && result !== ESRCH) {
     const error = refused(call, subject, result);
-    throw new TsboxError(error.code, error.message, { ...error.info, hint: result === EPERM ? hint : undefined });
+    throw new TsboxError(error.code, error.message, { ...error.info, hint: hints[error.info.errnoCode ?? ''] });
   }
 }
 
@@ -117,12 +117,10 @@ function setProcess(
     if (pair !== has) {
       const { soft, hard } = halves(pair);
       const result = kernel.setRlimit(pid, number, limitNumber(soft), limitNumber(hard));
-      check(
-        result,
-        'prlimit',
-        `${name} ${pair} of process ${pid}`,
-        'a higher hard limit, and any of what runs as another user, needs CAP_SYS_RESOURCE; without it a new process has it: tsbox restart',
-      );
+      check(result, 'prlimit', `${name} ${pair} of process ${pid}`, {
+        EPERM:
+          'a higher hard limit, and any of what runs as another user, needs CAP_SYS_RESOURCE; without it a new process has it: tsbox restart',
+      });
     }
   }
 }
@@ -184,7 +182,7 @@ function setThreads(
           kernel.setScheduler(tid, schedulerOf(settings.scheduler, settings.nice)),
           'sched_setattr',
           `${settings.scheduler} nice ${settings.nice} of thread ${tid}`,
-          'it needs CAP_SYS_NICE; for fifo and rr a v1 cpu cgroup needs cpu.rt_runtime_us as well',
+          SCHEDULER_HINTS,
         );
       }
       if (ioprio && follows(now.ioprio === old.ioprio)) {
