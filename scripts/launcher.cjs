@@ -9,8 +9,11 @@ const { setFlagsFromString } = require('node:v8');
 const { Script } = require('node:vm');
 
 // Optimizing later: a command ends before most of what the compiler would do on the other processor pays, and starting
-// containers needs that one. Part of what V8 compares before it takes a code cache.
-setFlagsFromString('--interrupt-budget=1000000');
+// containers needs that one. Newer ones than Node 20 have a cheaper compiler before that and no such flag. It is part of
+// what V8 compares before it takes a code cache.
+if (process.versions.node.startsWith('20.')) {
+  setFlagsFromString('--interrupt-budget=1000000');
+}
 
 const filename = join(__dirname, 'tsbox.cjs');
 
