@@ -107,6 +107,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitSched(env, exports);
   InitFanotify(env, exports);
   InitPoll(env, exports);
+  InitRtnetlink(env, exports);
   InitLandlock(env, exports);
   return exports;
 }

@@ -227,6 +227,14 @@ export interface Native {
   /** Ends it, before the descriptor is closed; only once. */
   pollStop(poll: PollHandle): void;
 
+  // rtnetlink
+  /** A socket that is told of links and addresses in every network namespace that has a number in ours. */
+  rtnetlinkOpen(): number;
+  /** The number of a process's network namespace in ours; it is given one where it has none (RTM_NEWNSID). */
+  rtnetlinkNamespace(pid: number): number;
+  /** The numbers of the namespaces that messages came from, without waiting; lost: some were dropped (ENOBUFS). */
+  rtnetlinkRead(fd: number): { readonly namespaces: number[]; readonly lost: boolean };
+
   // files beneath a directory (openat2)
   /**
    * Executes encoded operations (src/kernel/beneath.ts) in order beneath `root`, through no link and into no other

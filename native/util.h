@@ -194,6 +194,7 @@ void InitPrlimit(Napi::Env env, Napi::Object exports);
 void InitSched(Napi::Env env, Napi::Object exports);
 void InitFanotify(Napi::Env env, Napi::Object exports);
 void InitPoll(Napi::Env env, Napi::Object exports);
+void InitRtnetlink(Napi::Env env, Napi::Object exports);
 void InitLandlock(Napi::Env env, Napi::Object exports);
 
 }  // namespace tsbox

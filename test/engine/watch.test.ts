@@ -169,6 +169,23 @@ test('a changed limit is noticed, by whom, in the report too; metrics, webhook; 
   await new Promise((resolve) => receiver.close(resolve));
 });
 
+test('a network device in a namespace of the stack is noticed long before the next full check', async () => {
+  const w = await watch('-f', 'a.yaml', '--interval', '10m');
+  const pid = readFileSync(join(box.cgroupDir('pids', 'a/c'), 'cgroup.procs'), 'utf8').split('\n')[0] ?? '';
+  const ip = (...args: string[]): void => {
+    const run = spawnSync('nsenter', ['-t', pid, '-n', 'ip', 'link', ...args], { encoding: 'utf8' });
+    assert.is(run.status, 0, run.stderr);
+  };
+  const told = (event: string): Told | undefined => w.told.find((t) => t.event === event && t.attribute === 'netdev');
+  ip('add', 'foreign0', 'type', 'bridge');
+  await until('the device', () => told('drift') !== undefined);
+  assert.is(told('drift')?.address, 'container/c');
+  assert.match(told('drift')?.message ?? '', 'foreign0');
+  ip('delete', 'foreign0');
+  await until('its end', () => told('drift_ended') !== undefined);
+  assert.is(await w.end(), 0);
+});
+
 test('the policy heals, an ended writer is honestly gone, and a fight is left ever more rarely', async () => {
   const w = await watch('-f', 'a.yaml', '--heal=security,capacity,cosmetic');
   const quick = spawnSync('/bin/sh', ['-c', `echo 33 > ${knob()}`]);

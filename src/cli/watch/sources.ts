@@ -1,8 +1,10 @@
 /** What the kernel tells of stacks: writes to cgroup files, ends of processes, mounts. Each only says: look again. */
 import type { Kernel } from '../../kernel/kernel.ts';
 import { CgroupMonitor, type FileEvent } from '../../kernel/monitor.ts';
+import { LinkWatch } from '../../kernel/links.ts';
 import { onEnd, onMounts, type Stop } from '../../kernel/poll.ts';
 import { FileWatch } from '../../kernel/watch.ts';
+import { namespacesOf } from '../../resources/namespace/members.ts';
 import { ADOPTED, readScope } from '../../resources/scope.ts';
 import { ADOPTED_XATTR } from '../../resources/label.ts';
 
@@ -18,7 +20,22 @@ export interface SourceHandlers {
 interface Followed {
   readonly stops: Map<string, Stop>;
   readonly files: Set<string>;
+  /** Numbers of the network namespaces of its containers, those of ours left out. */
+  networks: ReadonlySet<number>;
   adopted: readonly string[];
+}
+
+function openLinks(changed: (namespace: number) => void, lost: () => void): LinkWatch | undefined {
+  try {
+    return new LinkWatch(changed, lost);
+  } catch (error) {
+    if (
+      ['EPERM', 'EAFNOSUPPORT', 'EPROTONOSUPPORT', 'ENOPROTOOPT'].includes((error as NodeJS.ErrnoException).code ?? '')
+    ) {
+      return undefined;
+    }
+    throw error;
+  }
 }
 
 export class Sources {
@@ -28,6 +45,8 @@ export class Sources {
   /** The kernel's own changes: cgroup.events. */
   readonly #files: FileWatch;
   readonly #stacks = new Map<string, Followed>();
+  /** Undefined where this kernel or these privileges have none: links are seen by the full check then. */
+  readonly #links: LinkWatch | undefined;
   readonly #roots: readonly string[];
 
   constructor(kernel: Kernel, handlers: SourceHandlers) {
@@ -40,6 +59,13 @@ export class Sources {
         handlers.touched(stack);
       }
     });
+    this.#links = openLinks(
+      (namespace) => {
+        const touched = [...this.#stacks].filter(([, { networks }]) => networks.has(namespace));
+        touched.forEach(([stack]) => handlers.touched(stack));
+      },
+      () => handlers.lost(),
+    );
     this.#monitor = new CgroupMonitor(kernel, {
       wanted: (path) => this.#stackOf(path) !== undefined,
       event: (event) => {
@@ -61,6 +87,7 @@ export class Sources {
 
   close(): void {
     this.#monitor.close();
+    this.#links?.close();
     this.#files.close();
     for (const { stops } of this.#stacks.values()) {
       stops.forEach((stop) => stop());
@@ -74,6 +101,7 @@ export class Sources {
     const followed = this.#stacks.get(stack) ?? {
       stops: new Map<string, Stop>(),
       files: new Set<string>(),
+      networks: new Set<number>(),
       adopted: [],
     };
     this.#stacks.set(stack, followed);
@@ -106,9 +134,24 @@ export class Sources {
         followed.stops.set(key, stop);
       }
     }
+    followed.networks = this.#networksOf(
+      [...scope.entries.values()].flatMap(({ run }) => (run === undefined || run.pid === 0 ? [] : [run.pid])),
+    );
     [...followed.files].filter((f) => !files.has(f)).forEach((f) => this.#files.remove(f));
     followed.files.clear();
     [...files].filter((f) => this.#files.add(f)).forEach((f) => followed.files.add(f));
+  }
+
+  #networksOf(pids: readonly number[]): Set<number> {
+    const [own = {}, ...others] = this.#links === undefined ? [] : namespacesOf(this.#kernel, ['self', ...pids]);
+    // Containers of a stack often share one: it is asked for once.
+    const one = new Map(others.flatMap(({ net }, i) => (net === undefined || net === own.net ? [] : [[net, pids[i]]])));
+    return new Set(
+      [...one.values()].flatMap((pid) => {
+        const number = pid === undefined ? undefined : this.#links?.follow(pid);
+        return number === undefined ? [] : [number];
+      }),
+    );
   }
 
   #want(wanted: Map<string, () => Stop | undefined>, stack: string, pid: number, start: string, mounts: boolean): void {
