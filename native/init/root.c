@@ -5,6 +5,7 @@
  */
 #include "root.h"
 
+#include "copy.h"
 #include "edit.h"
 #include "files.h"
 #include "idmap.h"
@@ -259,7 +260,8 @@ static int attach_at(int mount, int root, const struct root_op *op) {
 
 static int new_filesystem(const struct root_op *op) {
   const char *option;
-  int mount = mount_new(op->extra, op->list, op->nlist, mount_attributes(op->flags), &option);
+  uint32_t flags = op->flags & OPF_COPY_UP ? op->flags & ~(uint32_t)OPF_RO : op->flags;
+  int mount = mount_new(op->extra, op->list, op->nlist, mount_attributes(flags), &option);
   if (mount < 0 && *option) {
     char what[sizeof fault.path];
     int err = errno;
@@ -272,9 +274,23 @@ static int new_filesystem(const struct root_op *op) {
   return mount < 0 ? fail("mount", op->target) : mount;
 }
 
+/* Into a file system that nobody sees yet; read-only only afterwards. */
+static int copy_up(int root, const struct root_op *op, int mount) {
+  int from = in_root(root, op->target, O_RDONLY | O_DIRECTORY);
+  if (from < 0) return errno == ENOENT ? 0 : -1;
+  int to = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int result = to < 0 ? -1 : copy_tree(from, to);
+  if (result == 0 && op->flags & OPF_RO) result = mount_change(mount, MOUNT_ATTR_RDONLY, 0, false);
+  int err = errno;
+  close(from);
+  if (to >= 0) close(to);
+  return errno = err, result;
+}
+
 static int op_mount(int root, const struct root_op *op, int made) {
   int mount = made >= 0 ? made : new_filesystem(op);
   if (mount < 0) return -1;
+  if (op->flags & OPF_COPY_UP && copy_up(root, op, mount) < 0) return fail("copy_up", op->target);
   if (attach_at(mount, root, op) < 0) return fail("mount", op->target);
   if (made < 0) close(mount);
   return 0;

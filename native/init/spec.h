@@ -117,7 +117,9 @@ enum root_op_flag {
   OPF_TOP = 1024,
   /* Takes the place of what is mounted on the target. */
   OPF_SWAP = 2048,
-  OPF_END = 4096
+  /* A new file system begins with what is in the directory that it is mounted on. */
+  OPF_COPY_UP = 4096,
+  OPF_END = 8192
 };
 /* Ids on disk are those inside a user namespace: of the mount, or of all mounts below it too. */
 enum root_op_idmap { OPF_IDMAP = 256, OPF_IDMAP_RECURSIVE = 512 };

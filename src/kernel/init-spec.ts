@@ -7,7 +7,7 @@
 import { TsboxError } from '../errors.ts';
 import { parseFields } from './fields-text.ts';
 import { encodeConfinement, type Confinement } from './confine-spec.ts';
-import { MOUNT_OPS, MOUNT_TAGS, propagationBits, SWAP, TOP_ONLY } from './mount-spec.ts';
+import { COPY_UP, MOUNT_OPS, MOUNT_TAGS, propagationBits, SWAP, TOP_ONLY } from './mount-spec.ts';
 import type { BindOptions, MountOp, MountsSpec, Swap } from './mount-spec.ts';
 
 export const NAMESPACE_TYPES = ['user', 'mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup', 'time'] as const;
@@ -67,6 +67,8 @@ export type RootOp =
       /** fsconfig strings 'key=value' or flags 'key'. */
       readonly options: readonly string[];
       readonly create: 'none' | 'dir';
+      /** It begins with what is in the directory that it is mounted on. */
+      readonly copyUp?: boolean;
     } & MountFlags &
       Swap)
   | { readonly op: 'mkdir'; readonly target: string; readonly mode: number }
@@ -575,7 +577,7 @@ function rootFields(op: RootOp, blobs: number): RootFields {
         target: op.target,
         extra: op.fstype,
         list: op.options,
-        flags: flagBits(op) | (op.swap ? SWAP : 0) | CREATE[op.create],
+        flags: flagBits(op) | (op.swap ? SWAP : 0) | (op.copyUp ? COPY_UP : 0) | CREATE[op.create],
       };
     case 'overlay':
       return { target: op.target, list: op.lower, flags: flagBits(op) | (op.swap ? SWAP : 0) | CREATE[op.create] };

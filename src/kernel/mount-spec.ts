@@ -93,6 +93,7 @@ export const MOUNT_OPS = {
 
 export const TOP_ONLY = 1024;
 export const SWAP = 2048;
+export const COPY_UP = 4096;
 
 const MS: Readonly<Record<string, number>> = {
   unbindable: 1 << 17,

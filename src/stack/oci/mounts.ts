@@ -340,15 +340,13 @@ function tmpfsOf(mount: Fields, { target, options }: Parts, out: Out): Out | und
     mode: data.has('mode') ? `0${(data.get('mode') ?? '').replace(/^0+/, '').padStart(3, '0')}` : undefined,
     uid: number('uid') === 0 ? undefined : number('uid'),
     gid: number('gid') === 0 ? undefined : number('gid'),
+    copy_up: options.copyUp ? true : undefined,
   });
   for (const taken of ['size', 'nr_inodes', 'mode', 'uid', 'gid', 'inode64']) {
     data.delete(taken);
   }
   if (data.size > 0) {
     mount.note('options', `${target}: ${[...data.keys()].join(', ')} have no word in the stack language`);
-  }
-  if (options.copyUp) {
-    mount.note('options', `${target}: 'tmpcopyup': it starts empty`);
   }
   if (target === '/dev') {
     return undefined;

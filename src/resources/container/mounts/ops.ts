@@ -108,7 +108,7 @@ export function opsOf(spec: MountSpec, facts: MountFacts): RootOp[] {
   } as const;
   switch (spec.kind) {
     case 'tmpfs':
-      return [{ op: 'mount', fstype: 'tmpfs', options: tmpfsOptions(spec), ...common }];
+      return [{ op: 'mount', fstype: 'tmpfs', options: tmpfsOptions(spec), copyUp: spec.copyUp, ...common }];
     case 'proc': {
       const options = [
         ...(spec.hidepid === 'off' ? [] : [`hidepid=${hidepidNumber(spec.hidepid)}`]),

@@ -53,6 +53,8 @@ export interface TmpfsSpec extends Common {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+  /** It begins with what is in the directory that it covers. */
+  readonly copyUp: boolean;
 }
 
 /** What is in an image, read-only. */
@@ -192,6 +194,7 @@ const tmpfs = z.strictObject({
   mode: modeSchema.optional(),
   uid: idSchema.optional(),
   gid: idSchema.optional(),
+  copy_up: z.boolean().optional(),
   readonly: z.boolean().optional(),
   ...flags,
   ...over,
@@ -278,6 +281,7 @@ function mountSpec(input: MountInput, resolvePath: (path: string) => string): Mo
       mode: input.mode ?? 0o1777,
       uid: input.uid ?? 0,
       gid: input.gid ?? 0,
+      copyUp: input.copy_up ?? false,
       readonly: input.readonly ?? false,
       flags: written,
       overProc,

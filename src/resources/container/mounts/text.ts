@@ -73,11 +73,15 @@ export function declaredText(spec: MountSpec, table: HostMounts, places: Places)
   }
   if (spec.kind === 'tmpfs') {
     options.push(...tmpfsWords({ ...spec, size: spec.size === null ? null : tmpfsBytes(spec.size) }));
+    options.push(...(spec.copyUp ? [COPIED] : []));
   } else if (spec.kind === 'proc') {
     options.push(...procWords(spec.hidepid, spec.subset));
   }
   return `${spec.kind} ${options.join(',')}`;
 }
+
+/** What a tmpfs began with is not shown by the kernel: believed where it was applied. */
+const COPIED = 'copy_up';
 
 interface TmpfsValues {
   readonly size: number | null;
@@ -187,7 +191,7 @@ export function liveText(context: LiveContext, target: string, expected: readonl
         : kind === 'image'
           ? liveImage(context, top, name)
           : FSTYPE[kind as MountSpec['kind']] === top.fstype && top.root === '/'
-            ? `${kind} ${liveOptions(context, top, kind).join(',')}`
+            ? `${kind} ${[...liveOptions(context, top, kind), ...options.split(',').filter((o) => o === COPIED)].join(',')}`
             : kind === 'cgroup' && top.fstype === 'cgroup2'
               ? `${kind} ${liveOptions(context, top, kind).join(',')}`
               : undefined;
