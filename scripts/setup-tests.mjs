@@ -21,6 +21,7 @@ const wanted = [
   ['skopeo', () => has('skopeo')],
   ['docker-registry', () => has('docker-registry')],
   ['python3', () => has('python3')],
+  ['gnupg', () => has('gpg') && has('gpg-agent')],
   ['chromium', () => has('chromium') || has('chromium-browser') || has('google-chrome')],
 ];
 const missing = wanted.filter(([, present]) => !present()).map(([name]) => name);

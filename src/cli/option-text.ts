@@ -92,6 +92,10 @@ export const OPTION_TEXT: Readonly<Record<string, OptionText>> = {
   check: { text: 'write nothing; exit 2 when a file is not in style' },
   diff: { text: 'write nothing; show what would change' },
   live: { text: 'what runs, from the kernel, instead of what files declare' },
+  'on-drift': {
+    value: 'heal|fail',
+    text: 'heal undoes what was changed outside (default); fail changes nothing where something was: exit 5',
+  },
   rm: { text: 'changes nothing: what was made is always removed' },
   detach: { text: 'leave it running, and print the name of its stack: see ps, logs, destroy --stack' },
   listen: { value: 'ADDRESS', text: 'serve /metrics and /healthz: 127.0.0.1:9180, [::1]:9180 or unix:/PATH' },

@@ -14,7 +14,8 @@ import type { Arguments } from './args.ts';
 import { numberOption } from './args.ts';
 import { confirm } from './confirm.ts';
 import { EXIT } from './exit.ts';
-import { out, err, paletteFor } from './output.ts';
+import { driftRefusal, failsOnDrift } from './on-drift.ts';
+import { out, err, paletteFor, printError } from './output.ts';
 import { withLockedPlan } from './locked-plan.ts';
 import { planOptions, renderOptions } from './planning.ts';
 import { startProgress } from './progress.ts';
@@ -64,6 +65,7 @@ export async function runCourse(course: Course, approved?: Approved): Promise<nu
   const { args, kernel, name, stack, settings, options } = course;
   const { makePlan } = await import('../planner/index.ts');
   requirePrivileges(kernel, settings.destroy ? 'destroy' : 'apply');
+  failsOnDrift(args);
   const waiting = {
     timeoutMs: numberOption(args, 'lock-timeout', 0, 0, 86_400) * 1000,
     onWait: (holder: string) => err(`Waiting for the lock of stack ${name}, which ${holder} has.\n`),
@@ -148,6 +150,11 @@ async function applyLocked(
   }
   if (!hasWork(plan) || refusals(plan).length > 0) {
     return printRefused(plan);
+  }
+  const drifted = failsOnDrift(args) ? driftRefusal(plan) : undefined;
+  if (drifted !== undefined) {
+    await printError(drifted);
+    return EXIT.refused;
   }
   const what = settings.destroy ? 'destroy' : 'apply';
   if (!approved && args.flags['auto-approve'] !== true && !(await confirm(what, plan))) {

@@ -28,7 +28,12 @@ cgroups: { a: { pids: { max: "\${most}" } }, b: { pids: { max: "\${least}" } } }
     const limit = `${box.cgroupDir('pids', 'moves/b')}/pids.max`;
     assert.is(readFileSync(limit, 'utf8').trim(), '40');
     writeFileSync(limit, '45');
-    const accepted = await run('apply', '--refresh-only', '--auto-approve');
+    const left = await run('apply', '--on-drift', 'fail', '--auto-approve');
+    assert.is(left.code, 5, left.stdout);
+    assert.match(left.stderr, /TSB3012.*1 thing in 1 resource changed outside since the last apply/);
+    assert.is(readFileSync(limit, 'utf8').trim(), '45', 'nothing was written');
+    assert.is((await run('apply', '--on-drift', 'maybe', '--auto-approve')).code, 1);
+    const accepted = await run('apply', '--on-drift', 'fail', '--refresh-only', '--auto-approve');
     assert.is(accepted.code, 0, accepted.stderr + accepted.stdout);
     assert.match(accepted.stdout, /pids\.max\s+40 -> 45/);
     assert.is(readFileSync(limit, 'utf8').trim(), '45', 'nothing was written to the kernel');

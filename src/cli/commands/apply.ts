@@ -11,13 +11,14 @@ export const command: Command = {
     'json',
     'auto-approve',
     'allow-empty',
+    'on-drift',
     'parallelism',
     'lock-timeout',
     'compact',
     'diff-context',
   ],
   usage:
-    'tsbox apply [-f FILE]… [--target ADDRESS]… [--exclude ADDRESS]… [--replace ADDRESS]… [--refresh-only] [--auto-approve] [--parallelism N] [--lock-timeout SECONDS] [--json]\ntsbox apply FILE [--var NAME=VALUE]… [--parallelism N] [--lock-timeout SECONDS] [--json]',
+    'tsbox apply [-f FILE]… [--target ADDRESS]… [--exclude ADDRESS]… [--replace ADDRESS]… [--refresh-only] [--on-drift heal|fail] [--auto-approve] [--parallelism N] [--lock-timeout SECONDS] [--json]\ntsbox apply FILE [--var NAME=VALUE]… [--parallelism N] [--lock-timeout SECONDS] [--json]',
   help: [
     'Shows the plan, asks, and makes the kernel match the stack: in place wherever the kernel allows.',
     'With the FILE of plan -o it does what that plan says and asks nothing, or refuses when anything that it rests on has',
