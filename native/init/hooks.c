@@ -104,7 +104,8 @@ static _Noreturn void as_we_are(int channel) {
 /* As the container's own process would: its user, its capabilities, its filter. */
 static int as_the_container(const struct ns_start *start, int channel) {
   if (stdio() < 0) return -1;
-  return process_exec(start->spec, channel, false);
+  /* Before the start nobody is there who could set what its process is given from outside. */
+  return process_exec(start->spec, channel, job.hook->moment != HOOK_PRE_START);
 }
 
 /* The state of the OCI runtime specification, in a pipe that is closed at its end. */
@@ -152,6 +153,10 @@ static void attend(struct ns_start *start, struct hook_result *r) {
       int got = message_receive(start->channel, &m, NULL);
       if (got == 1 && m.kind == MSG_FAULT) {
         tell(r, 127, " cannot be run: ", m.fault.path);
+        break;
+      }
+      if (got == 1 && m.kind == MSG_SETTLE && container_settle(job.s, start) < 0) {
+        tell(r, 127, " cannot be run: ", fault.path);
         break;
       }
       heard = got <= 0;
@@ -210,7 +215,7 @@ static void run_one(const struct supervisor *s, const struct hook *h, pid_t pid,
   spec.argv = job.argv;
   spec.env = job.env;
   int result = h->place == HOOK_CONTAINER && h->moment != HOOK_PRE_START
-                   ? (container_namespaces(s, &start.join) < 0 ? -1 : ns_start(&start))
+                   ? (container_namespaces(s, &start.join) < 0 || container_join_core(s, &spec) < 0 ? -1 : ns_start(&start))
                    : fork_here(&start);
   if (result < 0) tell(r, 127, " cannot be run: ", fault.step);
   else attend(&start, r);

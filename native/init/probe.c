@@ -203,11 +203,11 @@ static void first_line(const char *text, size_t n) {
 
 static int run_command(const struct ns_start *start, int channel) {
   if (dup2(job.output, 1) < 0 || dup2(job.output, 2) < 0) return fail("stdio", "dup2");
-  return process_exec(start->spec, channel, false);
+  return process_exec(start->spec, channel, true);
 }
 
 /* Hears the command out: whether it ran, what it said, how it ended. */
-static void attend(const struct ns_start *start, int output) {
+static void attend(const struct supervisor *s, const struct ns_start *start, int output) {
   char text[512];
   size_t have = 0;
   bool open = true, heard = false;
@@ -221,6 +221,7 @@ static void attend(const struct ns_start *start, int output) {
     if (p[0].revents) {
       int got = message_receive(start->channel, &m, NULL);
       if (got == 1 && m.kind == MSG_FAULT) return failed(m.fault.err, "the command cannot be run");
+      if (got == 1 && m.kind == MSG_SETTLE && container_settle(s, start) < 0) return failed(fault.err, "the container's limits cannot be set");
       heard = got <= 0;
     }
     if (p[1].revents) {
@@ -256,9 +257,9 @@ static void look_by_command(struct supervisor *s) {
   if (words == 0 || pipe2(ends, O_CLOEXEC) < 0) return failed(EINVAL, "no command");
   job.output = ends[1];
   if (container_namespaces(s, &start.join) < 0 || !still_there(s)) return failed(ESRCH, "the container has ended");
-  if (ns_start(&start) < 0) return failed(fault.err, "the command cannot be run");
+  if (container_join_core(s, &spec) < 0 || ns_start(&start) < 0) return failed(fault.err, "the command cannot be run");
   close(ends[1]);
-  attend(&start, ends[0]);
+  attend(s, &start, ends[0]);
 }
 
 _Noreturn void probe_main(struct supervisor *s, const struct probe *probe, int result) {

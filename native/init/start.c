@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include "caps.h"
+#include "confine.h"
 #include "hooks.h"
 #include "idmap.h"
 #include "proc.h"
@@ -192,4 +193,15 @@ int container_namespaces(const struct supervisor *s, struct ns_set *set) {
   if (s->spec->create & BIT(NS_MNT) && ns_append(set, NS_MNT, s->pid) < 0) return -1;
   if (s->spec->create & BIT(NS_PID) && ns_append(set, NS_PID, s->pid) < 0) return -1;
   return 0;
+}
+
+int container_join_core(const struct supervisor *s, struct spec *spec) {
+  if (spec->core_group == CORE_OWN) spec->core_group = (uint32_t)s->pid;
+  return confine_join_core(spec);
+}
+
+int container_settle(const struct supervisor *s, const struct ns_start *start) {
+  char settings[SETTINGS_MAX];
+  settings_read(s->label, s->spec, settings);
+  return settings_apply(start->pid, settings, start->channel);
 }

@@ -221,7 +221,8 @@ static void ended(int code, int signal) {
   if (sup.spec->terminal_flags & TERMINAL_TTY) sup.logs[LOG_STDOUT].read = -1;
   sup.state.keeper = 0;
   /* Without a pid namespace of its own it may have left others behind; nothing of it may be left when it begins again. */
-  if ((run.stopping || run.ill) && sup.cgroup >= 0) (void)cgroup_kill(sup.cgroup);
+  bool alone = sup.spec->create & 1u << NS_PID;
+  if ((run.stopping || run.ill || !alone) && sup.cgroup >= 0) (void)cgroup_kill(sup.cgroup);
   if (hooks_due(sup.spec, HOOK_POST_STOP)) (void)set_state("stopping");
   after_hooks(HOOK_POST_STOP, "stopped", settle);
 }

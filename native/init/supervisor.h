@@ -32,6 +32,9 @@ struct supervisor {
 int container_start(struct supervisor *s);
 /* All the namespaces of the running container, user first and pid last; -1 with the fault set. */
 int container_namespaces(const struct supervisor *s, struct ns_set *set);
+/* Of a further process of it (a check, a hook): its core group, joined before the fork; the settings that it waits for. */
+int container_join_core(const struct supervisor *s, struct spec *spec);
+int container_settle(const struct supervisor *s, const struct ns_start *start);
 /* Takes over the running container of the description; 0 or -1 with the fault set. */
 int container_adopt(struct supervisor *s);
 /* Has criu make the container from its images; 0 or -1 with the fault set and nothing left behind. */

@@ -30,6 +30,8 @@ static struct {
   uint32_t flags;
   /* Output that some clients have not taken yet, and who. */
   uint32_t pending;
+  /* Who has said something and not that it was all. */
+  uint32_t speaking;
   size_t pending_n;
   int64_t since;
   /* Typed and not taken yet. */
@@ -163,6 +165,7 @@ void terminal_adopt(struct supervisor *s) {
 static void drop(int i) {
   shut(&t.client[i]);
   t.pending &= ~(1u << i);
+  t.speaking &= ~(1u << i);
 }
 
 static bool frame(int i, char kind, const void *data, size_t n) {
@@ -261,11 +264,13 @@ static void hear(struct supervisor *s, int i) {
       if (!(t.flags & (TERMINAL_STDIN | TERMINAL_TTY))) return;
       memcpy(t.typed, buf + 1, (size_t)n - 1);
       t.typed_n = (size_t)n - 1;
+      t.speaking |= 1u << i;
       if (t.typed_n > 0) type();
       return;
     case 'e':
-      /* A terminal has no end but ^D; a pipe ends for good, and for all, as with other tools. */
-      if (t.master < 0) shut(&t.input), dismiss(s);
+      /* A terminal has no end but ^D; a pipe ends for good, when nobody else is speaking. */
+      t.speaking &= ~(1u << i);
+      if (t.master < 0 && !t.speaking) shut(&t.input), dismiss(s);
       return;
     case 'w':
       if (n != 5 || t.master < 0) return;
