@@ -158,7 +158,18 @@ export const ioprioSchema: z.ZodType<string> = valueSchema(
     }
     return graded ? `${name} ${Number(number)}` : name;
   },
-  { type: ['string', 'object'], enum: ['none', 'idle', { class: 'be', level: 4 }] },
+  {
+    anyOf: [
+      { enum: IO_CLASSES },
+      {
+        type: 'object',
+        properties: { class: { enum: IO_CLASSES }, level: { type: 'integer', minimum: 0, maximum: 7 } },
+        required: ['class'],
+        additionalProperties: false,
+      },
+    ],
+    examples: ['none', 'idle', { class: 'be', level: 4 }],
+  },
 );
 
 /** A list such as '0-3,7'; 'all' is every processor its cpuset allows. */
