@@ -55,7 +55,8 @@ export async function report(outcome: Outcome): Promise<number> {
     return EXIT.interrupted;
   }
   if (result.failed.length > 0) {
-    return done.length > 0 ? EXIT.partial : EXIT.error;
+    const isStale = result.failed.every((f) => f.error.code === 'TSB3006');
+    return done.length > 0 ? EXIT.partial : isStale ? EXIT.stale : EXIT.error;
   }
   return verify(outcome);
 }

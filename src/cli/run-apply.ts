@@ -157,9 +157,15 @@ async function applyLocked(
     return EXIT.refused;
   }
   const what = settings.destroy ? 'destroy' : 'apply';
-  if (!approved && args.flags['auto-approve'] !== true && !(await confirm(what, plan))) {
-    err('Not approved: nothing was changed.\n');
-    return EXIT.error;
+  if (!approved && args.flags['auto-approve'] !== true) {
+    if (!(await confirm(what, plan))) {
+      err('Not approved: nothing was changed.\n');
+      return EXIT.error;
+    }
+    // The word took its time, and is for what was shown.
+    const { makePlan } = await import('../planner/index.ts');
+    const { requireSame } = await import('./stale.ts');
+    requireSame(planned, await makePlan(kernel, name, course.stack, course.options));
   }
   const running = new Set<string>();
   const signals = watchSignals(() => [...running]);

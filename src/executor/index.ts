@@ -11,6 +11,7 @@ import { releaseIds } from './ids.ts';
 import { Journal } from './journal.ts';
 import { describeStep } from './run-step.ts';
 import { runUnlessAbandoned, undo } from './undo.ts';
+import { requireUnmoved } from './unmoved.ts';
 import { protectionGaps } from '../resources/cgroup/protection.ts';
 import { removeStackRoot } from './teardown.ts';
 import { RolloutTurns } from './rollout-turns.ts';
@@ -217,6 +218,7 @@ async function runNode(
       }
       options.onEvent({ type: 'step', change, step });
       faultPoint(change.address, step.op, 'before');
+      requireUnmoved(context, change, step);
       if (!(await runUnlessAbandoned(context, step, abandon))) {
         break;
       }

@@ -148,7 +148,7 @@ export function describeStep(step: Step): string {
     case 'evict':
       return `move out ${step.pids.join(', ')}`;
     case 'enter':
-      return `move in ${step.pids.join(', ')}`;
+      return `move in ${step.pid}`;
     case 'namespace-make':
       return `make ${step.type} namespace`;
     case 'namespace-import':

@@ -62,8 +62,8 @@ export type Step =
   | { readonly op: 'cgroup-remove'; readonly path: string; readonly kill: boolean }
   /** Move processes that are not ours out to the hierarchy's root. */
   | { readonly op: 'evict'; readonly path: string; readonly pids: readonly number[] }
-  /** Move a container's processes back into its cgroup. */
-  | { readonly op: 'enter'; readonly path: string; readonly pids: readonly number[] }
+  /** Move a container's process back into its cgroup; 0 where it has none. */
+  | { readonly op: 'enter'; readonly path: string; readonly pid: number }
   | {
       readonly op: 'namespace-make';
       readonly name: string;

@@ -3,15 +3,14 @@ import { resolve } from 'node:path';
 import { TsboxError } from '../../errors.ts';
 import type { KernelReader } from '../../kernel/reader.ts';
 import type { Planned } from '../../planner/index.ts';
-import { movedFacts, type Moved } from '../../planner/saved/moved.ts';
-import { showValue } from '../../report/values.ts';
 import type { Stack } from '../../stack/types.ts';
 import type { Arguments } from '../args.ts';
 import { loadStackFor } from '../session.ts';
+import { shownBasis, staleError } from '../stale.ts';
 import { VERSION } from '../version.ts';
 import { AGAIN, readPlanFile, type PlanFile } from './document.ts';
 import { planKey, type PlanKey } from './key.ts';
-import { basisDigest, machineId, shownBasis, variableDigest } from './save.ts';
+import { basisDigest, machineId, variableDigest } from './save.ts';
 import { alreadyUsed, usedAt } from './use.ts';
 
 export interface Loaded {
@@ -19,9 +18,6 @@ export interface Loaded {
   readonly key: PlanKey;
   readonly path: string;
 }
-
-/** Facts named in an error; the rest are counted. */
-const NAMED = 8;
 
 /** Opens a plan that may be applied here and now, as far as that can be told without planning. */
 export function openPlan(given: string, reader: KernelReader): Loaded {
@@ -98,17 +94,5 @@ export function requireUnmoved({ file, key, path }: Loaded, planned: Planned): v
   if (basisDigest(planned, key) === file.basis_digest) {
     return;
   }
-  const moved = movedFacts(file.basis, shownBasis(planned));
-  const lines = moved.slice(0, NAMED).map(movedText);
-  const more = moved.length > NAMED ? [`and ${moved.length - NAMED} more`] : [];
-  // Where everything that may be shown is the same, it was a secret.
-  const shown = lines.length === 0 ? ['a sensitive value'] : lines;
-  throw new TsboxError('TSB3006', [`${path}: the plan is stale, this moved since:`, ...shown, ...more].join('\n'), {
-    hint: AGAIN,
-    address: moved[0]?.address,
-  });
-}
-
-function movedText({ address, what, planned, now }: Moved): string {
-  return `${address}: ${what} was ${showValue(planned, undefined)} when planned, is ${showValue(now, undefined)} now`;
+  throw staleError(`${path}: the plan`, file.basis, shownBasis(planned), AGAIN);
 }

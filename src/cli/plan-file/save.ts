@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { KernelReader } from '../../kernel/reader.ts';
 import type { Planned, PlanOptions } from '../../planner/index.ts';
-import { basisOf, type Basis } from '../../planner/saved/basis.ts';
+import { basisOf } from '../../planner/saved/basis.ts';
 import { canonicalJson } from '../../planner/saved/canonical.ts';
 import { planWithoutHiddenContents } from '../../report/contents.ts';
 import { coveredPlan } from '../../report/covered.ts';
@@ -12,6 +12,7 @@ import type { Stack } from '../../stack/types.ts';
 import type { Arguments } from '../args.ts';
 import { documented } from '../documented.ts';
 import { masked, withoutSecrets } from '../output.ts';
+import { shownBasis } from '../stale.ts';
 import { VERSION } from '../version.ts';
 import { PLAN_FORMAT, PLAN_FORMAT_VERSION, sha256, signed, writePlanFile, type SavedVariable } from './document.ts';
 import { planKey, type PlanKey } from './key.ts';
@@ -25,14 +26,6 @@ export function machineId(reader: KernelReader): string {
 /** The keyed digest of what a plan rests on, secrets included. */
 export function basisDigest(planned: Planned, key: PlanKey): string {
   return key.mark('basis', canonicalJson(basisOf(planned)));
-}
-
-/**
- * The same as the file has it: without secrets, and without what they take the place of, which no stack names any more.
- * That it is still there the keyed digest tells.
- */
-export function shownBasis(planned: Planned): Basis {
-  return withoutSecrets(basisOf({ ...planned, plan: coveredPlan(planned.plan, masked) }));
 }
 
 export function variableDigest(name: string, value: string, key: PlanKey): string {

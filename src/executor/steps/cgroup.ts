@@ -9,6 +9,7 @@ import { directoryIn, EVACUATED } from '../../resources/scope.ts';
 import type { KnobWrite, Step } from '../../resources/step.ts';
 import { allDirectories, primaryDirectory, type ExecutionContext } from '../context.ts';
 import { readLabel, writeLabel } from '../labels.ts';
+import { readRun } from '../run-state.ts';
 
 type Of<Op extends Step['op']> = Extract<Step, { op: Op }>;
 
@@ -423,15 +424,23 @@ export function evict(context: ExecutionContext, step: Of<'evict'>): void {
   }
 }
 
-/** Moves a container's processes (back) into its leaf in every hierarchy. */
+/** Moves a container's process (back) into its leaf in every hierarchy; one that came after it has started there. */
 export function enter(context: ExecutionContext, step: Of<'enter'>): void {
-  for (const { dir } of allDirectories(context, step.path)) {
-    for (const pid of step.pids) {
-      const result = context.kernel.tryWrite(`${dir}/cgroup.procs`, String(pid));
+  const { kernel } = context;
+  const run = readRun(context, step.path);
+  const process = run?.pid === step.pid ? kernel.openProcess(step.pid, run.startTime) : undefined;
+  if (process === undefined) {
+    return;
+  }
+  try {
+    for (const { dir } of allDirectories(context, step.path)) {
+      const result = kernel.tryWrite(`${dir}/cgroup.procs`, String(step.pid));
       if (result !== 0 && result !== -ESRCH) {
-        throw refused('write', `${dir}/cgroup.procs`, result, String(pid));
+        throw refused('write', `${dir}/cgroup.procs`, result, String(step.pid));
       }
     }
+  } finally {
+    kernel.close(process);
   }
 }
 

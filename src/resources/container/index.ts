@@ -160,7 +160,7 @@ export const containerKind: ResourceKind = {
       steps.push(...utsSteps(path, changed), ...sysctlSteps({ kind: 'container', path }, changes, declared.desired));
       if (changed.has('placement') || changed.has('hierarchies')) {
         const pid = Number(context.observed.get(declared.address)?.facts['pid'] ?? 0);
-        steps.push({ op: 'enter', path, pids: pid === 0 ? [] : [pid] });
+        steps.push({ op: 'enter', path, pid });
       }
       const edits = editSteps(declared, spec, changes, context);
       steps.push(...(changed.has('mounts') && edits.length > 0 ? imageSteps(spec) : []), ...edits);

@@ -1,0 +1,40 @@
+/** What moved since a plan, told so that it can be found. */
+import { TsboxError } from '../errors.ts';
+import type { Planned } from '../planner/index.ts';
+import { basisOf, type Basis } from '../planner/saved/basis.ts';
+import { movedFacts, type Moved } from '../planner/saved/moved.ts';
+import { coveredPlan } from '../report/covered.ts';
+import { showValue } from '../report/values.ts';
+import { masked, withoutSecrets } from './output.ts';
+
+/** Facts named in an error; the rest are counted. */
+const NAMED = 8;
+
+/** What a plan rests on, without secrets and without what they take the place of, which no stack names any more. */
+export function shownBasis(planned: Planned): Basis {
+  return withoutSecrets(basisOf({ ...planned, plan: coveredPlan(planned.plan, masked) }));
+}
+
+/** TSB3006 naming the facts. @param what the plan, as the sentence begins */
+export function staleError(what: string, before: Basis, now: Basis, hint: string): TsboxError {
+  const moved = movedFacts(before, now);
+  const lines = moved.slice(0, NAMED).map(movedText);
+  const more = moved.length > NAMED ? [`and ${moved.length - NAMED} more`] : [];
+  // Where everything that may be shown is the same, it was a secret.
+  const shown = lines.length === 0 ? ['a sensitive value'] : lines;
+  return new TsboxError('TSB3006', [`${what} is stale, this moved since:`, ...shown, ...more].join('\n'), {
+    hint,
+    address: moved[0]?.address,
+  });
+}
+
+function movedText({ address, what, planned, now }: Moved): string {
+  return `${address}: ${what} was ${showValue(planned, undefined)} when planned, is ${showValue(now, undefined)} now`;
+}
+
+/** @throws TsboxError TSB3006 when the plan of this moment is not the one that was looked at */
+export function requireSame(looked: Planned, now: Planned): void {
+  if (movedFacts(basisOf(looked), basisOf(now)).length > 0) {
+    throw staleError('the plan', shownBasis(looked), shownBasis(now), 'nothing was changed: apply again and look anew');
+  }
+}

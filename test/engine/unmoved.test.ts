@@ -1,0 +1,101 @@
+/** What moves between the plan under the lock and a step is neither overwritten nor removed. */
+import { spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { executionContext } from '../../src/executor/context.ts';
+import { applyPlan, type ApplyResult } from '../../src/executor/index.ts';
+import { openKernel, type Kernel } from '../../src/kernel/kernel.ts';
+import { makePlan } from '../../src/planner/index.ts';
+import { loadStack } from '../../src/stack/index.ts';
+import type { Stack } from '../../src/stack/types.ts';
+import { assertNoLeaks, snapshot } from '../support/leaks.ts';
+import { CLI, hierarchies, sandbox } from '../support/sandbox.ts';
+
+const load = (cgroups: string): Stack =>
+  loadStack(['s.yaml'], { env: {}, texts: new Map([['s.yaml', `tsbox: 1\nname: s\ncgroups:\n${cgroups}`]]) });
+
+/** Plans, lets somebody else act, and applies what was planned. */
+async function applied(kernel: Kernel, stack: Stack, between: () => void = () => undefined): Promise<ApplyResult> {
+  const { plan } = await makePlan(kernel, 's', stack, { targets: [], destroy: false });
+  between();
+  return applyPlan(executionContext(kernel, 's', stack), plan, {
+    parallelism: 4,
+    interrupted: () => false,
+    onEvent: () => undefined,
+  });
+}
+
+test('an edit and another directory in the place of ours', async () => {
+  const before = await snapshot();
+  const box = await sandbox('unmoved');
+  try {
+    const kernel = openKernel(box.env);
+    const first = await applied(
+      kernel,
+      load(
+        '  a: { pids: { max: 50 } }\n  b: { pids: { max: 50 }, cpu: { weight: 200 } }\n  gone: { pids: { max: 9 } }\n',
+      ),
+    );
+    assert.equal(first.failed, []);
+    const file = (name: string): string => join(box.cgroupDir('pids', `s/${name}`), 'pids.max');
+    const read = (name: string): string => readFileSync(file(name), 'utf8').trim();
+    const next = load('  a: { pids: { max: 60 } }\n  b: { pids: { max: 60 }, cpu: { weight: 200 } }\n');
+    const places = hierarchies().map((h) => `${h.mount}${box.cgroupRoot}/s/gone`);
+    const moved = await applied(kernel, next, () => {
+      writeFileSync(file('a'), '55');
+      places.forEach((place) => rmdirSync(place));
+      places.forEach((place) => mkdirSync(place));
+    });
+    const why = new Map(moved.failed.map((f) => [f.change.address, f.error]));
+    assert.equal(
+      [...why.values()].map((e) => e.code),
+      ['TSB3006', 'TSB3006'],
+    );
+    assert.match(why.get('cgroup/a')?.message ?? '', 'pids.max moved since the plan: it was 50, and is 55 now');
+    assert.match(why.get('cgroup/gone')?.message ?? '', 'is not the cgroup that the plan saw');
+    assert.equal([read('a'), read('b')], ['55', '60'], 'what did not move is done');
+    places.forEach((place) => rmdirSync(place));
+    const again = await applied(kernel, next);
+    assert.equal(again.failed, []);
+    assert.is(read('a'), '60', 'the next plan has seen it');
+    assert.is((await box.tsbox('destroy', '--stack', 's', '-y')).code, 0);
+    assertNoLeaks(before, await snapshot());
+  } finally {
+    await box.cleanup();
+  }
+});
+
+test('what moves while somebody reads the plan at the prompt is not overwritten', async () => {
+  const box = await sandbox('unmoved');
+  try {
+    const stack = (max: number): string => `tsbox: 1\nname: s\ncgroups: { a: { pids: { max: ${max} } } }\n`;
+    const file = box.write('tsbox.yaml', stack(50));
+    assert.is((await box.tsbox('apply', '-y')).code, 0);
+    writeFileSync(file, stack(60));
+    const command = `${process.execPath} ${CLI} apply`;
+    const child = spawn('script', ['-qfec', command, '/dev/null'], { cwd: box.dir, env: box.env });
+    const knob = join(box.cgroupDir('pids', 's/a'), 'pids.max');
+    let told = '';
+    let answered = false;
+    child.stdout.on('data', (data: Buffer) => {
+      told += data.toString();
+      if (!answered && told.includes("Only 'yes' is taken")) {
+        answered = true;
+        writeFileSync(knob, '55');
+        child.stdin.write('yes\n');
+      }
+    });
+    const code = await new Promise((resolve) => child.on('close', resolve));
+    assert.is(code, 3, told);
+    assert.match(told, 'the plan is stale, this moved since:');
+    assert.match(told, 'cgroup/a: pids.max was 50 when planned, is 55 now');
+    assert.is(readFileSync(knob, 'utf8').trim(), '55');
+    assert.is((await box.tsbox('destroy', '--stack', 's', '-y')).code, 0);
+  } finally {
+    await box.cleanup();
+  }
+});
+
+test.run();
