@@ -1,5 +1,4 @@
 import type { Command } from '../main.ts';
-import { TsboxError } from '../../errors.ts';
 import type { Planned } from '../../planner/index.ts';
 import { choiceOption, type Arguments } from '../args.ts';
 import { EXIT } from '../exit.ts';
