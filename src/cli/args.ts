@@ -44,6 +44,7 @@ const OPTIONS = {
   user: { type: 'string', short: 'u' },
   workdir: { type: 'string', short: 'w' },
   env: { type: 'string', short: 'e', multiple: true },
+  'env-file': { type: 'string', multiple: true },
   tty: { type: 'boolean', short: 't' },
   interactive: { type: 'boolean', short: 'i' },
   'no-stdin': { type: 'boolean' },

@@ -54,6 +54,10 @@ export const OPTION_TEXT: Readonly<Record<string, OptionText>> = {
   user: { value: 'UID[:GID]', text: 'as this user' },
   workdir: { value: 'DIR', text: 'in this directory of the container' },
   env: { value: 'KEY=VALUE', text: 'one more variable of its environment' },
+  'env-file': {
+    value: 'FILE',
+    text: 'variables from a file: KEY=VALUE a line, KEY alone as it is here; --env goes over it',
+  },
   tty: { text: 'a terminal of its own (the default when tsbox has one)' },
   interactive: { text: 'changes nothing: the input is always passed on' },
   'no-stdin': { text: 'do not pass our input on' },
