@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -16,6 +17,9 @@
 
 /* ctrl-p ctrl-q, as elsewhere. */
 static const char keys[] = {16, 17};
+
+/* A real-time signal that nobody sends for another reason: who started us is gone, and the terminal with it. */
+#define ORPHANED 40
 
 static struct {
   int socket, signals;
@@ -94,20 +98,24 @@ static int heard(void) {
   return code & 0xff;
 }
 
-/* Without a terminal of its own the container is sent what we are. */
-static void signalled(void) {
+/* Without a terminal of its own the container is sent what we are. True when nobody is left to be attached for. */
+static bool signalled(void) {
   struct signalfd_siginfo info;
+  bool orphaned = false;
   while (read(c.signals, &info, sizeof info) == (ssize_t)sizeof info) {
     uint8_t n = (uint8_t)info.ssi_signo;
-    if (n == SIGWINCH) tell_size();
+    if (n == ORPHANED) orphaned = true;
+    else if (n == SIGWINCH) tell_size();
     else if (n != SIGCHLD && n != SIGPIPE && n != SIGTTOU && n != SIGTTIN && n != SIGTSTP && n != SIGCONT) tell('s', &n, 1);
   }
+  return orphaned;
 }
 
 int attach_main(const struct spec *spec) {
   char hello[2];
   c.signals = sys_signalfd(UINT64_MAX);
   if (c.signals < 0) return fail("signalfd", "");
+  if (prctl(PR_SET_PDEATHSIG, ORPHANED, 0, 0, 0) < 0) return fail("prctl", "PR_SET_PDEATHSIG");
   c.socket = reach(spec->attach_path);
   if (c.socket < 0) return -1;
   if (recv(c.socket, hello, sizeof hello, 0) != 2 || hello[0] != 'h') return fail_with(ECONNREFUSED, "attach", "too many are attached");
@@ -121,8 +129,8 @@ int attach_main(const struct spec *spec) {
   while (code == -1 && !detached) {
     struct pollfd p[] = {{.fd = c.socket, .events = POLLIN}, {.fd = c.signals, .events = POLLIN}, {.fd = c.typing ? 0 : -1, .events = POLLIN}};
     if (poll(p, 3, -1) < 0) continue;
-    if (p[1].revents) signalled();
-    if (p[2].revents) detached = typed();
+    if (p[1].revents && signalled()) detached = true;
+    if (p[2].revents && typed()) detached = true;
     if (p[0].revents) code = heard();
   }
   tty_restore();
