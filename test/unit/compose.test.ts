@@ -62,6 +62,7 @@ test('a service that is hardened, replicated and on two networks', () => {
   assert.equal(web['command'], ['nginx', '-g', 'daemon off;']);
   assert.equal(web['capabilities'], ['NET_BIND_SERVICE']);
   assert.is(web['no_new_privs'], true);
+  assert.is(web['apparmor'], 'mine');
   assert.is(web['replicas'], 2);
   assert.equal(web['update'], { max_unavailable: 1, delay: '2s' });
   assert.equal(web['cpu'], { max: 0.5 });
@@ -89,7 +90,6 @@ test('every line that is not carried over is told with its place', () => {
     /^\d+ services\.db\.volumes\[3\]: the anonymous volume \/cache/m,
     /services\.web\.ports\[0\]: 8080:80 is not carried over/,
     /services\.web\.networks: front and back are one network/,
-    /services\.web\.security_opt\[1\]: 'apparmor:mine' is not carried over/,
     /services\.web\.deploy\.resources\.reservations\.cpus: is a wish/,
     /services\.web\.deploy\.update_config\.failure_action: 'rollback' needs order: start-first/,
     /services\.sidecar\.labels: a stack has no labels/,

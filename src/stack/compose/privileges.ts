@@ -56,7 +56,12 @@ function convertOption(service: Part, out: Data, option: string, index: number):
   } else if (key === 'systempaths' && value === 'unconfined') {
     out['masked_paths'] = [];
     out['readonly_paths'] = [];
-  } else if (!(key === 'apparmor' && value === 'unconfined') && !(key === 'label' && value === 'disable')) {
+  } else if (key === 'apparmor') {
+    // Unconfined is what a container is here without the key.
+    if (value !== 'unconfined') {
+      out['apparmor'] = value;
+    }
+  } else if (!(key === 'label' && value === 'disable')) {
     service.note(['security_opt', index], `'${option}' is not carried over`);
   }
 }
