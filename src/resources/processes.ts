@@ -20,11 +20,15 @@ export function readStats(reader: KernelReader, pids: readonly number[]): Array<
 /** Start times count in USER_HZ: 100 a second in the kernel's interface on every architecture we run on (time(7)). */
 const TICKS = 100;
 
-/** Ms since the epoch for a start time; undefined where the kernel does not tell when it was started itself. */
+/**
+ * Ms since the epoch for a start time, to about a tick; undefined where the kernel does not tell how long it runs. The age
+ * is what counts (proc_uptime(5)): btime of /proc/stat has whole seconds only.
+ */
 export function startedAt(reader: KernelReader, startTime: string): number | undefined {
-  const system = reader.readFiles(['/proc/stat'])[0];
-  const boot = typeof system === 'string' ? /^btime (\d+)$/m.exec(system)?.[1] : undefined;
-  return boot === undefined ? undefined : Number(boot) * 1000 + (Number(startTime) / TICKS) * 1000;
+  const text = reader.readFiles(['/proc/uptime'])[0];
+  const now = Date.now();
+  const uptime = typeof text === 'string' ? Number.parseFloat(text) : Number.NaN;
+  return Number.isNaN(uptime) ? undefined : Math.round(now - (uptime - Number(startTime) / TICKS) * 1000);
 }
 
 /** True when the pid is the process that had this start time, and neither a zombie nor about to be one. */
