@@ -88,6 +88,8 @@ const OPTIONS = {
   signers: { type: 'string' },
   policy: { type: 'string' },
   approve: { type: 'string' },
+  suspend: { type: 'boolean' },
+  resume: { type: 'boolean' },
   prune: { type: 'boolean' },
   rollback: { type: 'boolean' },
   'health-timeout': { type: 'string' },

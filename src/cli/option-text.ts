@@ -113,6 +113,8 @@ export const OPTION_TEXT: Readonly<Record<string, OptionText>> = {
     text: 'apply every plan (default), only those that neither restart, replace nor remove, or only those approved',
   },
   approve: { value: 'COMMIT', text: 'give the word for the plan of this commit that waits, and end' },
+  suspend: { text: 'hold the source still until --resume, and end' },
+  resume: { text: 'end what --suspend began, and end' },
   prune: { text: 'remove stacks that this source made and declares no more' },
   rollback: { text: 'go back to the last good revision when one fails or does not become healthy' },
   'health-timeout': { value: 'TIME', text: 'how long containers may take to become healthy (default 60s)' },

@@ -17,6 +17,8 @@ export const command: Command = {
     'signers',
     'policy',
     'approve',
+    'suspend',
+    'resume',
     'prune',
     'allow-empty',
     'rollback',
@@ -79,6 +81,17 @@ export const command: Command = {
     );
     if (args.values.approve !== undefined) {
       reconciler.approve(args.values.approve);
+      return EXIT.ok;
+    }
+    if (args.flags.suspend === true || args.flags.resume === true) {
+      if (args.flags.suspend === args.flags.resume) {
+        throw new TsboxError('TSB2001', "--suspend and --resume are each other's opposite", { hint: 'give one' });
+      }
+      if (args.flags.suspend === true) {
+        reconciler.suspend();
+      } else {
+        reconciler.resume();
+      }
       return EXIT.ok;
     }
     reconciler.lock();

@@ -17,6 +17,7 @@ import { judgeRevision, type Judge, type Verdict } from './judge.ts';
 import { Ownership } from './ownership.ts';
 import type { Policy } from './policy.ts';
 import { FINAL, readStatus, writeStatus, type Result, type Status } from './status.ts';
+import { Suspension } from './suspension.ts';
 import { stacksOf, type TreeStack } from './tree.ts';
 import { closedBy, type Window } from './windows.ts';
 
@@ -58,6 +59,7 @@ export class Reconciler {
   readonly #git: GitMirror;
   readonly #ownership: Ownership;
   readonly #approval: Approval;
+  readonly #suspension: Suspension;
   readonly #tell: Tell;
   readonly #ended: () => boolean;
 
@@ -68,6 +70,7 @@ export class Reconciler {
     this.#ended = ended;
     kernel.makeStateDir(options.directory);
     this.#approval = new Approval(kernel, options.directory);
+    this.#suspension = new Suspension(kernel, options.directory);
     this.#ownership = new Ownership(kernel, options.id);
     this.#git = new GitMirror(options.directory, options.source, options.signers);
     this.status = readStatus(join(options.directory, 'status.json'), withoutUser(options.source));
@@ -112,6 +115,16 @@ export class Reconciler {
   approve(commit: string): void {
     const pending = this.#approval.give(this.status.pending, commit);
     this.#tell({ event: 'approved', message: `${pending.commit}: ${pending.plan.join(', ')}`, commit: pending.commit });
+  }
+
+  /** From the next round on nothing is applied, pruned or rolled back; how it stands is still looked at. */
+  suspend(): void {
+    this.#tell({ event: 'suspended', message: `suspended since ${this.#suspension.begin()}` });
+  }
+
+  resume(): void {
+    this.#suspension.end();
+    this.#tell({ event: 'resumed', message: 'the next round applies what is to be applied' });
   }
 
   /** The revision to be applied: the head, or the last whose signature was good. */
@@ -172,7 +185,8 @@ export class Reconciler {
   }
 
   async #attempt(commit: string): Promise<Ended> {
-    const closed = closedBy(this.#options.windows, new Date());
+    const since = this.#suspension.since();
+    const closed = since === undefined ? closedBy(this.#options.windows, new Date()) : `suspended since ${since}`;
     if (closed !== undefined) {
       return { result: 'waiting', reason: closed };
     }
