@@ -14,6 +14,8 @@ namespace tsbox {
 
 // From so many paths on a batch is shared out: below, starting a thread costs more than it spares.
 constexpr uint32_t kSharedFrom = 256;
+// Room that a read begins with.
+constexpr size_t kScratch = size_t{64} << 10;
 
 // Reads of many paths by a few threads, taken in order by the one that asked. Threads keep a bounded distance ahead of
 // what is taken, so that the contents of a large batch are never all held at once.
@@ -86,8 +88,6 @@ class ReadAhead {
     for (size_t i = block * kBlock; i < end; i++) results_[i] = read_(paths_[i].c_str(), scratch);
   }
 
-  static constexpr size_t kScratch = size_t{64} << 10;
-
   const std::vector<std::string>& paths_;
   Read read_;
   std::vector<Result> results_;
@@ -105,13 +105,13 @@ class ReadAhead {
 // of what it found, on the main one. A path that no call could take is a negative errno, as is whatever convert makes so.
 template <class Result, class Read, class Convert>
 Napi::Value EachPathShared(const Napi::CallbackInfo& info, Read read, Convert convert) {
-  uint32_t count = ArrayArg(info, 0, "paths").Length();
+  Napi::Array given = ArrayArg(info, 0, "paths");
+  uint32_t count = given.Length();
   if (count < kSharedFrom) {
-    std::vector<char> scratch(size_t{64} << 10);
+    std::vector<char> scratch(kScratch);
     return EachPath(info, [&](Napi::Env env, const char* path) { return convert(env, read(path, scratch)); });
   }
   Napi::Env env = info.Env();
-  Napi::Array given = ArrayArg(info, 0, "paths");
   std::vector<std::string> paths(count);
   std::vector<int> errors(count);
   for (uint32_t i = 0; i < count; i++) {

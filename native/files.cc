@@ -42,6 +42,11 @@ struct Content {
   ssize_t err = 0;
 };
 
+Napi::Value ContentText(Napi::Env env, const Content& found) {
+  if (found.err != 0) return Int(env, found.err);
+  return Napi::String::New(env, found.text.data(), found.text.size());
+}
+
 // readFiles: man 2 open, read
 Napi::Value ReadFiles(const Napi::CallbackInfo& info) {
   return EachPathShared<Content>(
@@ -50,10 +55,7 @@ Napi::Value ReadFiles(const Napi::CallbackInfo& info) {
         ssize_t n = Slurp(path, scratch);
         return n < 0 ? Content{{}, n} : Content{std::string(scratch.data(), static_cast<size_t>(n)), 0};
       },
-      [](Napi::Env env, const Content& found) -> Napi::Value {
-        if (found.err != 0) return Int(env, found.err);
-        return Napi::String::New(env, found.text.data(), found.text.size());
-      });
+      ContentText);
 }
 
 // readLinks: man 2 readlink
@@ -67,10 +69,7 @@ Napi::Value ReadLinks(const Napi::CallbackInfo& info) {
         if (static_cast<size_t>(n) == kLongest) return Content{{}, -ENAMETOOLONG};
         return Content{std::string(scratch.data(), static_cast<size_t>(n)), 0};
       },
-      [](Napi::Env env, const Content& found) -> Napi::Value {
-        if (found.err != 0) return Int(env, found.err);
-        return Napi::String::New(env, found.text.data(), found.text.size());
-      });
+      ContentText);
 }
 
 struct Found {

@@ -11,8 +11,8 @@ import type { KnobValue } from '../resources/cgroup/knob.ts';
 import { knobsSet } from '../resources/cgroup/describe.ts';
 import { pinPath } from '../resources/namespace/index.ts';
 import { namespacesOf, readMembers, type Inodes, type Member } from '../resources/namespace/members.ts';
-import { readScope, SUPERVISORS, type ScopeEntry, type StackScope } from '../resources/scope.ts';
-import { findContainers, stackNames, stateText, type FoundContainer } from './containers.ts';
+import { directoryIn, readScope, SUPERVISORS, type ScopeEntry, type StackScope } from '../resources/scope.ts';
+import { cgroupOf, findContainers, stackNames, stateText, type FoundContainer } from './containers.ts';
 import { Edges, HOST_ANYWAY, limitsText, plainNode } from './graph-parts.ts';
 
 /** A container of any stack, shown or not. */
@@ -85,7 +85,7 @@ function treeNodes(
     ids.set(path, current ? idOf(stack, address) : idOf(stack, `cgroup/${path}`));
     shown.push([path, entry]);
   }
-  const root = `${reader.settings.cgroupRoot}/${stack}`;
+  const root = directoryIn('', reader.settings.cgroupRoot, stack, '');
   const limits = knobsSet(reader, root, ['', ...shown.flatMap(([path]) => (path.startsWith('/') ? [] : [path]))]);
   const limitsOf = (path: string): Readonly<Record<string, KnobValue>> =>
     (path.startsWith('/') ? knobsSet(reader, path, ['']).get('') : limits.get(path)) ?? {};
@@ -141,9 +141,7 @@ function placesOf(
       found,
       id: shown ? idOf(found.stack, address) : address.replace('/', `/${found.stack}:`),
       shown,
-      cgroup: found.entry.path.startsWith('/')
-        ? found.entry.path
-        : `${reader.settings.cgroupRoot}/${found.stack}/${found.entry.path}`,
+      cgroup: cgroupOf(reader, found),
       inodes: found.alive ? (inodes[i] ?? {}) : {},
     };
   });

@@ -1,15 +1,11 @@
 /** `--on-drift`: whether an apply undoes what was changed outside, or leaves the decision to people. */
 import { TsboxError } from '../errors.ts';
 import { summarise, type Plan } from '../planner/plan.ts';
-import type { Arguments } from './args.ts';
+import { choiceOption, type Arguments } from './args.ts';
 
 /** @throws TsboxError TSB2001 for what is neither of the two */
 export function failsOnDrift(args: Arguments): boolean {
-  const given = args.values['on-drift'] ?? 'heal';
-  if (given !== 'heal' && given !== 'fail') {
-    throw new TsboxError('TSB2001', `--on-drift takes heal or fail, not '${given}'`);
-  }
-  return given === 'fail';
+  return choiceOption(args, 'on-drift', ['heal', 'fail'], 'heal') === 'fail';
 }
 
 /** Why nothing is done; undefined for a plan that undoes nothing of others, or accepts it. */

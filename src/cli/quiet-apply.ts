@@ -18,11 +18,13 @@ export type Outcome =
   /** `changed` names what was done nevertheless. */
   | { readonly result: 'failed'; readonly reason: string; readonly changed: readonly string[] };
 
+/** Asked about the plan that is about to be applied. @returns why it is not; nothing is changed then */
+export type Judge = (plan: Plan) => string | undefined;
+
 export interface QuietOptions extends PlanOptions {
   readonly lockTimeoutMs?: number;
   readonly interrupted?: () => boolean;
-  /** Asked about the plan that is about to be applied. @returns why it is not; nothing is changed then */
-  readonly judge?: ((plan: Plan) => string | undefined) | undefined;
+  readonly judge?: Judge | undefined;
 }
 
 /** Never throws for what goes wrong with the stack: the outcome says it. */

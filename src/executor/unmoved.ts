@@ -3,13 +3,13 @@
  * out, not the rest of the machine, and a plan may have waited for somebody's word.
  */
 import { TsboxError } from '../errors.ts';
-import { decodeLabel, LABEL_XATTR } from '../resources/label.ts';
 import type { PlannedChange } from '../planner/plan.ts';
 import { sameValue, type Value } from '../resources/attribute.ts';
 import { observeKnobs } from '../resources/cgroup/observe.ts';
 import { kindOf } from '../resources/registry.ts';
 import type { Step } from '../resources/step.ts';
 import { primaryDirectory, type ExecutionContext } from './context.ts';
+import { readLabel } from './labels.ts';
 
 const AGAIN = 'nothing of it was overwritten; look at a new plan: tsbox plan';
 
@@ -65,8 +65,7 @@ function requireOwn(context: ExecutionContext, path: string): void {
   if (typeof stat !== 'object') {
     return;
   }
-  const found = kernel.getXattrs([directory], LABEL_XATTR)[0];
-  const label = typeof found === 'string' ? decodeLabel(found) : undefined;
+  const label = readLabel(context, path);
   if (label === undefined || label.ino !== stat.ino || label.stack !== stackName) {
     throw new TsboxError('TSB3006', `${directory} is not the cgroup that the plan saw: it has no label of this stack`, {
       subject: directory,

@@ -1,5 +1,6 @@
 /** What addresses on the command line may look like: as plans print them, patterns, and as Terraform's readers show them. */
 import { addressFits } from './container/replica-names.ts';
+import { fitsGlob } from './glob.ts';
 import type { Address } from './kind.ts';
 
 /** Replicas as plans fold them: container/web[0..2,5]. */
@@ -64,9 +65,7 @@ export function addressMatcher(wanted: string): (address: Address) => boolean {
     };
   }
   if (/[*?]/.test(wanted)) {
-    const text = wanted.replace(/[.+^${}()|[\]\\]/g, '\\$&');
-    const pattern = new RegExp(`^${text.replaceAll('*', '.*').replaceAll('?', '.')}$`);
-    return (address) => pattern.test(address);
+    return (address) => fitsGlob(wanted, address);
   }
   return (address) => addressFits(address, wanted);
 }

@@ -2,13 +2,11 @@
 import type { Kernel } from '../../kernel/kernel.ts';
 import { makePlan } from '../../planner/index.ts';
 import type { Plan } from '../../planner/plan.ts';
+import type { Judge } from '../quiet-apply.ts';
 import type { Approval } from './approval.ts';
 import { objection, planDigest, refusal, type Policy } from './policy.ts';
 import type { Status } from './status.ts';
 import type { TreeStack } from './tree.ts';
-
-/** Asked about the plan that is about to be applied. @returns why it is not */
-export type Judge = (plan: Plan) => string | undefined;
 
 /** What waits for a word, or who judges the plans that are made under the lock. */
 export type Verdict =
