@@ -10,13 +10,11 @@
 #include <sys/un.h>
 #include <termios.h>
 
+#include "detach.h"
 #include "report.h"
 #include "sys.h"
 #include "terminal.h"
 #include "tty.h"
-
-/* ctrl-p ctrl-q, as elsewhere. */
-static const char keys[] = {16, 17};
 
 /* A real-time signal that nobody sends for another reason: who started us is gone, and the terminal with it. */
 #define ORPHANED 40
@@ -24,7 +22,8 @@ static const char keys[] = {16, 17};
 static struct {
   int socket, signals;
   uint8_t flags;
-  bool typing, held, raw;
+  bool typing;
+  struct detach keys;
 } c;
 
 static int reach(const char *path) {
@@ -53,9 +52,9 @@ static void tell_size(void) {
   tell('w', both, sizeof both);
 }
 
-/* Passes on what is typed; true when the keys to detach were. A key that might begin them waits for the next. */
+/* Passes on what is typed; true when the keys to detach were. */
 static bool typed(void) {
-  char buf[2048], out[2049];
+  char buf[2048], out[sizeof buf + DETACH_MOST];
   size_t have = 0;
   ssize_t n = read(0, buf, sizeof buf);
   if (n < 0 && (errno == EINTR || errno == EAGAIN)) return false;
@@ -64,14 +63,10 @@ static bool typed(void) {
     tell('e', "", 0);
     return false;
   }
-  for (ssize_t i = 0; i < n; i++) {
-    if (c.held && buf[i] == keys[1]) return true;
-    if (c.held) out[have++] = keys[0];
-    c.held = c.raw && buf[i] == keys[0];
-    if (!c.held) out[have++] = buf[i];
-  }
+  bool detached = false;
+  for (ssize_t i = 0; i < n && !detached; i++) detached = detach_typed(&c.keys, buf[i], out, &have);
   if (have > 0) tell('i', out, have);
-  return false;
+  return detached;
 }
 
 static void show(int fd, const char *data, size_t n) {
@@ -122,7 +117,7 @@ int attach_main(const struct spec *spec) {
   c.flags = (uint8_t)hello[1];
   c.typing = spec->tty && c.flags & (TERMINAL_TTY | TERMINAL_STDIN);
   report_ok(0, "", false);
-  if (c.flags & TERMINAL_TTY && c.typing) c.raw = tty_raw();
+  c.keys = detach_keys(spec, c.flags & TERMINAL_TTY && c.typing && tty_raw());
   tell_size();
   int code = -1;
   bool detached = false;

@@ -9,6 +9,7 @@
 #include "confine.h"
 #include "idmap.h"
 #include "caps.h"
+#include "detach.h"
 #include "label.h"
 #include "namespaces.h"
 #include "process.h"
@@ -16,9 +17,13 @@
 #include "report.h"
 #include "root.h"
 #include "settings.h"
+#include "supervise.h"
 #include "sys.h"
 #include "sysctl.h"
 #include "tty.h"
+
+/* What relay says of a program that goes on; no exit code. */
+#define DETACHED 256
 
 /* The pty masters: the host's, opened in advance, and the one in use. */
 static struct {
@@ -57,7 +62,8 @@ static int attend(struct ns_start *start) {
 static struct {
   char buf[1024];
   size_t n;
-  bool closed;
+  bool closed, detached;
+  struct detach keys;
 } input;
 
 static void to_terminal(void) {
@@ -71,9 +77,11 @@ static void to_terminal(void) {
 }
 
 static void from_caller(void) {
-  ssize_t n = read(0, input.buf, sizeof input.buf);
-  if (n > 0) input.n = (size_t)n;
-  else if (n == 0 || (errno != EINTR && errno != EAGAIN)) {
+  char typed[sizeof input.buf - DETACH_MOST];
+  ssize_t n = read(0, typed, sizeof typed);
+  for (ssize_t i = 0; i < n && !input.detached; i++) input.detached = detach_typed(&input.keys, typed[i], input.buf, &input.n);
+  if (n > 0) return;
+  if (n == 0 || (errno != EINTR && errno != EAGAIN)) {
     /* The end of our input becomes ^D, the default VEOF, for the program. */
     input.buf[0] = 4;
     input.n = 1;
@@ -112,6 +120,30 @@ static bool signals(int fd, const struct ns_start *start, int *status) {
   return false;
 }
 
+/* Holds on to the terminal until the program has ended, and reads what it writes: else it would be hung up, or wait. */
+static _Noreturn void keep(const struct ns_start *start) {
+  char buf[4096];
+  set_title(start->spec->title, " (detached)");
+  (void)setsid();
+  (void)dup2(pty.master, 0), (void)dup2(start->pidfd, 1);
+  sys_close_range(2, ~0U, 0);
+  struct pollfd p[] = {{.fd = 0, .events = POLLIN}, {.fd = 1, .events = POLLIN}};
+  while (!(p[1].revents & POLLIN)) {
+    (void)poll(p, 2, -1);
+    /* Nobody has it open; somebody may again. */
+    if (p[0].revents && read(0, buf, sizeof buf) <= 0) (void)poll(p + 1, 1, 1000);
+  }
+  _exit(0);
+}
+
+/* Leaves the program running; false when it cannot be left. */
+static bool leave(const struct ns_start *start) {
+  struct clone3_args args = {.exit_signal = SIGCHLD};
+  pid_t keeper = sys_clone3(&args);
+  if (keeper == 0) keep(start);
+  return keeper > 0;
+}
+
 static int relay(int sigfd, const struct ns_start *start) {
   int status = 0;
   for (;;) {
@@ -127,6 +159,9 @@ static int relay(int sigfd, const struct ns_start *start) {
       (void)poll(&only, 1, 50);
     }
     if (p[2].revents) from_caller();
+    if (input.detached && input.n > 0) to_terminal();
+    if (input.detached && leave(start)) return DETACHED;
+    input.detached = false;
     if (signals(sigfd, start, &status)) break;
   }
   if (pty.master >= 0)
@@ -182,11 +217,13 @@ int exec_main(const struct spec *spec) {
   if (pty.master >= 0) {
     fcntl(pty.master, F_SETFL, O_RDWR | O_NONBLOCK);
     tty_copy_size(pty.master);
-    tty_raw();
+    input.keys = detach_keys(spec, tty_raw());
   }
   report_ok(start.pid, state.start, true);
+  if (spec->background) return 0;
   int code = relay(sigfd, &start);
   tty_restore();
+  if (code == DETACHED) return (void)!write(2, "detached\n", 9), 0;
   if (container) {
     state.pid = 0;
     state.exit = code;

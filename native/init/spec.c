@@ -195,6 +195,8 @@ static bool decode(struct spec *s, uint32_t tag, struct cursor p) {
     case REC_LSM_LABEL: return decode_label(p);
     case REC_MEMORY_POLICY: return decode_memory_policy(p);
     case REC_CORE_GROUP: return cursor_u32(&p, &s->core_group) && p.at == p.end;
+    case REC_DETACH_KEYS: return s->detach_keys = p.at, (s->detach_n = left(&p)) <= DETACH_MOST;
+    case REC_BACKGROUND: return cursor_bool(&p, &s->background) && p.at == p.end;
     case REC_BLOB: return true;
     case REC_MOUNTS_ROOT: return cursor_str(&p, &s->mounts_root) && cursor_str(&p, &s->mounts_start) && p.at == p.end;
     case REC_TERMINAL:

@@ -79,7 +79,10 @@ enum record_tag {
   REC_LANDLOCK_PORT,
   REC_LSM_LABEL,
   REC_MEMORY_POLICY,
-  REC_CORE_GROUP
+  REC_CORE_GROUP,
+  /* Of a client. */
+  REC_DETACH_KEYS = 120,
+  REC_BACKGROUND
 };
 
 enum root_op_kind {
@@ -176,6 +179,7 @@ struct restart_policy {
   uint64_t backoff_ms, backoff_max_ms, grace_ms;
 };
 
+#define DETACH_MOST 16
 #define PERSONALITY_KEPT UINT32_MAX
 /* Whose core scheduling group: the caller's, a new one, or that of a process by its pid. */
 #define CORE_SHARED 0
@@ -223,6 +227,10 @@ struct spec {
   /* The state that hooks are given, without its last brace. */
   const char *hook_state;
   uint32_t nhooks;
+  /* A further process that nobody waits for; the keys that leave a terminal. */
+  bool background;
+  const uint8_t *detach_keys;
+  size_t detach_n;
   /* enum terminal_flag; the socket to attach to. */
   uint32_t terminal_flags;
   const char *attach_path;

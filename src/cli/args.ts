@@ -79,6 +79,8 @@ const OPTIONS = {
   diff: { type: 'boolean' },
   profile: { type: 'string', multiple: true },
   detach: { type: 'boolean', short: 'd' },
+  'detach-keys': { type: 'string' },
+  privileged: { type: 'boolean' },
   'dry-run': { type: 'boolean' },
   listen: { type: 'string' },
   'listen-anywhere': { type: 'boolean' },

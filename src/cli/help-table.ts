@@ -147,8 +147,16 @@ export const HELP: Readonly<Record<string, HelpRow>> = {
   },
   cp: { examples: [['tsbox cp web:/var/log/app.log .', 'a file out of a container']] },
   exec: {
+    options: {
+      user: { value: 'USER[:GROUP]', text: "as this user, by number or as the container's own /etc/passwd has it" },
+      detach: { text: 'do not wait for it: its input is empty, and nobody reads what it writes' },
+    },
     exits: ITS_OWN,
-    examples: [['tsbox exec web -- ps ax', 'a command inside, with its privileges']],
+    examples: [
+      ['tsbox exec web -- ps ax', 'a command inside, with its privileges'],
+      ['tsbox exec -it -u www-data web -- sh', 'a shell as a user of the container; ctrl-p ctrl-q leaves it'],
+      ['tsbox exec -d web -- ./reindex', 'one that nobody waits for'],
+    ],
   },
   run: {
     options: { name: { value: 'NAME', text: 'of its stack (run-…)' } },

@@ -102,6 +102,13 @@ export const OPTION_TEXT: Readonly<Record<string, OptionText>> = {
   },
   rm: { text: 'changes nothing: what was made is always removed' },
   detach: { text: 'leave it running, and print the name of its stack: see ps, logs, destroy --stack' },
+  'detach-keys': {
+    value: 'KEYS',
+    text: "what is typed to leave a terminal and let the program run on (default ctrl-p,ctrl-q); '' for nothing",
+  },
+  privileged: {
+    text: "with all capabilities of the container's user namespace and no filter of system calls; warns of what that allows",
+  },
   listen: { value: 'ADDRESS', text: 'serve /metrics and /healthz: 127.0.0.1:9180, [::1]:9180 or unix:/PATH' },
   'listen-anywhere': { text: 'take an address that others can reach' },
   git: { value: 'PATH_OR_URL', text: 'the repository: a path, https://, ssh:// or user@host:path' },

@@ -272,6 +272,10 @@ export interface ExecSpec {
   readonly process: ProcessSpec;
   /** Give it a pty of its own and relay the caller's terminal. */
   readonly tty: boolean;
+  /** Nobody waits for it: stdio is not the caller's, and what is passed on is that it runs. */
+  readonly background?: boolean;
+  /** Bytes typed on the caller's terminal upon which the program is left running; at most 16; absent: never. */
+  readonly detachKeys?: Uint8Array;
 }
 
 /** Make one namespace and pin it by a bind mount of its nsfs file on `target` (an existing file). */
@@ -326,6 +330,8 @@ export interface AttachSpec {
   readonly socket: string;
   /** Pass on what is typed. */
   readonly typing: boolean;
+  /** As of ExecSpec, on the container's terminal. */
+  readonly detachKeys?: Uint8Array;
 }
 
 export type InitSpec =
@@ -433,6 +439,8 @@ const TAG = {
   attach: 86,
   restore: 100,
   restoreArg: 101,
+  detachKeys: 120,
+  background: 121,
 } as const;
 
 const ROOT_OPS = {
@@ -746,6 +754,8 @@ function encodeSupervise(w: Writer, s: Omit<SuperviseSpec, 'mode'>): void {
   if (adopt) w.record(TAG.adopt, (r) => r.u32(adopt.pid).str(adopt.startTime).u32(adopt.restarts));
 }
 
+const NO_KEYS = new Uint8Array(0);
+
 /** The description in the form that native/init reads. A string with a NUL byte in it is refused. */
 export function encodeInitSpec(spec: InitSpec): Uint8Array {
   const w = new Writer();
@@ -755,6 +765,7 @@ export function encodeInitSpec(spec: InitSpec): Uint8Array {
   if (spec.mode === 'attach') {
     w.record(TAG.attach, (r) => r.str(spec.socket));
     w.record(TAG.tty, (r) => r.u32(spec.typing ? 1 : 0));
+    w.record(TAG.detachKeys, (r) => r.raw(spec.detachKeys ?? NO_KEYS));
     return w.finish(sizeAt);
   }
   if (spec.mode === 'uts-read') {
@@ -793,7 +804,10 @@ export function encodeInitSpec(spec: InitSpec): Uint8Array {
   w.record(TAG.cgroup, (r) => r.str(spec.cgroup));
   encodeProcess(w, spec.process, spec.mode === 'exec' ? undefined : spec.settingsXattr);
   if (spec.mode !== 'supervise') w.record(TAG.tty, (r) => r.u32(spec.tty ? 1 : 0));
-  if (spec.mode !== 'exec') encodeSupervise(w, spec);
+  if (spec.mode === 'exec') {
+    w.record(TAG.detachKeys, (r) => r.raw(spec.detachKeys ?? NO_KEYS));
+    w.record(TAG.background, (r) => r.u32(spec.background === true ? 1 : 0));
+  } else encodeSupervise(w, spec);
   return w.finish(sizeAt);
 }
 

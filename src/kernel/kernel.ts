@@ -288,13 +288,13 @@ export class Kernel extends LinuxReader {
     return fileSystemOf(path, String(this.readFiles(['/proc/self/mountinfo'])[0])) ?? 'an unknown file system';
   }
 
-  /** Runs a command in a container, or a container, with our own stdio; resolves with its exit code. */
-  runInteractive(spec: InitSpec, cgroup = ''): Promise<SpawnResult> {
+  /** Runs a command in a container, or a container, with our own stdio or none; resolves with its exit code. */
+  runInteractive(spec: InitSpec, cgroup = '', stdio: 'inherit' | 'null' = 'inherit'): Promise<SpawnResult> {
     return this.native.spawn({
       init: initPath(),
       spec: encodeInitSpec(spec),
       cgroup,
-      stdio: 'inherit',
+      stdio,
       timeoutMs: 0,
       wait: true,
     });

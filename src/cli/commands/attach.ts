@@ -1,16 +1,17 @@
 import type { Command } from '../main.ts';
 import { EXIT } from '../exit.ts';
 import { TsboxError } from '../../errors.ts';
+import { detachKeys } from '../detach-keys.ts';
 import { err } from '../output.ts';
 import { requirePrivileges } from '../session.ts';
 
 export const command: Command = {
-  options: ['stack', 'no-stdin'],
-  usage: 'tsbox attach CONTAINER [--stack NAME] [--no-stdin]',
+  options: ['stack', 'no-stdin', 'detach-keys'],
+  usage: 'tsbox attach CONTAINER [--stack NAME] [--no-stdin] [--detach-keys KEYS]',
   help: [
     'Connects to what a container writes, to its terminal where it has one (tty: true), and to its standard input (stdin: true',
-    "or tty: true), until it ends; then exits with its code. ctrl-p ctrl-q detaches from a terminal's container and leaves",
-    'it running. Without a terminal, signals are passed on to its process. Several may be attached; the log goes on.',
+    'or tty: true), until it ends; then exits with its code. ctrl-p ctrl-q (--detach-keys) leaves a terminal and the',
+    'container running. Without a terminal, signals are passed on to its process. Several may be attached; the log goes on.',
   ].join('\n'),
   async run(args) {
     const [wanted] = args.positionals;
@@ -21,6 +22,7 @@ export const command: Command = {
     const { findContainer } = await import('../containers.ts');
     const { parseReport } = await import('../../kernel/init-spec.ts');
     const { errnoName } = await import('../../kernel/native.ts');
+    const keys = detachKeys(args.values['detach-keys']);
     const kernel = openKernel(process.env);
     requirePrivileges(kernel, 'attach');
     const found = findContainer(kernel, wanted, args.stack);
@@ -36,6 +38,7 @@ export const command: Command = {
       mode: 'attach',
       socket: `${kernel.settings.runDir}/${found.stack}/attach/${found.name}`,
       typing: args.flags['no-stdin'] !== true,
+      detachKeys: keys,
     });
     const report = parseReport(result.report);
     if (!report.ok) {

@@ -63,6 +63,11 @@ export const capabilitiesSchema = z
   .array(valueSchema(parseCapability, { type: 'string', enum: CAPABILITIES }))
   .transform((names): readonly Capability[] => [...new Set(names)].sort());
 
+/** Every capability a kernel has, by its /proc/sys/kernel/cap_last_cap, whatever of them has a name here. */
+export function allCapabilities(last: string): bigint {
+  return (2n << BigInt(last.trim())) - 1n;
+}
+
 /** The mask of a list of names: bit n is capability number n. */
 export function capabilityMask(names: Iterable<string>): bigint {
   let mask = 0n;
