@@ -24,6 +24,7 @@ const OPTIONS = {
   'lock-timeout': { type: 'string' },
   destroy: { type: 'boolean' },
   'allow-empty': { type: 'boolean' },
+  'allow-subset': { type: 'boolean' },
   'on-drift': { type: 'string' },
   output: { type: 'string', short: 'o' },
   kill: { type: 'boolean' },

@@ -40,6 +40,9 @@ export const OPTION_TEXT: Readonly<Record<string, OptionText>> = {
   'heal-only': { value: 'LIST', text: 'what follows --heal=', hidden: true },
   kill: { text: 'end the holder: SIGTERM, upon which an apply finishes what is running, then SIGKILL' },
   'allow-empty': { text: 'remove everything where the file declares nothing any more' },
+  'allow-subset': {
+    text: 'with a saved plan: where facts have moved, do what is left of it, if that is a part of it and nothing else',
+  },
   output: { value: 'FILE', text: 'write it to this file' },
   record: { text: 'keep what was found in the history' },
   help: { text: 'this text' },

@@ -45,7 +45,8 @@ export interface Course {
 
 /** A plan that was made before is its own approval, once `accept` has found that it still holds. */
 export interface Approved {
-  accept(planned: Planned): Promise<void>;
+  /** @returns the plan, with what is to be said of it */
+  accept(planned: Planned): Promise<Planned>;
 }
 
 export async function runApply(
@@ -73,10 +74,9 @@ export async function runCourse(course: Course, approved?: Approved): Promise<nu
   return withLockedPlan(kernel, name, stack, options, waiting, async (planned) => {
     if (approved === undefined) {
       refuseEmpty(course, planned);
-    } else {
-      await approved.accept(planned);
     }
-    return applyLocked(course, planned, approved !== undefined, () =>
+    const accepted = (await approved?.accept(planned)) ?? planned;
+    return applyLocked(course, accepted, approved !== undefined, () =>
       // What was replaced on request is not replaced again.
       makePlan(kernel, name, stack, { ...options, replace: [] }),
     );

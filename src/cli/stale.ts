@@ -16,16 +16,19 @@ export function shownBasis(planned: Planned): Basis {
 }
 
 /** TSB3006 naming the facts. @param what the plan, as the sentence begins */
-export function staleError(what: string, before: Basis, now: Basis, hint: string): TsboxError {
-  const moved = movedFacts(before, now);
-  const lines = moved.slice(0, NAMED).map(movedText);
-  const more = moved.length > NAMED ? [`and ${moved.length - NAMED} more`] : [];
-  // Where everything that may be shown is the same, it was a secret.
-  const shown = lines.length === 0 ? ['a sensitive value'] : lines;
-  return new TsboxError('TSB3006', [`${what} is stale, this moved since:`, ...shown, ...more].join('\n'), {
+export function staleError(what: string, moved: readonly Moved[], hint: string): TsboxError {
+  return new TsboxError('TSB3006', [`${what} is stale, this moved since:`, ...movedLines(moved)].join('\n'), {
     hint,
     address: moved[0]?.address,
   });
+}
+
+/** The first of them, one a line, and how many more there are. */
+export function movedLines(moved: readonly Moved[]): string[] {
+  const lines = moved.slice(0, NAMED).map(movedText);
+  const more = moved.length > NAMED ? [`and ${moved.length - NAMED} more`] : [];
+  // Where everything that may be shown is the same, it was a secret.
+  return [...(lines.length === 0 ? ['a sensitive value'] : lines), ...more];
 }
 
 function movedText({ address, what, planned, now }: Moved): string {
@@ -35,6 +38,7 @@ function movedText({ address, what, planned, now }: Moved): string {
 /** @throws TsboxError TSB3006 when the plan of this moment is not the one that was looked at */
 export function requireSame(looked: Planned, now: Planned): void {
   if (movedFacts(basisOf(looked), basisOf(now)).length > 0) {
-    throw staleError('the plan', shownBasis(looked), shownBasis(now), 'nothing was changed: apply again and look anew');
+    const moved = movedFacts(shownBasis(looked), shownBasis(now));
+    throw staleError('the plan', moved, 'nothing was changed: apply again and look anew');
   }
 }

@@ -109,6 +109,33 @@ test('what moved is named: a value, one that the plan does not touch, a process'
   });
 });
 
+test('--allow-subset does what is left of a plan, and nothing else', async () => {
+  await inBox(async (box) => {
+    box.write('part.yaml', PART.replace('cgroups: { ', 'cgroups: { old: {}, '));
+    assert.is((await box.tsbox('apply', '-y')).code, 0);
+    box.write('part.yaml', PART);
+    box.write('tsbox.yaml', STACK.replace('max: 20', 'max: 25'));
+    assert.is((await box.tsbox('plan', '-o', 'p.plan', '--var', 'limit=32MiB')).code, 0);
+    // A part of it comes to be by other hands.
+    writeFileSync(limitFile(box), '33554432');
+    box.write('tsbox.yaml', STACK);
+    assert.is((await box.tsbox('apply', '--var', 'limit=32MiB', '-y')).code, 0);
+    const pids = join(box.cgroupDir('pids', 'saved/tenants/web'), 'pids.max');
+    writeFileSync(pids, '21');
+    const other = await box.tsbox('apply', 'p.plan', '--allow-subset');
+    assert.is(other.code, 3, other.stderr);
+    assert.match(other.stderr, 'container/web: pids.max was 20 when planned, is 21 now');
+    assert.not.match(other.stderr, 'memory.max');
+    writeFileSync(pids, '20');
+    const { code, stdout, stderr } = await box.tsbox('apply', 'p.plan', '--allow-subset');
+    assert.is(code, 0, stderr);
+    assert.match(stderr, 'warning: less is left to do than was planned, this moved since: ');
+    assert.match(stderr, 'cgroup/tenants: memory.max was 67108864 when planned, is 33554432 now');
+    assert.match(stdout, 'Apply complete! Resources: 0 added, 1 changed, 0 destroyed.');
+    assert.is(readFileSync(pids, 'utf8').trim(), '25');
+  });
+});
+
 test('what a new secret takes the place of is not in the plan, and the plan rests on it all the same', async () => {
   await inBox(async (box) => {
     assert.is((await box.tsbox('apply', '-y')).code, 0);
@@ -127,6 +154,7 @@ test('what a new secret takes the place of is not in the plan, and the plan rest
     kernel.setXattr(dir, LABEL_XATTR, was.replaceAll(TOKEN, 'tsbox-very-second'));
     const stale = await box.tsbox('apply', 'p.plan');
     assert.is(stale.code, 3, stale.stderr);
+    assert.match(stale.stderr, /env at the last apply was TOKEN=\(sensitive value\) \[[0-9a-f]{16}\] when planned/);
     assert.match(stale.stderr, 'container/web: cause of env was config when planned, is both now');
     assert.not.match(stale.stderr + stale.stdout, /very-se/);
     kernel.setXattr(dir, LABEL_XATTR, was);

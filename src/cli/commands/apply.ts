@@ -1,3 +1,4 @@
+import { TsboxError } from '../../errors.ts';
 import type { Command } from '../main.ts';
 import { numberOption } from '../args.ts';
 import { PLANNING } from '../planning.ts';
@@ -11,6 +12,7 @@ export const command: Command = {
     'json',
     'auto-approve',
     'allow-empty',
+    'allow-subset',
     'on-drift',
     'parallelism',
     'lock-timeout',
@@ -18,7 +20,7 @@ export const command: Command = {
     'diff-context',
   ],
   usage:
-    'tsbox apply [-f FILE]… [--target ADDRESS]… [--exclude ADDRESS]… [--replace ADDRESS]… [--refresh-only] [--on-drift heal|fail] [--auto-approve] [--parallelism N] [--lock-timeout SECONDS] [--json]\ntsbox apply FILE [--var NAME=VALUE]… [--parallelism N] [--lock-timeout SECONDS] [--json]',
+    'tsbox apply [-f FILE]… [--target ADDRESS]… [--exclude ADDRESS]… [--replace ADDRESS]… [--refresh-only] [--on-drift heal|fail] [--auto-approve] [--parallelism N] [--lock-timeout SECONDS] [--json]\ntsbox apply FILE [--allow-subset] [--var NAME=VALUE]… [--parallelism N] [--lock-timeout SECONDS] [--json]',
   help: [
     'Shows the plan, asks, and makes the kernel match the stack: in place wherever the kernel allows.',
     'With the FILE of plan -o it does what that plan says and asks nothing, or refuses when anything that it rests on has',
@@ -29,6 +31,9 @@ export const command: Command = {
     if (args.positionals.length > 0) {
       const { applySaved } = await import('../plan-file/apply.ts');
       return applySaved(args, parallelism);
+    }
+    if (args.flags['allow-subset'] === true) {
+      throw new TsboxError('TSB2001', '--allow-subset is for a saved plan: tsbox apply FILE --allow-subset');
     }
     const stack = await loadStackFor(args);
     return runApply(args, stack.name, stack, { destroy: false, parallelism });

@@ -28,8 +28,10 @@ export async function applySaved(args: Arguments, parallelism: number): Promise<
     { args, kernel, name, stack, settings, options },
     {
       async accept(planned) {
-        requireUnmoved(loaded, planned);
+        const moved = requireUnmoved(loaded, planned, args.flags['allow-subset'] === true);
         takePlan(loaded.path, kernel.settings.stateDir, loaded.file.id, kernel.bootId);
+        const { plan } = planned;
+        return moved === undefined ? planned : { ...planned, plan: { ...plan, warnings: [...plan.warnings, moved] } };
       },
     },
   );

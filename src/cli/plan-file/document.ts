@@ -35,7 +35,7 @@ export interface PlanFile {
   readonly options: PlanOptions;
   /** The plan as it was shown, without secrets. */
   readonly plan: Plan;
-  /** What it rests on, without secrets, and the keyed digest of it with them. */
+  /** What it rests on, with digests for secrets, and the keyed digest of it with them. */
   readonly basis: Basis;
   readonly basis_digest: string;
   /** The document of `plan --format json`. */

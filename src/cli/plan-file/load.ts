@@ -3,14 +3,16 @@ import { resolve } from 'node:path';
 import { TsboxError } from '../../errors.ts';
 import type { KernelReader } from '../../kernel/reader.ts';
 import type { Planned } from '../../planner/index.ts';
+import { movedFacts } from '../../planner/saved/moved.ts';
+import { factsBeyond } from '../../planner/saved/subset.ts';
 import type { Stack } from '../../stack/types.ts';
 import type { Arguments } from '../args.ts';
 import { loadStackFor } from '../session.ts';
-import { shownBasis, staleError } from '../stale.ts';
+import { movedLines, staleError } from '../stale.ts';
 import { VERSION } from '../version.ts';
 import { AGAIN, readPlanFile, type PlanFile } from './document.ts';
 import { planKey, type PlanKey } from './key.ts';
-import { basisDigest, machineId, variableDigest } from './save.ts';
+import { basisDigest, keptBasis, machineId, variableDigest } from './save.ts';
 import { alreadyUsed, usedAt } from './use.ts';
 
 export interface Loaded {
@@ -88,11 +90,23 @@ export async function stackOfPlan({ file, key, path }: Loaded, args: Arguments):
 
 /**
  * Looks whether the plan of this moment is the one that was saved, step by step and fact by fact.
+ * @param allowSubset one that does less of it, and nothing else, is taken too
+ * @returns what moved, told as a warning; undefined when nothing did
  * @throws TsboxError TSB3006 naming what moved
  */
-export function requireUnmoved({ file, key, path }: Loaded, planned: Planned): void {
+export function requireUnmoved(
+  { file, key, path }: Loaded,
+  planned: Planned,
+  allowSubset: boolean,
+): string | undefined {
   if (basisDigest(planned, key) === file.basis_digest) {
-    return;
+    return undefined;
   }
-  throw staleError(`${path}: the plan`, file.basis, shownBasis(planned), AGAIN);
+  const now = keptBasis(planned, key);
+  const moved = movedFacts(file.basis, now);
+  const beyond = allowSubset ? factsBeyond(file.basis, now) : moved;
+  if (beyond.length > 0 || !allowSubset) {
+    throw staleError(`${path}: the plan`, beyond, AGAIN);
+  }
+  return `less is left to do than was planned, this moved since: ${movedLines(moved).join('; ')}`;
 }

@@ -3,8 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { KernelReader } from '../../kernel/reader.ts';
 import type { Planned, PlanOptions } from '../../planner/index.ts';
-import { basisOf } from '../../planner/saved/basis.ts';
+import { basisOf, type Basis } from '../../planner/saved/basis.ts';
 import { canonicalJson } from '../../planner/saved/canonical.ts';
+import { digested } from '../../planner/saved/digested.ts';
 import { planWithoutHiddenContents } from '../../report/contents.ts';
 import { coveredPlan } from '../../report/covered.ts';
 import { planDocument } from '../../report/terraform/document.ts';
@@ -17,6 +18,9 @@ import { VERSION } from '../version.ts';
 import { PLAN_FORMAT, PLAN_FORMAT_VERSION, sha256, signed, writePlanFile, type SavedVariable } from './document.ts';
 import { planKey, type PlanKey } from './key.ts';
 
+/** Hexadecimal digits of a digest beside what is shown. */
+const SHORT = 16;
+
 /** What identifies the machine, whatever it is called; '' where there is no such file (a chroot). */
 export function machineId(reader: KernelReader): string {
   const text = reader.readFiles(['/etc/machine-id'])[0];
@@ -26,6 +30,11 @@ export function machineId(reader: KernelReader): string {
 /** The keyed digest of what a plan rests on, secrets included. */
 export function basisDigest(planned: Planned, key: PlanKey): string {
   return key.mark('basis', canonicalJson(basisOf(planned)));
+}
+
+/** What a plan rests on as it is kept: keyed digests stand for secrets, so that it can be told which of them moved. */
+export function keptBasis(planned: Planned, key: PlanKey): Basis {
+  return digested(shownBasis(planned), basisOf(planned), (text) => key.mark('secret', text).slice(0, SHORT));
 }
 
 export function variableDigest(name: string, value: string, key: PlanKey): string {
@@ -68,7 +77,7 @@ export function savePlan(
       variables: Object.fromEntries(variables),
       options,
       plan: withoutSecrets(planWithoutHiddenContents(coveredPlan(planned.plan, masked), masked)),
-      basis: shownBasis(planned),
+      basis: keptBasis(planned, key),
       basis_digest: basisDigest(planned, key),
       document: withoutSecrets(planDocument(source)),
       configuration: key.seal(JSON.stringify(sources)),

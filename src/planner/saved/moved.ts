@@ -69,6 +69,7 @@ function movedOf(address: Address, planned: BasisChange | undefined, now: BasisC
     }
   }
   if (moved.length === 0 && !same(planned, now)) {
+    add('action', planned?.action, now?.action);
     add('steps', stepsOf(planned), stepsOf(now));
     if (moved.length === 0) {
       moved.push({
