@@ -35,7 +35,7 @@ export const CODES = {
   TSB3004: 'another apply holds the lock of this stack',
   TSB3005: 'the run was interrupted',
   TSB3006: 'the plan is stale: the live system moved since it was made',
-  TSB3007: 'an object belongs to another stack',
+  TSB3007: 'an object belongs to another stack or installation',
   TSB3008: 'a process or cgroup would not go away in time',
   TSB3009: 'a program of this machine that was needed failed or is missing',
   TSB3010: 'a layer or archive was refused while it was unpacked',

@@ -27,6 +27,10 @@ const ENVIRONMENT: readonly (readonly [string, string])[] = [
     'TSBOX_SUBIDS',
     'ids for user: auto and keep-id, START:COUNT[,…]; else those of containers in /etc/subuid and /etc/subgid',
   ],
+  [
+    'TSBOX_INSTALLATION',
+    'the name of this installation in its labels; else made from /etc/machine-id and the state directory',
+  ],
   ['NO_COLOR', 'no colours'],
 ];
 

@@ -213,6 +213,7 @@ export const stateDocumentSchema = z.strictObject({
     version: z.string(),
     stack: z.string(),
     boot_id: z.string(),
+    installation: z.string(),
     resources: z.array(z.looseObject({ address: z.string(), exists: z.boolean(), live: own, facts: own })),
   }),
 });

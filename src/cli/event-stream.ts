@@ -2,7 +2,8 @@
 import type { Kernel } from '../kernel/kernel.ts';
 import { FileWatch } from '../kernel/watch.ts';
 import { eventsBetween, eventSources, type CgroupEvent, type EventSource } from '../resources/cgroup/events.ts';
-import { ADOPTED_XATTR, decodeLabel, LABEL_XATTR } from '../resources/label.ts';
+import { ADOPTED_XATTR, LABEL_XATTR } from '../resources/label.ts';
+import { labelOn } from '../resources/ownership.ts';
 import { ADOPTED } from '../resources/scope.ts';
 import { HealthEvents } from './health-events.ts';
 
@@ -338,8 +339,10 @@ export class EventStream {
     const mount = this.#kernel.layout.primary?.mount ?? '';
     const parts = cgroup.split('/');
     const paths = parts.slice(1).map((_, i) => `${mount}${parts.slice(0, parts.length - i).join('/')}`);
-    for (const text of this.#kernel.getXattrs(paths, LABEL_XATTR)) {
-      const label = typeof text === 'string' ? decodeLabel(text) : undefined;
+    const stats = this.#kernel.stats(paths);
+    for (const [i, text] of this.#kernel.getXattrs(paths, LABEL_XATTR).entries()) {
+      const stat = stats[i];
+      const label = typeof stat === 'object' ? labelOn(text, stat.ino) : undefined;
       if (label !== undefined) {
         return label.address;
       }

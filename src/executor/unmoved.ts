@@ -9,7 +9,7 @@ import { observeKnobs } from '../resources/cgroup/observe.ts';
 import { kindOf } from '../resources/registry.ts';
 import type { Step } from '../resources/step.ts';
 import { primaryDirectory, type ExecutionContext } from './context.ts';
-import { readLabel } from './labels.ts';
+import { isLabelled } from './labels.ts';
 
 const AGAIN = 'nothing of it was overwritten; look at a new plan: tsbox plan';
 
@@ -59,14 +59,11 @@ function text(value: Value | undefined): string {
 
 /** A directory of the same name that somebody made anew is not ours to kill and remove: the label is on the inode. */
 function requireOwn(context: ExecutionContext, path: string): void {
-  const { kernel, stackName } = context;
   const directory = primaryDirectory(context, path);
-  const stat = kernel.stats([directory])[0];
-  if (typeof stat !== 'object') {
+  if (typeof context.kernel.stats([directory])[0] !== 'object') {
     return;
   }
-  const label = readLabel(context, path);
-  if (label === undefined || label.ino !== stat.ino || label.stack !== stackName) {
+  if (!isLabelled(context, path)) {
     throw new TsboxError('TSB3006', `${directory} is not the cgroup that the plan saw: it has no label of this stack`, {
       subject: directory,
       hint: 'somebody else has made it anew; what tsbox did not make it does not remove',

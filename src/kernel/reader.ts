@@ -15,6 +15,7 @@ import type {
 } from '../../native/index.d.ts';
 import { TsboxError } from '../errors.ts';
 import { encodeInitSpec, type SysctlGroup } from './init-spec.ts';
+import { installationOf, MACHINE_ID } from './installation.ts';
 import { cgroupLayout, type CgroupLayout } from './layout.ts';
 import { errnoName, initPath, loadNative } from './native.ts';
 import { settingsFrom, type Settings } from './settings.ts';
@@ -30,6 +31,8 @@ export interface KernelReader {
   readonly settings: Settings;
   readonly layout: CgroupLayout;
   readonly bootId: string;
+  /** The name of this installation of tsbox, as its labels have it. */
+  readonly installation: string;
   /** Kernel release, '6.1.0-56-cloud-amd64'. */
   readonly release: string;
   /** Effective capabilities of this process, bit n for capability n. */
@@ -82,6 +85,7 @@ export class LinuxReader implements KernelReader {
   readonly settings: Settings;
   readonly layout: CgroupLayout;
   readonly bootId: string;
+  readonly installation: string;
   readonly release: string;
   readonly capabilities: bigint;
   protected readonly native: Native;
@@ -89,11 +93,12 @@ export class LinuxReader implements KernelReader {
   constructor(native: Native, settings: Settings) {
     this.native = native;
     this.settings = settings;
-    const [mountinfo, status, boot, release] = native.readFiles([
+    const [mountinfo, status, boot, release, machineId] = native.readFiles([
       '/proc/self/mountinfo',
       '/proc/self/status',
       '/proc/sys/kernel/random/boot_id',
       '/proc/sys/kernel/osrelease',
+      MACHINE_ID,
     ]);
     if (typeof mountinfo !== 'string' || typeof status !== 'string') {
       throw new TsboxError('TSB3001', 'cannot read /proc/self: is /proc mounted?');
@@ -102,6 +107,7 @@ export class LinuxReader implements KernelReader {
       const text = native.readFiles([`${mount}/cgroup.controllers`])[0];
       return typeof text === 'string' ? text : '';
     });
+    this.installation = installationOf(settings, typeof machineId === 'string' ? machineId : undefined);
     this.bootId = typeof boot === 'string' ? boot.trim() : '';
     this.release = typeof release === 'string' ? release.trim() : '';
     this.capabilities = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);

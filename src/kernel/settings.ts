@@ -3,6 +3,8 @@
  */
 import { TsboxError } from '../errors.ts';
 
+export const DEFAULT_STATE_DIR = '/var/lib/tsbox';
+
 export interface Settings {
   /** Path of our root below every cgroup mount, '/tsbox'. Starts with a slash, has no trailing one. */
   readonly cgroupRoot: string;
@@ -12,18 +14,21 @@ export interface Settings {
   readonly stateDir: string;
   /** Ids for user namespaces, of users and groups alike; null: those of 'containers' in /etc/subuid and /etc/subgid. */
   readonly subIds: ReadonlyArray<{ readonly start: number; readonly count: number }> | null;
+  /** The name of this installation; null: see installationOf. */
+  readonly installation: string | null;
 }
 
 /**
- * Reads TSBOX_CGROUP_ROOT, TSBOX_RUN_DIR and TSBOX_STATE_DIR, each an absolute path without '..', and TSBOX_SUBIDS, a
- * list START:COUNT[,START:COUNT].
+ * Reads TSBOX_CGROUP_ROOT, TSBOX_RUN_DIR and TSBOX_STATE_DIR, each an absolute path without '..', TSBOX_SUBIDS, a list
+ * START:COUNT[,START:COUNT], and TSBOX_INSTALLATION, a name.
  */
 export function settingsFrom(env: NodeJS.ProcessEnv): Settings {
   return {
     cgroupRoot: absolute(env['TSBOX_CGROUP_ROOT'], '/tsbox', 'TSBOX_CGROUP_ROOT'),
     runDir: absolute(env['TSBOX_RUN_DIR'], '/run/tsbox', 'TSBOX_RUN_DIR'),
-    stateDir: absolute(env['TSBOX_STATE_DIR'], '/var/lib/tsbox', 'TSBOX_STATE_DIR'),
+    stateDir: absolute(env['TSBOX_STATE_DIR'], DEFAULT_STATE_DIR, 'TSBOX_STATE_DIR'),
     subIds: ranges(env['TSBOX_SUBIDS']),
+    installation: installationName(env['TSBOX_INSTALLATION']),
   };
 }
 
@@ -41,6 +46,16 @@ function ranges(value: string | undefined): Settings['subIds'] {
     }
     return { start, count };
   });
+}
+
+function installationName(value: string | undefined): string | null {
+  if (value === undefined || value === '') {
+    return null;
+  }
+  if (!/^[^\p{Cc}]{1,255}$/u.test(value)) {
+    throw new TsboxError('TSB2001', 'TSBOX_INSTALLATION must be a name of at most 255 printable characters');
+  }
+  return value;
 }
 
 function absolute(value: string | undefined, fallback: string, name: string): string {

@@ -18,6 +18,7 @@ import type { Stack } from '../stack/types.ts';
 import { draftRefresh, refreshSteps } from './refresh.ts';
 import { draftDeclared, draftRemoval } from './drafts.ts';
 import { judge } from './conditions.ts';
+import { refuseForeign } from './foreign.ts';
 import { addContents } from './contents.ts';
 import { addReplacements, type Draft } from './cascade.ts';
 import { healOnly, type HealChoice } from './heal.ts';
@@ -77,6 +78,7 @@ export async function makePlan(
   const imported = (asked?.blocks.import ?? []).filter((i) => i.to.startsWith('cgroup/')).map((i) => i.id);
   const before = readScope(reader, name, [...adopted, ...imported]);
   const scope = movedScope(before, movesOf(asked, before));
+  refuseForeign(reader, scope, asked);
   const all: Declarations =
     asked === undefined
       ? { wanted: undefined, declaredByKind: KINDS.map(() => []), problems: [], needed: [] }

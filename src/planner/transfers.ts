@@ -44,7 +44,7 @@ export function addTransfers(
   for (const [to, from] of [...(scope.moves ?? []), ...[...volumes].map(([to, old]) => [to, old.address] as const)]) {
     update(to, (draft) => ({ ...draft, movedFrom: from, reasons: [...draft.reasons, `moved from ${from}`] }));
   }
-  for (const address of scope.rewritten ?? []) {
+  for (const address of [...(scope.rewritten ?? []), ...volumes.keys()]) {
     update(address, (draft) => (draft.action === 'no-op' ? { ...draft, refresh: true } : draft));
   }
   for (const { from, to } of stack?.blocks.moved ?? []) {

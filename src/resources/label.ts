@@ -37,6 +37,8 @@ export const LABEL_VERSION = 1;
 export interface Label {
   readonly v: number;
   readonly stack: string;
+  /** The installation of tsbox that made it (installationOf in kernel/installation.ts). */
+  readonly installation?: string;
   readonly address: string;
   /** Inode of the directory (or of the namespace) that the label stands on. */
   readonly ino: number;
@@ -101,6 +103,7 @@ export function decodeLabel(text: string): Label | undefined {
     typeof label.stack === 'string' &&
     typeof label.address === 'string' &&
     typeof label.ino === 'number' &&
+    (label.installation === undefined || typeof label.installation === 'string') &&
     (label.applied === null || typeof label.applied === 'object');
   return sound ? (label as Label) : undefined;
 }

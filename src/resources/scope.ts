@@ -11,6 +11,7 @@ import {
   STACK_XATTR,
   type Label,
 } from './label.ts';
+import { belongsTo, labelOn } from './ownership.ts';
 
 /** Directory of the supervisors and keepers in a stack; names from a stack never begin with '_'. */
 export const SUPERVISORS = '_supervisors';
@@ -27,9 +28,14 @@ export interface ScopeEntry {
   /** Path below the stack's directory, '' for itself. */
   readonly path: string;
   readonly ino: number;
-  /** Our label when it is sound and names this inode. */
+  /** Our label when it is sound, names this inode, and is of this stack and installation. */
   readonly label: Label | undefined;
   readonly run: RunState | undefined;
+}
+
+export interface ForeignEntry {
+  readonly path: string;
+  readonly label: Label;
 }
 
 export interface StackScope {
@@ -40,6 +46,8 @@ export interface StackScope {
   readonly entries: ReadonlyMap<string, ScopeEntry>;
   readonly byAddress: ReadonlyMap<string, ScopeEntry>;
   readonly namespaces: ReadonlyMap<string, Label>;
+  /** What has the label of another stack or installation, and stands among what is ours. */
+  readonly foreign: readonly ForeignEntry[];
   /** Addresses of the last completed apply. */
   readonly known: ReadonlySet<string>;
   /** Directories of earlier generations that an interrupted apply left, by address. */
@@ -77,6 +85,8 @@ export function readScope(reader: KernelReader, stack: string, adopted: readonly
   const byAddress = new Map<string, ScopeEntry>();
   const namespaces = new Map<string, Label>();
   const deposed = new Map<string, readonly string[]>();
+  const foreign: ForeignEntry[] = [];
+  const owner = { stack, installation: reader.installation };
   const unreadable: string[] = [];
   if (typeof walked === 'number') {
     if (walked !== -2) {
@@ -89,6 +99,7 @@ export function readScope(reader: KernelReader, stack: string, adopted: readonly
       entries,
       byAddress,
       namespaces,
+      foreign,
       known: new Set(),
       blind: false,
       unreadable,
@@ -104,10 +115,17 @@ export function readScope(reader: KernelReader, stack: string, adopted: readonly
   const paths = walked.map((d) => directoryIn(primary.mount, reader.settings.cgroupRoot, stack, d.path));
   const labels = reader.getXattrs(paths, LABEL_XATTR);
   const runs = reader.getXattrs(paths, RUN_XATTR);
+  const leaves = new Set<string>();
   walked.forEach((dir, i) => {
-    const text = labels[i];
-    const label = typeof text === 'string' ? decodeLabel(text) : undefined;
-    const sound = label !== undefined && label.ino === dir.ino && label.stack === stack ? label : undefined;
+    // What is below a container is its own, another tsbox's objects included. Parents come before their children.
+    const label = isBelow(dir.path, leaves) ? undefined : labelOn(labels[i], dir.ino);
+    const sound = label !== undefined && belongsTo(label, owner) ? label : undefined;
+    if (label !== undefined && sound === undefined) {
+      foreign.push({ path: dir.path, label });
+    }
+    if (sound?.address.startsWith('container/') === true) {
+      leaves.add(dir.path);
+    }
     const run = runs[i];
     const entry: ScopeEntry = {
       path: dir.path,
@@ -136,8 +154,11 @@ export function readScope(reader: KernelReader, stack: string, adopted: readonly
     for (const name of names.filter((n) => n.startsWith(NAMESPACE_XATTR))) {
       const text = reader.getXattrs([directory], name)[0];
       const label = typeof text === 'string' ? decodeLabel(text) : undefined;
-      if (label !== undefined) {
-        namespaces.set(name.slice(NAMESPACE_XATTR.length), label);
+      const own = name.slice(NAMESPACE_XATTR.length);
+      if (label !== undefined && !belongsTo(label, owner)) {
+        foreign.push({ path: '', label });
+      } else if (label?.address === `namespace/${own}`) {
+        namespaces.set(own, label);
       }
     }
   }
@@ -148,11 +169,22 @@ export function readScope(reader: KernelReader, stack: string, adopted: readonly
     entries,
     byAddress,
     namespaces,
+    foreign,
     known: readKnown(reader, directory),
     ...(deposed.size === 0 ? {} : { deposed }),
     blind,
     unreadable,
   };
+}
+
+/** Whether one of the paths is above. */
+function isBelow(path: string, others: ReadonlySet<string>): boolean {
+  for (let slash = path.lastIndexOf('/'); slash > 0 && others.size > 0; slash = path.lastIndexOf('/', slash - 1)) {
+    if (others.has(path.slice(0, slash))) {
+      return true;
+    }
+  }
+  return false;
 }
 
 /** Paths, each once, without those that lie below another of them. */

@@ -15,7 +15,7 @@ export interface KnobWrite extends FileWrite {
 }
 
 /** A label before the inode is known. */
-export type LabelDraft = Omit<Label, 'v' | 'ino' | 'stack'>;
+export type LabelDraft = Omit<Label, 'v' | 'ino' | 'stack' | 'installation'>;
 
 export type Step =
   /** Make the directory in every hierarchy, enable controllers above it on v2, label it. */

@@ -37,6 +37,7 @@ function scope(needs: Readonly<Record<string, readonly string[]>>): StackScope {
     entries: new Map(),
     byAddress: new Map(entries),
     namespaces: new Map(),
+    foreign: [],
     known: new Set(),
     blind: false,
     unreadable: [],

@@ -67,6 +67,7 @@ test('the state of what lives', () => {
     outputs,
     version,
     bootId,
+    installation: 'here',
     details: [],
     mask,
     origins: undefined,

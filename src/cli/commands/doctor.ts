@@ -10,9 +10,15 @@ export const command: Command = {
     const { openReader } = await import('../../kernel/reader.ts');
     const { examine } = await import('../examine.ts');
     const { checkpointFinding } = await import('../examine-criu.ts');
+    const { installationFindings } = await import('../examine-installation.ts');
     const { imageFindings } = await import('../examine-images.ts');
     const reader = openReader(process.env);
-    const findings = [...examine(reader), ...imageFindings(reader), await checkpointFinding()];
+    const findings = [
+      ...examine(reader),
+      ...installationFindings(reader),
+      ...imageFindings(reader),
+      await checkpointFinding(),
+    ];
     if (args.flags.json === true) {
       out(`${JSON.stringify(findings, null, 2)}\n`);
     } else {

@@ -5,6 +5,7 @@ import { masked, out } from '../output.ts';
 import { stackNameFor, requirePrivileges } from '../session.ts';
 import { VERSION } from '../version.ts';
 import type { Observed } from '../../resources/kind.ts';
+import type { StackScope } from '../../resources/scope.ts';
 import type { NamespaceType } from '../../kernel/init-spec.ts';
 import type { Runs } from '../show-runs.ts';
 import type { Sharers, Sharing } from '../sharing.ts';
@@ -53,6 +54,7 @@ export const command: Command = {
         hint: `there are: ${[...planned.observed.keys()].slice(0, 8).join(', ')}`,
       });
     }
+    const ownerOf = (o: Observed): string | undefined => installationIn(planned.scope, o);
     const { Sharers, sharingLines } = await import('../sharing.ts');
     const sharers = new Sharers(reader);
     const sharing = (o: Observed): Sharing[] => sharingOf(o, name, sharers);
@@ -71,6 +73,7 @@ export const command: Command = {
         last_applied: o.applied,
         effective: limits(o).map((l) => ({ name: l.name, value: l.value, set_by: l.setBy })),
         facts: o.facts,
+        ...(ownerOf(o) === undefined ? {} : { installation: ownerOf(o) }),
         ...(shared.get(o)?.length === 0 ? {} : { namespaces: shared.get(o) }),
         ...(o.exists && o.address.startsWith('container/')
           ? { runs: runsJson(runsOf(o)), ...imageJson(stateDir, o) }
@@ -90,6 +93,7 @@ export const command: Command = {
         outputs: outputStates(stack, planned, false),
         version: VERSION,
         bootId: reader.bootId,
+        installation: reader.installation,
         details: json,
         mask: masked,
         origins: stack?.origins,
@@ -102,6 +106,9 @@ export const command: Command = {
       out(`${o.address}${o.exists ? '' : '   # does not exist'}\n`);
       for (const [key, value] of Object.entries(o.facts)) {
         out(`  # ${key} ${escapeControls(value)}\n`);
+      }
+      if (ownerOf(o) !== undefined) {
+        out(`  # made by installation ${escapeControls(ownerOf(o) ?? '')}\n`);
       }
       const table = kindOf(o.address).attributes;
       for (const attribute of table.values()) {
@@ -144,6 +151,12 @@ export const command: Command = {
     return EXIT.ok;
   },
 };
+
+/** The installation that the label names; labels of volumes name none. */
+function installationIn(scope: StackScope, { address }: Observed): string | undefined {
+  const own = scope.namespaces.get(address.replace(/^namespace\//, ''));
+  return (address.startsWith('namespace/') ? own : scope.byAddress.get(address)?.label)?.installation;
+}
 
 /** The namespaces of a running container, or the declared one itself. */
 function sharingOf(o: Observed, stack: string, sharers: Sharers): Sharing[] {

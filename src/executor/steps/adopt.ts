@@ -1,25 +1,16 @@
 /** Taking over cgroups that others made, and giving them back. Nothing of theirs is ever removed or killed. */
-import { TsboxError } from '../../errors.ts';
 import { refused } from '../../kernel/kernel.ts';
-import { ADOPTED_XATTR, decodeLabel, LABEL_XATTR } from '../../resources/label.ts';
+import { ADOPTED_XATTR, LABEL_XATTR } from '../../resources/label.ts';
 import { ADOPTED } from '../../resources/scope.ts';
 import type { Step } from '../../resources/step.ts';
 import { primaryDirectory, type ExecutionContext } from '../context.ts';
-import { writeLabel } from '../labels.ts';
+import { requireNoOther, writeLabel } from '../labels.ts';
 
 type Of<Op extends Step['op']> = Extract<Step, { op: Op }>;
 
 /** Labels an existing cgroup, after its place is remembered: a label that nobody can find would stay for ever. */
 export function adoptCgroup(context: ExecutionContext, step: Of<'cgroup-adopt'>): void {
-  const { kernel, stackName } = context;
-  const dir = primaryDirectory(context, step.path);
-  const [text] = kernel.getXattrs([dir], LABEL_XATTR);
-  const label = typeof text === 'string' ? decodeLabel(text) : undefined;
-  if (label !== undefined && label.stack !== stackName) {
-    throw new TsboxError('TSB3007', `${step.path} belongs to stack ${label.stack} (${label.address})`, {
-      hint: 'one stack has to give it back first',
-    });
-  }
+  requireNoOther(context, step.path);
   remember(context, (paths) => [...new Set([...paths, step.path])]);
   writeLabel(context, step.path, step.label);
 }

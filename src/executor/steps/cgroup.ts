@@ -3,12 +3,12 @@ import { TsboxError } from '../../errors.ts';
 import { EACCES, EBUSY, EINVAL, ENODEV, ENOENT, ENOTDIR, EOPNOTSUPP, ESRCH, refused } from '../../kernel/kernel.ts';
 import { parsePids } from '../../kernel/proc.ts';
 import { describeProcesses } from '../../resources/processes.ts';
-import { decodeLabel, ENABLED_XATTR, LABEL_XATTR } from '../../resources/label.ts';
+import { ENABLED_XATTR } from '../../resources/label.ts';
 import { remedy } from '../../resources/cgroup/delegation.ts';
 import { directoryIn, EVACUATED } from '../../resources/scope.ts';
 import type { KnobWrite, Step } from '../../resources/step.ts';
 import { allDirectories, primaryDirectory, type ExecutionContext } from '../context.ts';
-import { readLabel, writeLabel } from '../labels.ts';
+import { isLabelled, readLabel, writeLabel } from '../labels.ts';
 import { readRun } from '../run-state.ts';
 
 type Of<Op extends Step['op']> = Extract<Step, { op: Op }>;
@@ -142,8 +142,7 @@ function isOurs(context: ExecutionContext, dir: string, mount: string): boolean 
   if (dir === mount || dir === root || dir.startsWith(`${root}/`)) {
     return true;
   }
-  const [text] = context.kernel.getXattrs([dir], LABEL_XATTR);
-  return typeof text === 'string' && decodeLabel(text)?.stack === context.stackName;
+  return isLabelled(context, dir.slice(mount.length));
 }
 
 /** How often a busy cgroup is tried again, 1 ms apart: for a moment after a move the kernel still sees the process. */

@@ -74,6 +74,7 @@ function recordNamespace(
   setNamespaceLabel(context, step.name, {
     v: LABEL_VERSION,
     stack: context.stackName,
+    installation: kernel.installation,
     address: `namespace/${step.name}`,
     ino: typeof stat === 'object' ? stat.ino : 0,
     applied: step.applied,

@@ -15,6 +15,7 @@ export function stateDocument(source: {
   readonly outputs: readonly OutputState[];
   readonly version: string;
   readonly bootId: string;
+  readonly installation: string;
   /** What tsbox tells of each resource besides. */
   readonly details: readonly unknown[];
   readonly mask: Mask;
@@ -40,6 +41,7 @@ export function stateDocument(source: {
       version: source.version,
       stack: source.stack,
       boot_id: source.bootId,
+      installation: source.installation,
       resources: source.details,
     },
   };

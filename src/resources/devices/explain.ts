@@ -3,7 +3,8 @@
  * and the lists of the v1 controller. Nothing of it needs to be ours.
  */
 import type { BpfProgram, Errno, KernelReader } from '../../kernel/reader.ts';
-import { LABEL_XATTR, decodeLabel } from '../label.ts';
+import { LABEL_XATTR } from '../label.ts';
+import { labelOn } from '../ownership.ts';
 import { canonicalLines } from './canonical.ts';
 import { EVERYTHING, readProgram } from './decode.ts';
 import { intersect, type DeviceSpace } from './space.ts';
@@ -121,10 +122,9 @@ function explained(program: BpfProgram, label: string | null, inForce: boolean, 
 function labelsOn(reader: KernelReader, directories: readonly string[]): Array<string | null> {
   const stats = reader.stats(directories);
   return reader.getXattrs(directories, LABEL_XATTR).map((text, i) => {
-    const label = typeof text === 'string' ? decodeLabel(text) : undefined;
     const stat = stats[i];
-    const sound = label !== undefined && typeof stat === 'object' && label.ino === stat.ino;
-    return sound ? `${label.address} of stack ${label.stack}` : null;
+    const label = typeof stat === 'object' ? labelOn(text, stat.ino) : undefined;
+    return label === undefined ? null : `${label.address} of stack ${label.stack}`;
   });
 }
 

@@ -10,7 +10,8 @@ import type { KernelReader } from '../../kernel/reader.ts';
 import { storeContents } from '../../kernel/store-contents.ts';
 import type { Value } from '../attribute.ts';
 import { isAlive, readStats } from '../processes.ts';
-import { decodeLabel, LABEL_XATTR, RUN_XATTR, type Label } from '../label.ts';
+import { LABEL_XATTR, RUN_XATTR, type Label } from '../label.ts';
+import { labelOn } from '../ownership.ts';
 import { REF_NAME } from './find.ts';
 import { partsOf, type Parts } from './stored.ts';
 
@@ -69,9 +70,8 @@ function holders(reader: KernelReader): Holder[] {
   const labels = reader.getXattrs(paths, LABEL_XATTR);
   const runs = reader.getXattrs(paths, RUN_XATTR);
   return walked.flatMap(({ ino }, i) => {
-    const text = labels[i];
-    const label = typeof text === 'string' ? decodeLabel(text) : undefined;
-    if (label?.ino !== ino || !label.address.startsWith('container/')) {
+    const label = labelOn(labels[i], ino);
+    if (label === undefined || !label.address.startsWith('container/')) {
       return [];
     }
     const run = typeof runs[i] === 'string' ? parseRunState(runs[i]) : undefined;

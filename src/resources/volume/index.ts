@@ -3,8 +3,9 @@ import { TsboxError } from '../../errors.ts';
 import { locatePath, listNames, type KernelReader } from '../../kernel/reader.ts';
 import { attributeTable, type Value } from '../attribute.ts';
 import type { Declared, Observed, ResourceKind, StepContext } from '../kind.ts';
-import { decodeLabel, LABEL_XATTR, type Label } from '../label.ts';
+import { LABEL_XATTR, type Label } from '../label.ts';
 import { protection } from '../lifecycle.ts';
+import { labelOn } from '../ownership.ts';
 import { modeText } from '../mode.ts';
 import type { Step } from '../step.ts';
 import { volumeAddress, volumePath, volumesDirectory, VOLUME_PREFIX } from './paths.ts';
@@ -26,13 +27,17 @@ function desiredOf(spec: VolumeSpec, directory: string): Record<string, Value> {
   };
 }
 
-/** The sound label of a directory: its own, of this stack. */
-function labelOf(reader: KernelReader, directory: string, stack: string, ino: number): Label | undefined {
+/** The sound label of a volume's directory: its own, under the name it has. */
+function labelOf(
+  reader: KernelReader,
+  directory: string,
+  stack: string,
+  address: string,
+  ino: number,
+): Label | undefined {
   // Where the file system has no such attributes the record beside the directory stands in.
   const texts = [reader.getXattrs([directory], LABEL_XATTR)[0], reader.readFiles([recordPath(directory)])[0]];
-  return texts
-    .map((t) => (typeof t === 'string' ? decodeLabel(t) : undefined))
-    .find((l) => l?.ino === ino && l.stack === stack);
+  return texts.map((t) => labelOn(t, ino)).find((l) => l?.stack === stack && l.address === address);
 }
 
 /** The record of a volume on a file system without trusted attributes; no volume's name begins with a dot. */
@@ -115,7 +120,10 @@ export const volumeKind: ResourceKind = {
       const directory = foreign ? String(wanted.get(name)?.desired['path']) : `${base}/${name}`;
       const stat = reader.stats([directory])[0];
       const here = typeof stat === 'object' && (stat.mode & 0o170000) === 0o040000 ? stat : undefined;
-      const label = here === undefined || foreign ? undefined : labelOf(reader, directory, scope.stack, here.ino);
+      const label =
+        here === undefined || foreign
+          ? undefined
+          : labelOf(reader, directory, scope.stack, volumeAddress(name), here.ino);
       const absent = here === undefined;
       if (!wanted.has(name) && label === undefined) {
         return [];
