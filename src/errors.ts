@@ -42,6 +42,7 @@ export const CODES = {
   TSB3011: 'it cannot be told what of the store of images is in use',
   TSB3012: 'a resource is protected, or a condition or a policy refuses the change',
   TSB3013: 'a saved plan cannot be used: it is damaged, was changed, or comes from elsewhere',
+  TSB3014: 'a recorded kernel cannot be used: it is damaged, or was not asked this',
   TSB3020: 'a container could not be checkpointed or restored',
   TSB9001: 'the native addon cannot be loaded',
   TSB9002: 'a bug in tsbox',

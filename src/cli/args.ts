@@ -23,6 +23,8 @@ const OPTIONS = {
   parallelism: { type: 'string' },
   'lock-timeout': { type: 'string' },
   destroy: { type: 'boolean' },
+  kernel: { type: 'string' },
+  'record-kernel': { type: 'string' },
   'allow-empty': { type: 'boolean' },
   'allow-subset': { type: 'boolean' },
   'on-drift': { type: 'string' },

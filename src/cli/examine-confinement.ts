@@ -6,7 +6,7 @@ import type { Finding } from './examine.ts';
 export function confinementFindings(reader: KernelReader): Finding[] {
   const abi = reader.landlockAbi();
   const modules = securityModules(reader);
-  const core = noCoreGroups(reader, process.pid);
+  const core = noCoreGroups(reader);
   const finding = (what: string, ok: boolean, detail: string): Finding => ({
     what,
     status: ok ? 'ok' : 'limited',

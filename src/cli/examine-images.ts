@@ -35,7 +35,9 @@ function existing(path: string, reader: KernelReader): string {
 function stateFinding(reader: KernelReader): Finding {
   const { stateDir } = reader.settings;
   const mountinfo = reader.readFiles(['/proc/self/mountinfo'])[0];
-  const fstype = fileSystemOf(existing(stateDir, reader), typeof mountinfo === 'string' ? mountinfo : '') ?? 'unknown';
+  const fstype =
+    fileSystemOf(reader.realPath(existing(stateDir, reader)), typeof mountinfo === 'string' ? mountinfo : '') ??
+    'unknown';
   const finding = { what: 'state directory', essential: false } as const;
   const remedy = 'set TSBOX_STATE_DIR to a directory on ext4, xfs or btrfs';
   if (fstype === 'overlay') {

@@ -70,6 +70,7 @@ export const HELP: Readonly<Record<string, HelpRow>> = {
     examples: [
       ['tsbox plan -f web.yaml', 'what apply would change'],
       ['tsbox plan -f web.yaml --target container/db --detailed-exitcode', 'only that one; exit 2 when it changes'],
+      ['tsbox plan -f web.yaml --kernel web.kernel', 'against a kernel that was recorded, without privileges'],
     ],
   },
   apply: {

@@ -33,6 +33,11 @@ export const OPTION_TEXT: Readonly<Record<string, OptionText>> = {
   'auto-approve': { text: 'do not ask' },
   parallelism: { value: 'N', text: 'changes in flight at once (default 8)' },
   'lock-timeout': { value: 'SECONDS', text: 'wait this long for another command that changes the stack (default 0)' },
+  kernel: { value: 'FILE', text: 'plan against the kernel recorded in this file; needs neither privileges nor Linux' },
+  'record-kernel': {
+    value: 'FILE',
+    text: 'write down what the kernel was asked for this plan and what it answered, without secrets',
+  },
   destroy: { text: 'plan the removal of everything the stack owns' },
   'dry-run': { text: 'only show what would go' },
   volumes: { text: 'remove its volumes too, with all that is in them' },

@@ -1,6 +1,7 @@
 /** What a container's image says of itself, as `show` shows it: from the documents kept beside its layers. */
 import { escapeControls } from '../report/values.ts';
 import type { Observed } from '../resources/kind.ts';
+import type { KernelReader } from '../kernel/reader.ts';
 import { partsOf, storedConfig } from '../resources/image/stored.ts';
 import { formatBytes } from '../resources/units.ts';
 
@@ -13,27 +14,27 @@ interface Shown {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-function imageOf(stateDir: string, { applied }: Observed): Shown | undefined {
+function imageOf(reader: KernelReader, { applied }: Observed): Shown | undefined {
   const root = applied?.['rootfs'];
   const digest = typeof root === 'string' ? /@(sha256:[0-9a-f]{64})(?: |$)/.exec(root)?.[1] : undefined;
-  const document = digest === undefined ? undefined : storedConfig(stateDir, digest);
+  const document = digest === undefined ? undefined : storedConfig(reader, digest);
   if (digest === undefined || document === undefined) {
     return undefined;
   }
   const { Labels: labels, ...config } = document.config ?? {};
-  const { layers, size } = partsOf(stateDir, digest, undefined);
+  const { layers, size } = partsOf(reader, digest, undefined);
   const platform = [document.os, document.architecture, document.variant].filter((p) => p !== undefined).join('/');
   return { digest, layers: layers.length, size, config: { ...config, platform }, labels: labels ?? {} };
 }
 
 /** Nothing for a container that has no image, or one whose documents are gone. */
-export function imageJson(stateDir: string, observed: Observed): { image?: Shown } {
-  const image = imageOf(stateDir, observed);
+export function imageJson(reader: KernelReader, observed: Observed): { image?: Shown } {
+  const image = imageOf(reader, observed);
   return image === undefined ? {} : { image };
 }
 
-export function imageLines(stateDir: string, observed: Observed): string[] {
-  const image = imageOf(stateDir, observed);
+export function imageLines(reader: KernelReader, observed: Observed): string[] {
+  const image = imageOf(reader, observed);
   if (image === undefined) {
     return [];
   }

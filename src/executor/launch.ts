@@ -1,12 +1,12 @@
 /** Gathering the facts a launch needs from the live system, and the cgroup part of the description. */
 import { TsboxError } from '../errors.ts';
 import { NAMESPACE_TYPES, type JoinNamespace, type NamespaceType } from '../kernel/init-spec.ts';
-import { deviceAt, type KernelReader } from '../kernel/reader.ts';
+import type { KernelReader } from '../kernel/reader.ts';
 import { accountOf, containerAddress, leafPath, rootMap, useText } from '../resources/container/declare.ts';
 import { mapsGroup } from '../resources/container/idmap.ts';
 import { newTypes, type LaunchFacts } from '../resources/container/launch.ts';
 import { fileOps } from '../resources/container/files.ts';
-import { hostMountTable } from '../resources/container/mounts/host.ts';
+import { hostMountTable, NO_MOUNTS } from '../resources/container/mounts/host.ts';
 import { placesOf } from '../resources/container/mounts/index.ts';
 import { memberFile, namespaceFile } from '../resources/container/namespaces.ts';
 import type { ContainerSpec } from '../resources/container/schema.ts';
@@ -27,13 +27,13 @@ const SURVIVING: readonly NamespaceType[] = ['user', 'net', 'ipc', 'uts', 'cgrou
 
 export function launchFacts(context: ExecutionContext, stack: Stack, spec: ContainerSpec): LaunchFacts {
   const { kernel } = context;
-  const account = accountOf(spec);
+  const account = accountOf(spec, kernel);
   if ('missing' in account) {
     throw new TsboxError('TSB1004', `no ${account.missing} in the container's /etc`, {
       address: containerAddress(spec.name),
     });
   }
-  const devices = containerDevices(spec.devices, stack, containerAddress(spec.name), () => undefined);
+  const devices = containerDevices(spec.devices, stack, containerAddress(spec.name), () => undefined, kernel);
   const named =
     spec.devices === null
       ? []
@@ -41,7 +41,7 @@ export function launchFacts(context: ExecutionContext, stack: Stack, spec: Conta
         ? (stack.devices.get(spec.devices) ?? [])
         : spec.devices;
   const nodes = named.flatMap((rule) => {
-    const numbers = rule.allow && rule.path !== undefined ? deviceAt(rule.path) : undefined;
+    const numbers = rule.allow && rule.path !== undefined ? kernel.deviceAt(rule.path) : undefined;
     return numbers === undefined || rule.path === undefined ? [] : [{ path: rule.path, ...numbers }];
   });
   context.cache.mountinfo ??= String(kernel.readFiles(['/proc/self/mountinfo'])[0]);
@@ -62,7 +62,7 @@ export function launchFacts(context: ExecutionContext, stack: Stack, spec: Conta
     nodes,
     cgroup2: kernel.layout.hierarchies.some((h) => h.version === 2),
     mounts: {
-      table: spec.mounts.length === 0 ? new Map() : hostMountTable(kernel),
+      table: spec.mounts.length === 0 ? NO_MOUNTS : hostMountTable(kernel),
       places: placesOf(stack, kernel),
     },
     files: fileOps(spec, stack),

@@ -1,13 +1,12 @@
 /** Which file system a path is on, and which of them this kernel can show with other ids. */
-import { realpathSync } from 'node:fs';
 import { parseMountInfo } from './proc.ts';
 
-/** Type of the file system that holds `path`, links followed; undefined when the path is not there. */
-export function fileSystemOf(path: string, mountinfo: string): string | undefined {
-  let real: string;
-  try {
-    real = realpathSync(path);
-  } catch {
+/**
+ * Type of the file system that holds a path.
+ * @param real the path without links; undefined when it is not there
+ */
+export function fileSystemOf(real: string | undefined, mountinfo: string): string | undefined {
+  if (real === undefined) {
     return undefined;
   }
   let found: { readonly length: number; readonly fstype: string } | undefined;

@@ -1,5 +1,5 @@
 /** The files of an image as they lie on disk: a directory, or a tar archive of which only the headers are read. */
-import { closeSync, constants, createReadStream, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, constants, createReadStream, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { createHash, type Hash } from 'node:crypto';
 import { TsboxError } from '../errors.ts';
 import { compressionOf } from './decompress.ts';
@@ -16,6 +16,8 @@ export interface ImageFiles {
   /** For messages. */
   readonly where: string;
   file(name: string): FileRange | undefined;
+  /** The bytes of one of its small files. Throws TSB1010 when it is larger. */
+  read(range: FileRange): Buffer;
 }
 
 /** Index, manifest and configuration are small; what is larger is not one. */
@@ -38,10 +40,9 @@ function openRegular(path: string): { fd: number; size: number; signature: strin
   return { fd, size: Number(stat.size), signature };
 }
 
-/** The bytes of a small range. Throws TSB1010 when it is larger. */
-export function readRange(range: FileRange, limit = SMALL): Buffer {
-  if (range.size > limit) {
-    throw unusable(range.path, `${range.size} bytes are more than the ${limit} such a file may have`);
+function readRange(range: FileRange): Buffer {
+  if (range.size > SMALL) {
+    throw unusable(range.path, `${range.size} bytes are more than the ${SMALL} such a file may have`);
   }
   const { fd } = openRegular(range.path);
   try {
@@ -69,6 +70,7 @@ export function directoryFiles(directory: string): ImageFiles {
       const stat = statSync(path, { throwIfNoEntry: false });
       return stat?.isFile() === true ? { path, start: 0, size: stat.size } : undefined;
     },
+    read: readRange,
   };
 }
 
@@ -86,7 +88,7 @@ export function archiveFiles(path: string): ImageFiles {
     const key = `${path} ${opened.signature}`;
     const members = archives.get(key) ?? scan(path, opened.fd, opened.size);
     archives.set(key, members);
-    return { where: path, file: (name) => members.get(name) };
+    return { where: path, file: (name) => members.get(name), read: readRange };
   } finally {
     closeSync(opened.fd);
   }
@@ -185,7 +187,7 @@ export function fileSignature(path: string): { readonly size: number; readonly s
 }
 
 /** Digest of a whole file, read in pieces. */
-export function fileDigest(path: string): string {
+function fileDigest(path: string): string {
   const { fd } = openRegular(path);
   const hash = createHash('sha256');
   const piece = Buffer.allocUnsafe(2 ** 20);
@@ -197,4 +199,34 @@ export function fileDigest(path: string): string {
     closeSync(fd);
   }
   return `sha256:${hash.digest('hex')}`;
+}
+
+/** The digest last seen of a file that has not changed since. */
+function knownDigest(stateDir: string, path: string, signature: string): string | undefined {
+  try {
+    const [seen, digest] = readFileSync(signatureFile(stateDir, path), 'utf8').split('\n');
+    return seen === signature ? digest : undefined;
+  } catch {
+    // Not written, or not for us to read: the file is hashed again.
+    return undefined;
+  }
+}
+
+/** Where the digest of an archive is remembered, with its size and times. */
+export function signatureFile(stateDir: string, path: string): string {
+  return `${stateDir}/images/files/${sha256(Buffer.from(path)).slice(7)}`;
+}
+
+export interface PackedFile {
+  readonly size: number;
+  /** sha256:… of all of it. */
+  readonly digest: string;
+}
+
+/** An archive that is no image: hashed, or as it was when its size and times were these; undefined when it is not there. */
+export function packedFile(path: string, stateDir: string): PackedFile | undefined {
+  const file = fileSignature(path);
+  return file === undefined
+    ? undefined
+    : { size: file.size, digest: knownDigest(stateDir, path, file.signature) ?? fileDigest(path) };
 }

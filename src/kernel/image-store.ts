@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import type { Native } from '../../native/index.d.ts';
 import { TsboxError } from '../errors.ts';
-import { sha256 } from './image-files.ts';
+import { signatureFile } from './image-files.ts';
 import { layerDirectory, privateDirectory, unpackLayer, type LayerSource, type Unpacked } from './layer-store.ts';
 import { runProgram } from './programs.ts';
 import { replaceFile, type Replacement } from './replace-file.ts';
@@ -42,21 +42,6 @@ export function storedImages(stateDir: string): StoredImage[] {
     }
     throw new TsboxError('TSB1010', `${stateDir}/images/index.json cannot be read: ${(error as Error).message}`);
   }
-}
-
-/** The digest last seen of a file that has not changed since. */
-export function knownDigest(stateDir: string, path: string, signature: string): string | undefined {
-  try {
-    const [seen, digest] = readFileSync(signatureFile(stateDir, path), 'utf8').split('\n');
-    return seen === signature ? digest : undefined;
-  } catch {
-    // Not written, or not for us to read: the file is hashed again.
-    return undefined;
-  }
-}
-
-function signatureFile(stateDir: string, path: string): string {
-  return `${stateDir}/images/files/${sha256(Buffer.from(path)).slice(7)}`;
 }
 
 let fetches = 0;

@@ -285,7 +285,9 @@ export class Kernel extends LinuxReader {
   }
 
   private fileSystemAt(path: string): string {
-    return fileSystemOf(path, String(this.readFiles(['/proc/self/mountinfo'])[0])) ?? 'an unknown file system';
+    return (
+      fileSystemOf(this.realPath(path), String(this.readFiles(['/proc/self/mountinfo'])[0])) ?? 'an unknown file system'
+    );
   }
 
   /** Runs a command in a container, or a container, with our own stdio or none; resolves with its exit code. */

@@ -67,11 +67,14 @@ export function cgroupLayout(mountinfo: string, controllersOf: (mount: string) =
       }
     }
   }
-  const mode =
-    v2 === undefined ? (hierarchies.length > 0 ? 'v1' : 'none') : hierarchies.length > 0 ? 'hybrid' : 'unified';
-  if (v2 !== undefined) {
-    hierarchies.unshift(v2);
-  }
+  return layoutOf(v2 === undefined ? hierarchies : [v2, ...hierarchies]);
+}
+
+/** The layout of these hierarchies, v2 first when mounted. */
+export function layoutOf(hierarchies: readonly Hierarchy[]): CgroupLayout {
+  const v2 = hierarchies.find((h) => h.version === 2);
+  const others = hierarchies.length - (v2 === undefined ? 0 : 1);
+  const mode = v2 === undefined ? (others > 0 ? 'v1' : 'none') : others > 0 ? 'hybrid' : 'unified';
   const byController = new Map<string, Hierarchy>();
   for (const h of hierarchies) {
     for (const c of h.controllers) {

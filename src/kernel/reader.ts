@@ -1,7 +1,7 @@
 /**
  * Reading the live system. KernelReader has no method that writes: a planner that could write does not compile.
  */
-import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import type {
   BpfProgram,
   CgroupProgram,
@@ -14,10 +14,13 @@ import type {
   Stat,
 } from '../../native/index.d.ts';
 import { TsboxError } from '../errors.ts';
+import { wholeDisk } from './block.ts';
+import { deviceAt, locatePath, readAccountFile, realPath, type DeviceNumbers, type Located } from './host-facts.ts';
+import { archiveFiles, directoryFiles, packedFile, type ImageFiles, type PackedFile } from './image-files.ts';
 import { encodeInitSpec, type SysctlGroup } from './init-spec.ts';
 import { installationOf, MACHINE_ID } from './installation.ts';
 import { cgroupLayout, type CgroupLayout } from './layout.ts';
-import { errnoName, initPath, loadNative } from './native.ts';
+import { initPath, loadNative } from './native.ts';
 import { settingsFrom, type Settings } from './settings.ts';
 
 export type { BpfProgram, CgroupProgram, Errno, Scheduler, Scheduling };
@@ -35,6 +38,8 @@ export interface KernelReader {
   readonly installation: string;
   /** Kernel release, '6.1.0-56-cloud-amd64'. */
   readonly release: string;
+  /** What the machine executes, in node's words: 'x64', 'arm64'. */
+  readonly arch: string;
   /** Effective capabilities of this process, bit n for capability n. */
   readonly capabilities: bigint;
   readFiles(paths: readonly string[]): Array<string | Errno>;
@@ -43,7 +48,7 @@ export interface KernelReader {
   readLinks(paths: readonly string[]): Array<string | Errno>;
   stats(paths: readonly string[]): Array<Stat | Errno>;
   walkDirs(root: string, maxEntries: number): DirEntry[] | Errno;
-  /** Names in a directory; none when it is not there. */
+  /** Names in a directory; none when it is not there or not ours to read. */
   list(path: string): string[];
   getXattrs(paths: readonly string[], name: string): Array<string | Errno>;
   listXattrs(path: string): string[] | Errno;
@@ -65,6 +70,22 @@ export interface KernelReader {
   readUts(paths: readonly string[]): Promise<Array<UtsNames | undefined>>;
   /** Text of each kernel parameter of each group, by a short-lived child inside; a negative errno for one it cannot read. */
   readSysctls(groups: readonly SysctlGroup[]): Promise<Array<Array<string | Errno>>>;
+  /** Numbers of the device node at a path; undefined for anything else. */
+  deviceAt(path: string): DeviceNumbers | undefined;
+  /** MAJ:MIN of the disk that the block device with these numbers is or is a part of. */
+  wholeDisk(numbers: string): string | undefined;
+  /** Where a path of the host leads, and what is there. */
+  locate(path: string): Located | undefined;
+  /** A path without symbolic links; undefined when it leads nowhere. */
+  realPath(path: string): string | undefined;
+  /** /etc/passwd or group of a root made of these directories, the topmost first; '' when there is none. */
+  accountFile(roots: readonly string[], name: 'passwd' | 'group'): string;
+  /** Image files in a directory. */
+  imageDirectory(path: string): ImageFiles;
+  /** Image files in an uncompressed tar archive. Throws TSB1010. */
+  imageArchive(path: string): ImageFiles;
+  /** Size and digest of an archive of a root file system; undefined when it is not there. */
+  packedFile(path: string): PackedFile | undefined;
 }
 
 /** True when the process holds the capability with this number. */
@@ -88,6 +109,7 @@ export class LinuxReader implements KernelReader {
   readonly installation: string;
   readonly release: string;
   readonly capabilities: bigint;
+  readonly arch = process.arch;
   protected readonly native: Native;
 
   constructor(native: Native, settings: Settings) {
@@ -132,7 +154,7 @@ export class LinuxReader implements KernelReader {
     try {
       return readdirSync(path);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      if (['ENOENT', 'ENOTDIR', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) {
         return [];
       }
       throw error;
@@ -219,112 +241,29 @@ export class LinuxReader implements KernelReader {
       }),
     );
   }
-}
 
-/** Device numbers of a host path, for rules that name a /dev path. */
-export function deviceAt(path: string): { type: 'b' | 'c'; major: number; minor: number } | undefined {
-  let stat;
-  try {
-    stat = statSync(path);
-  } catch {
-    return undefined;
+  deviceAt(path: string): DeviceNumbers | undefined {
+    return deviceAt(path);
   }
-  if (!stat.isCharacterDevice() && !stat.isBlockDevice()) {
-    return undefined;
+  wholeDisk(numbers: string): string | undefined {
+    return wholeDisk(numbers);
   }
-  // makedev(3): glibc's 64-bit dev_t layout.
-  const dev = BigInt(stat.rdev);
-  const major = Number(((dev >> 8n) & 0xfffn) | ((dev >> 32n) & ~0xfffn));
-  const minor = Number((dev & 0xffn) | ((dev >> 12n) & ~0xffn));
-  return { type: stat.isBlockDevice() ? 'b' : 'c', major, minor };
-}
-
-/** Larger ones belong to no container. */
-const ACCOUNT_FILE_LIMIT = 4 * 1024 * 1024;
-
-/**
- * /etc/passwd or group file of a root made of these directories, the topmost first; '' when there is none. Links in
- * it lead where they would inside, never to a file of the host.
- */
-export function readAccountFile(roots: readonly string[], name: 'passwd' | 'group'): string {
-  for (const root of roots) {
-    const file = loadNative().readInRoot(root, [`etc/${name}`], ACCOUNT_FILE_LIMIT)[0] ?? -ENOENT;
-    if (typeof file === 'object') {
-      return Buffer.from(file.content).toString();
-    }
-    if (file === -EINVAL) {
-      // No regular file: a layer hides it.
-      return '';
-    }
-    if (file !== -ENOENT && file !== -ENOTDIR) {
-      throw new TsboxError('TSB3001', `read ${root}/etc/${name}: ${errnoName(-file)}`);
-    }
+  locate(path: string): Located | undefined {
+    return locatePath(path);
   }
-  return '';
-}
-
-/** open(2)'s O_PATH, which node does not name: the object is named and not opened. */
-const O_PATH = 0o10000000;
-
-export interface Located {
-  /** Without symbolic links. */
-  readonly path: string;
-  /** Id of the mount it is on, as in mountinfo. */
-  readonly mount: number;
-  readonly kind: 'dir' | 'file';
-}
-
-/** Where a path of the host leads; undefined when it leads nowhere. */
-export function locatePath(path: string): Located | undefined {
-  let fd: number;
-  try {
-    fd = openSync(path, O_PATH);
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP'].includes((error as NodeJS.ErrnoException).code ?? '')) {
-      return undefined;
-    }
-    throw error;
+  realPath(path: string): string | undefined {
+    return realPath(path);
   }
-  try {
-    const info = readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8');
-    return {
-      path: readlinkSync(`/proc/self/fd/${fd}`),
-      mount: Number(/^mnt_id:\s*(\d+)/m.exec(info)?.[1] ?? 0),
-      kind: fstatSync(fd).isDirectory() ? 'dir' : 'file',
-    };
-  } finally {
-    closeSync(fd);
+  accountFile(roots: readonly string[], name: 'passwd' | 'group'): string {
+    return readAccountFile(roots, name);
+  }
+  imageDirectory(path: string): ImageFiles {
+    return directoryFiles(path);
+  }
+  imageArchive(path: string): ImageFiles {
+    return archiveFiles(path);
+  }
+  packedFile(path: string): PackedFile | undefined {
+    return packedFile(path, this.settings.stateDir);
   }
 }
-
-/** Names in a directory, none when it is not there. */
-export function listNames(path: string): string[] {
-  try {
-    return readdirSync(path).sort();
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) {
-      return [];
-    }
-    throw error;
-  }
-}
-
-/** The bytes of a regular file of at most `limit` bytes, or in a word why they cannot be had. */
-export function readContent(path: string, limit: number): Buffer | string {
-  let fd: number;
-  try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code ?? String(error);
-  }
-  try {
-    const stat = fstatSync(fd);
-    if (!stat.isFile()) {
-      return 'it is no regular file';
-    }
-    return stat.size > limit ? `it has ${stat.size} bytes, more than ${limit}` : readFileSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-const [ENOENT, ENOTDIR, EINVAL] = [2, 20, 22];

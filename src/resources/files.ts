@@ -1,7 +1,7 @@
 /** `secrets:` and `configs:`: contents that containers are given as files. */
 import { createHash, createHmac } from 'node:crypto';
 import * as z from 'zod';
-import { readContent } from '../kernel/reader.ts';
+import { readContent } from '../kernel/host-facts.ts';
 import { show, valueSchema, ValueError } from './values.ts';
 
 /** As Swarm has it: what is larger is data, not a secret. */

@@ -61,7 +61,7 @@ async function print(result: Result, args: Arguments): Promise<number> {
 
 async function bundle(given: string, args: Arguments): Promise<number> {
   const { convertBundle, literal } = await import('../../stack/oci/convert.ts');
-  const { deviceAt } = await import('../../kernel/reader.ts');
+  const { deviceAt } = await import('../../kernel/host-facts.ts');
   const { directory, text } = readBundle(given);
   const name = args.values.name ?? nameFrom(basename(directory), 'bundle');
   let converted;

@@ -1,5 +1,8 @@
 import type { Command } from '../main.ts';
 import type { Planned } from '../../planner/index.ts';
+import type { KernelReader } from '../../kernel/reader.ts';
+import type { Stack } from '../../stack/types.ts';
+import { TsboxError } from '../../errors.ts';
 import { choiceOption, type Arguments } from '../args.ts';
 import { EXIT } from '../exit.ts';
 import { PLANNING, planOptions, renderOptions } from '../planning.ts';
@@ -19,25 +22,31 @@ export const command: Command = {
     'output',
     'detailed-exitcode',
     'destroy',
+    'kernel',
+    'record-kernel',
     'compact',
     'diff-context',
   ],
   usage:
-    'tsbox plan [-f FILE]… [--target ADDRESS]… [--exclude ADDRESS]… [--replace ADDRESS]… [--refresh-only] [--destroy] [--compact] [--diff-context N] [--detailed-exitcode] [--format text|markdown|json|stream] [-o FILE]',
+    'tsbox plan [-f FILE]… [--target ADDRESS]… [--exclude ADDRESS]… [--replace ADDRESS]… [--refresh-only] [--destroy] [--compact] [--diff-context N] [--detailed-exitcode] [--format text|markdown|json|stream] [-o FILE] [--record-kernel FILE | --kernel FILE]',
   help: ['Compares the stack with the live kernel and shows what apply would change. Writes nothing.'].join('\n'),
   async run(args) {
     const format = args.flags.json === true ? 'stream' : choiceOption(args, 'format', FORMATS, 'text');
     const { name, stack } = args.flags.destroy === true ? await stackNameFor(args) : await named(args);
-    const { openReader } = await import('../../kernel/reader.ts');
     const { makePlan } = await import('../../planner/index.ts');
     const { isEmpty } = await import('../../planner/plan.ts');
-    const reader = openReader(process.env);
+    const reader = await readerOf(args, stack);
     const destroy = args.flags.destroy === true;
     const options = planOptions(args, destroy);
     if (args.values.output !== undefined) {
       requirePrivileges(reader, 'plan -o');
     }
     const planned = await makePlan(reader, name, stack, options);
+    const record = args.values['record-kernel'];
+    if (record !== undefined) {
+      const { writeRecording } = await import('../recorded-kernel.ts');
+      writeRecording(record, reader, planned, planned.stack ?? stack);
+    }
     if (format !== 'stream') {
       printWarnings(planned.plan.warnings, args);
     }
@@ -57,6 +66,22 @@ export const command: Command = {
     return args.flags['detailed-exitcode'] === true && !isEmpty(planned.plan) ? EXIT.differences : EXIT.ok;
   },
 };
+
+/** The kernel that is planned against: this machine's, or a recorded one. */
+async function readerOf(args: Arguments, stack: Stack | undefined): Promise<KernelReader> {
+  if (args.values.kernel === undefined && args.values['record-kernel'] === undefined) {
+    const { openReader } = await import('../../kernel/reader.ts');
+    return openReader(process.env);
+  }
+  if (args.values.kernel !== undefined && args.values.output !== undefined) {
+    throw new TsboxError(
+      'TSB2001',
+      'a plan against a recorded kernel cannot be saved: there is nothing to apply it to',
+    );
+  }
+  const { readerFor } = await import('../recorded-kernel.ts');
+  return readerFor(args, stack);
+}
 
 async function print(
   planned: Planned,

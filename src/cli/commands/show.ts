@@ -58,7 +58,7 @@ export const command: Command = {
     const { Sharers, sharingLines } = await import('../sharing.ts');
     const sharers = new Sharers(reader);
     const sharing = (o: Observed): Sharing[] => sharingOf(o, name, sharers);
-    const { cgroupRoot: root, stateDir } = reader.settings;
+    const { cgroupRoot: root } = reader.settings;
     const runsOf = (o: Observed): Runs => readRuns(reader, [cgroupOf(o, root, name) ?? ''])[0] as Runs;
     const limits = (o: Observed): EffectiveLimit[] => {
       const path = o.exists ? cgroupOf(o, root, name) : undefined;
@@ -76,7 +76,7 @@ export const command: Command = {
         ...(ownerOf(o) === undefined ? {} : { installation: ownerOf(o) }),
         ...(shared.get(o)?.length === 0 ? {} : { namespaces: shared.get(o) }),
         ...(o.exists && o.address.startsWith('container/')
-          ? { runs: runsJson(runsOf(o)), ...imageJson(stateDir, o) }
+          ? { runs: runsJson(runsOf(o)), ...imageJson(reader, o) }
           : {}),
         unmanaged: o.extras.map((e) => e.text),
         unreadable: o.unreadable,
@@ -141,7 +141,7 @@ export const command: Command = {
         namespaces.forEach((line) => out(`${line}\n`));
       }
       if (o.exists && o.address.startsWith('container/')) {
-        imageLines(stateDir, o).forEach((line) => out(`${line}\n`));
+        imageLines(reader, o).forEach((line) => out(`${line}\n`));
         runLines(runsOf(o)).forEach((line) => out(`${line}\n`));
       }
       for (const extra of o.extras) {

@@ -7,7 +7,7 @@ import type { ImageUse } from '../../resources/container/rootfs.ts';
 import type { ContainerSpec } from '../../resources/container/schema.ts';
 import { findImage, storedName } from '../../resources/image/find.ts';
 import type { Label } from '../../resources/label.ts';
-import { referenceText } from '../../resources/image/reference.ts';
+import { platformOf, referenceText } from '../../resources/image/reference.ts';
 import type { LabelDraft, Step } from '../../resources/step.ts';
 import type { ExecutionContext } from '../context.ts';
 
@@ -85,7 +85,7 @@ async function unpackFound(
     // The line of a saved image leads to its configuration, which says nothing of sizes: all of it is told here.
     const size = saved ? found.size : (found.documents.get(found.digest)?.length ?? 0);
     const line = { mediaType, digest: found.digest, size };
-    await kernel.images.record(storedName(reference, platform), line, found.documents);
+    await kernel.images.record(storedName(reference, platform ?? platformOf(kernel.arch)), line, found.documents);
   }
   return { digest: found.digest, unpacked, count: found.layers.length };
 }
@@ -96,14 +96,14 @@ async function fetchIfNeeded(context: ExecutionContext, use: ImageUse): Promise<
   if (reference.transport !== 'docker') {
     return;
   }
-  const there = findImage(kernel.settings.stateDir, reference, platform) !== undefined;
+  const there = findImage(kernel, reference, platform) !== undefined;
   if (there && pull !== 'always') {
     return;
   }
   if (pull === 'never') {
     throw new TsboxError('TSB1010', `${referenceText(reference)} is not fetched, and pull: never says not to`);
   }
-  const name = storedName(reference, platform);
+  const name = storedName(reference, platform ?? platformOf(kernel.arch));
   const running = context.cache.fetches.get(name);
   if (running !== undefined) {
     return running;

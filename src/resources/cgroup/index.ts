@@ -65,7 +65,7 @@ export const cgroupKind: ResourceKind = {
         ...desiredKnobs(spec.knobs, spec.optional, address, stack, reader, report),
         ...desiredNetwork(spec.network, spec.optional, address, stack, reader, report),
       };
-      const devices = desiredDevices(spec.devices, stack, address, report, reader.layout);
+      const devices = desiredDevices(spec.devices, stack, address, report, reader);
       if (devices !== undefined) {
         desired['devices'] = devices.canonical;
       }

@@ -1,10 +1,10 @@
 /** Keys of a knob that name block devices: from a path or a partition's number to the whole disk's MAJ:MIN. */
-import { deviceAt } from '../../kernel/reader.ts';
-import { wholeDisk } from '../../kernel/block.ts';
+import type { KernelReader } from '../../kernel/reader.ts';
 import { entriesOf, type Knob, type KnobValue } from './knob.ts';
 
 /** The value with every device resolved; undefined when one is not there, which is told. */
 export function resolveKeys(
+  reader: KernelReader,
   knob: Knob,
   value: KnobValue,
   wrong: (message: string, hint: string | undefined) => void,
@@ -16,7 +16,7 @@ export function resolveKeys(
   let sound = true;
   for (const [key, text] of entriesOf(value)) {
     const [device = '', ...rest] = key.split(' ');
-    const disk = device === 'default' ? device : diskOf(device, wrong);
+    const disk = device === 'default' ? device : diskOf(reader, device, wrong);
     if (disk === undefined) {
       sound = false;
       continue;
@@ -35,10 +35,14 @@ export function resolveKeys(
   return sound ? resolved : undefined;
 }
 
-function diskOf(device: string, wrong: (message: string, hint: string | undefined) => void): string | undefined {
+function diskOf(
+  reader: KernelReader,
+  device: string,
+  wrong: (message: string, hint: string | undefined) => void,
+): string | undefined {
   let numbers = device;
   if (device.startsWith('/')) {
-    const found = deviceAt(device);
+    const found = reader.deviceAt(device);
     if (found === undefined || found.type !== 'b') {
       wrong(
         `${device} is not a block device on this machine`,
@@ -49,5 +53,5 @@ function diskOf(device: string, wrong: (message: string, hint: string | undefine
     numbers = `${found.major}:${found.minor}`;
   }
   // A number may be of a device that comes later; the kernel says so if it is not there at apply.
-  return wholeDisk(numbers) ?? numbers;
+  return reader.wholeDisk(numbers) ?? numbers;
 }

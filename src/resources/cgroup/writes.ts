@@ -41,7 +41,7 @@ export function desiredKnobs(
       });
       continue;
     }
-    const resolved = resolveKeys(knob, value, (message, hint) =>
+    const resolved = resolveKeys(reader, knob, value, (message, hint) =>
       report({
         severity: 'error',
         error: new TsboxError('TSB1009', `${address}: ${message}`, {

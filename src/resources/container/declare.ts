@@ -1,7 +1,7 @@
 /** What a container's spec wants, attribute by attribute. */
 import { TsboxError } from '../../errors.ts';
 import { NAMESPACE_TYPES, policyText, type RestartPolicy } from '../../kernel/init-spec.ts';
-import { readAccountFile, type KernelReader } from '../../kernel/reader.ts';
+import type { KernelReader } from '../../kernel/reader.ts';
 import type { Stack } from '../../stack/types.ts';
 import type { Value } from '../attribute.ts';
 import { cgroupAddress } from '../cgroup/index.ts';
@@ -85,14 +85,14 @@ export function policyValues(text: string): { restart: string; stop: string } {
 }
 
 /** The container's account in numbers, or the name its passwd lacks. */
-export function accountOf(spec: ContainerSpec): Account | { readonly missing: string } {
+export function accountOf(spec: ContainerSpec, reader: KernelReader): Account | { readonly missing: string } {
   const numeric = typeof spec.user.user === 'number' && typeof spec.user.group === 'number';
   const roots = rootLayers(spec.rootfs);
   const needsFiles = !numeric || spec.user.groups.some((g) => typeof g === 'string');
   return resolveAccount(
     spec.user,
-    needsFiles ? readAccountFile(roots, 'passwd') : '',
-    needsFiles ? readAccountFile(roots, 'group') : '',
+    needsFiles ? reader.accountFile(roots, 'passwd') : '',
+    needsFiles ? reader.accountFile(roots, 'group') : '',
   );
 }
 
@@ -155,7 +155,7 @@ export function declareContainer(
   report: (problem: Problem) => void,
 ): Declared {
   const address = containerAddress(spec.name);
-  const account = spec.unknown.includes('user') ? NOBODY : accountOf(spec);
+  const account = spec.unknown.includes('user') ? NOBODY : accountOf(spec, reader);
   if ('missing' in account) {
     report({
       severity: 'error',
@@ -206,7 +206,7 @@ export function declareContainer(
     ...desiredHealth(spec.healthcheck),
     ...desiredHooks(spec.hooks),
     ...desiredTerminal(spec.terminal),
-    devices: containerDevices(spec.devices, stack, address, report, reader.layout).canonical,
+    devices: containerDevices(spec.devices, stack, address, report, reader).canonical,
     ...desiredMounts(spec, address, stack, reader, report),
     ...desiredFiles(spec, address, stack, reader, report),
     ...desiredNetwork(spec.network, false, address, stack, reader, report),

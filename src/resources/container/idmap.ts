@@ -106,7 +106,7 @@ export function rootIsMapped(
   }
   const mountinfo = String(reader.readFiles(['/proc/self/mountinfo'])[0]);
   for (const directory of directories) {
-    const fstype = fileSystemOf(directory, mountinfo);
+    const fstype = fileSystemOf(reader.realPath(directory), mountinfo);
     const support = fstype === undefined ? 'yes' : idmapSupport(fstype, reader.release);
     if (support === 'no' || (support === 'perhaps' && wanted === null)) {
       report(unmappable(spec, directory, fstype ?? '', wanted === null, stack, reader));

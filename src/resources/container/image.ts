@@ -1,7 +1,5 @@
 /** What an image says of the container that runs it, under what the stack says, as Compose puts them together. */
 import { TsboxError, type SourceSpan } from '../../errors.ts';
-import { fileDigest, fileSignature } from '../../kernel/image-files.ts';
-import { knownDigest } from '../../kernel/image-store.ts';
 import type { KernelReader } from '../../kernel/reader.ts';
 import type { Stack } from '../../stack/types.ts';
 import { findImage, layerDirectories, type FoundImage } from '../image/find.ts';
@@ -44,12 +42,12 @@ export function packedText(packed: Packed): string {
 }
 
 /** A plain archive is an image of one layer without a word about itself. */
-function findArchive(stateDir: string, path: string): FoundImage {
-  const file = fileSignature(path);
+function findArchive(reader: KernelReader, path: string): FoundImage {
+  const file = reader.packedFile(path);
   if (file === undefined) {
     throw new TsboxError('TSB1010', `${path} is not there`);
   }
-  const digest = knownDigest(stateDir, path, file.signature) ?? fileDigest(path);
+  const { digest } = file;
   const range = { path, start: 0, size: file.size };
   const layer = { what: `archive ${path}`, range, digest, diffId: null, key: digest.slice('sha256:'.length) };
   return { digest, config: null, layers: [layer], size: file.size, documents: new Map() };
@@ -59,8 +57,8 @@ function find(reader: KernelReader, rootfs: Packed): FoundRoot | null {
   const { stateDir } = reader.settings;
   const found =
     rootfs.kind === 'tar'
-      ? findArchive(stateDir, rootfs.path)
-      : findImage(stateDir, rootfs.use.reference, rootfs.use.platform);
+      ? findArchive(reader, rootfs.path)
+      : findImage(reader, rootfs.use.reference, rootfs.use.platform);
   if (found === undefined) {
     return null;
   }

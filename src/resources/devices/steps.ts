@@ -1,11 +1,10 @@
 /** Desired device rules of a cgroup or container, and the step that puts them in force. */
 import { TsboxError } from '../../errors.ts';
-import { deviceAt } from '../../kernel/reader.ts';
+import type { KernelReader } from '../../kernel/reader.ts';
 import type { Stack } from '../../stack/types.ts';
 import type { Problem, StepContext } from '../kind.ts';
 import type { Step } from '../step.ts';
 import { canonicalRules } from './canonical.ts';
-import type { CgroupLayout } from '../../kernel/layout.ts';
 import { DEFAULT_DEVICE_RULES } from './defaults.ts';
 import { resolveRules } from './resolve.ts';
 import type { DeviceRule, DeviceUse } from './schema.ts';
@@ -27,7 +26,7 @@ export function desiredDevices(
   stack: Stack,
   address: string,
   report: (problem: Problem) => void,
-  layout?: CgroupLayout,
+  reader: KernelReader,
 ): DesiredDevices | undefined {
   if (use === null) {
     return undefined;
@@ -37,7 +36,7 @@ export function desiredDevices(
   if (known !== undefined) {
     return known;
   }
-  const resolved = resolveRules(rules, deviceAt);
+  const resolved = resolveRules(rules, (path) => reader.deviceAt(path));
   if (!resolved.ok) {
     report({
       severity: 'error',
@@ -53,8 +52,7 @@ export function desiredDevices(
     });
     return undefined;
   }
-  const transition =
-    layout === undefined || layout.primary?.version === 2 ? undefined : v1Transition('a *:* rwm', resolved.rules);
+  const transition = reader.layout.primary?.version === 2 ? undefined : v1Transition('a *:* rwm', resolved.rules);
   if (transition !== undefined && !transition.ok) {
     report({
       severity: 'error',
@@ -81,9 +79,9 @@ export function containerDevices(
   stack: Stack,
   address: string,
   report: (problem: Problem) => void,
-  layout?: CgroupLayout,
+  reader: KernelReader,
 ): DesiredDevices {
-  const own = desiredDevices(use, stack, address, report, layout);
+  const own = desiredDevices(use, stack, address, report, reader);
   if (own !== undefined) {
     return own;
   }
@@ -103,7 +101,13 @@ export function deviceSteps(path: string, address: string, context: StepContext)
     : undefined;
   const wanted =
     container === undefined
-      ? desiredDevices(stack.cgroups.get(address.slice('cgroup/'.length))?.devices ?? null, stack, address, ignore)
-      : containerDevices(container.devices, stack, address, ignore);
+      ? desiredDevices(
+          stack.cgroups.get(address.slice('cgroup/'.length))?.devices ?? null,
+          stack,
+          address,
+          ignore,
+          context.reader,
+        )
+      : containerDevices(container.devices, stack, address, ignore, context.reader);
   return wanted === undefined ? [] : [{ op: 'devices', path, rules: wanted.rules, canonical: wanted.canonical }];
 }

@@ -1,6 +1,6 @@
 /** The documents of an image: index, manifest, configuration (image-spec image-index.md, manifest.md, config.md). */
 import * as z from 'zod';
-import { readRange, sha256, type ImageFiles } from '../../kernel/image-files.ts';
+import { sha256, type ImageFiles } from '../../kernel/image-files.ts';
 import { TsboxError } from '../../errors.ts';
 
 const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/);
@@ -63,7 +63,7 @@ function fileOf(files: ImageFiles, name: string): Buffer {
   if (range === undefined) {
     throw new TsboxError('TSB1010', `${files.where}: ${name} is not there`);
   }
-  return readRange(range);
+  return files.read(range);
 }
 
 export function blobName(digest: string): string {

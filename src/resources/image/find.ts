@@ -1,8 +1,9 @@
 /** From a reference to an image: which manifest, which layers, verified as far as the plan reads. Reads only. */
 import { createHash } from 'node:crypto';
 import { TsboxError } from '../../errors.ts';
-import { archiveFiles, directoryFiles, sha256, type ImageFiles } from '../../kernel/image-files.ts';
+import { sha256, type ImageFiles } from '../../kernel/image-files.ts';
 import { layerDirectory, type LayerSource } from '../../kernel/layer-store.ts';
+import type { KernelReader } from '../../kernel/reader.ts';
 import {
   blobName,
   nestedIndex,
@@ -15,7 +16,7 @@ import {
   type Descriptor,
   type ImageConfig,
 } from './documents.ts';
-import { ownPlatform, referenceText, type ImageReference, type Platform } from './reference.ts';
+import { platformOf, referenceText, type ImageReference, type Platform } from './reference.ts';
 
 export interface FoundImage {
   /** Of the manifest; of the configuration for `docker save`, of the file for a plain archive. */
@@ -37,8 +38,7 @@ const LAYER =
 const DEPTH = 4;
 
 /** What a reference to one's own store is called there. */
-export function storedName(reference: ImageReference, platform: Platform | null): string {
-  const { os, architecture, variant } = platform ?? ownPlatform();
+export function storedName(reference: ImageReference, { os, architecture, variant }: Platform): string {
   const digest = reference.digest === null ? '' : `@${reference.digest}`;
   return `${referenceText(reference)}${digest} ${os}/${architecture}${variant === null ? '' : `/${variant}`}`;
 }
@@ -53,27 +53,31 @@ export function imagesDirectory(stateDir: string): string {
  * @throws TsboxError TSB1010
  */
 export function findImage(
-  stateDir: string,
+  reader: KernelReader,
   reference: ImageReference,
   platform: Platform | null,
 ): FoundImage | undefined {
+  const wanted = platform ?? platformOf(reader.arch);
+  // Whoever names a platform takes what it leads to.
+  const expected = platform === null ? wanted.architecture : null;
   switch (reference.transport) {
     case 'docker': {
-      const files = directoryFiles(imagesDirectory(stateDir));
+      const files = reader.imageDirectory(imagesDirectory(reader.settings.stateDir));
       if (files.file('index.json') === undefined) {
         return undefined;
       }
-      const name = storedName(reference, platform);
+      const name = storedName(reference, wanted);
       const descriptor = readIndex(files).find((d) => d.annotations?.[REF_NAME] === name);
-      return descriptor === undefined ? undefined : imageOf(files, descriptor, platform);
+      return descriptor === undefined ? undefined : imageOf(files, descriptor, expected);
     }
     case 'oci':
     case 'oci-archive': {
-      const files = reference.transport === 'oci' ? directoryFiles(reference.name) : archiveFiles(reference.name);
-      return imageOf(files, choose(files, reference, platform), platform);
+      const files =
+        reference.transport === 'oci' ? reader.imageDirectory(reference.name) : reader.imageArchive(reference.name);
+      return imageOf(files, choose(files, reference, wanted), expected);
     }
     case 'docker-archive':
-      return savedImage(archiveFiles(reference.name), reference);
+      return savedImage(reader.imageArchive(reference.name), reference);
   }
 }
 
@@ -87,8 +91,7 @@ function matches(platform: Platform, found: Descriptor['platform']): boolean {
 }
 
 /** The one manifest that is meant. */
-function choose(files: ImageFiles, reference: ImageReference, platform: Platform | null): Descriptor {
-  const wanted = platform ?? ownPlatform();
+function choose(files: ImageFiles, reference: ImageReference, wanted: Platform): Descriptor {
   const all = readIndex(files);
   const { tag, digest } = reference;
   const named = tag === null ? all : all.filter((d) => d.annotations?.[REF_NAME] === tag);
@@ -124,19 +127,15 @@ function manifests(files: ImageFiles, d: Descriptor, digest: string | null, dept
   return nestedIndex(files, d).flatMap((n) => manifests(files, n, inner, depth - 1));
 }
 
-function imageOf(files: ImageFiles, descriptor: Descriptor, platform: Platform | null): FoundImage {
+/** @param architecture the only one that will do */
+function imageOf(files: ImageFiles, descriptor: Descriptor, architecture: string | null): FoundImage {
   const manifest = readManifest(files, descriptor);
   const configBytes = verifiedBlob(files, manifest.config);
   const config = readConfig(configBytes, files.where);
-  const wanted = platform ?? ownPlatform();
-  if (platform === null && config.architecture !== undefined && config.architecture !== wanted.architecture) {
-    throw new TsboxError(
-      'TSB1010',
-      `${files.where}: the image is for ${config.architecture}, not ${wanted.architecture}`,
-      {
-        hint: 'if this machine can run it, say so by platform',
-      },
-    );
+  if (architecture !== null && config.architecture !== undefined && config.architecture !== architecture) {
+    throw new TsboxError('TSB1010', `${files.where}: the image is for ${config.architecture}, not ${architecture}`, {
+      hint: 'if this machine can run it, say so by platform',
+    });
   }
   const { diff_ids: diffIds } = config.rootfs;
   if (diffIds.length !== manifest.layers.length) {

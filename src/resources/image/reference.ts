@@ -74,6 +74,7 @@ export function parsePlatform(input: unknown): Platform {
 
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };
 
-export function ownPlatform(): Platform {
-  return { os: 'linux', architecture: ARCHITECTURES[process.arch] ?? process.arch, variant: null };
+/** @param arch as node names it */
+export function platformOf(arch: string): Platform {
+  return { os: 'linux', architecture: ARCHITECTURES[arch] ?? arch, variant: null };
 }

@@ -1,6 +1,7 @@
 /** What an image of the store consists of, by the documents that are kept beside its layers. */
 import { TsboxError } from '../../errors.ts';
-import { directoryFiles } from '../../kernel/image-files.ts';
+import type { ImageFiles } from '../../kernel/image-files.ts';
+import type { KernelReader } from '../../kernel/reader.ts';
 import { blobName, imageParts, type ImageConfig } from './documents.ts';
 import { chainKeys, imagesDirectory } from './find.ts';
 
@@ -10,9 +11,13 @@ export interface Parts {
   readonly blobs: readonly string[];
 }
 
+function storeFiles(reader: KernelReader): ImageFiles {
+  return reader.imageDirectory(imagesDirectory(reader.settings.stateDir));
+}
+
 /** What an image of the store consists of, by its documents; a plain archive has none and is its one layer. */
-export function partsOf(stateDir: string, digest: string, size: number | undefined): Parts {
-  const files = directoryFiles(imagesDirectory(stateDir));
+export function partsOf(reader: KernelReader, digest: string, size: number | undefined): Parts {
+  const files = storeFiles(reader);
   if (files.file(blobName(digest)) === undefined) {
     return { size: size ?? null, layers: [digest.slice('sha256:'.length)], blobs: [] };
   }
@@ -25,12 +30,12 @@ export function partsOf(stateDir: string, digest: string, size: number | undefin
 }
 
 /** Names of the unpacked layers of an image, the lowest first; none when its documents are not there or not sound. */
-export function storedLayers(stateDir: string, digest: string): readonly string[] {
+export function storedLayers(reader: KernelReader, digest: string): readonly string[] {
   if (!/^sha256:[0-9a-f]{64}$/.test(digest)) {
     return [];
   }
   try {
-    return partsOf(stateDir, digest, undefined).layers;
+    return partsOf(reader, digest, undefined).layers;
   } catch (error) {
     if (error instanceof TsboxError && error.code === 'TSB1010') {
       return [];
@@ -40,8 +45,8 @@ export function storedLayers(stateDir: string, digest: string): readonly string[
 }
 
 /** The configuration of an image, as it says of itself; undefined when it is not there or not sound. */
-export function storedConfig(stateDir: string, digest: string): ImageConfig | undefined {
-  const files = directoryFiles(imagesDirectory(stateDir));
+export function storedConfig(reader: KernelReader, digest: string): ImageConfig | undefined {
+  const files = storeFiles(reader);
   try {
     return files.file(blobName(digest)) === undefined ? undefined : imageParts(files, digest).config;
   } catch (error) {

@@ -140,9 +140,9 @@ export function lineOf(image: Pick<StoredImage, 'digest' | 'annotations'>): stri
 }
 
 /** An image that nobody has: what is wrong with it is no reason to keep it. */
-function partsOfUnused(stateDir: string, { digest, size }: StoredImage): Parts {
+function partsOfUnused(reader: KernelReader, { digest, size }: StoredImage): Parts {
   try {
-    return partsOf(stateDir, digest, size);
+    return partsOf(reader, digest, size);
   } catch (error) {
     if (error instanceof TsboxError && error.code === 'TSB1010') {
       return { size, layers: [], blobs: [digest] };
@@ -181,14 +181,14 @@ export function storeUse(reader: KernelReader): StoreUse {
   }
   const stored = storedImages(stateDir).map((image): ImageUse => {
     const usedBy = users.get(image.digest) ?? [];
-    const parts = usedBy.length === 0 ? partsOfUnused(stateDir, image) : partsOf(stateDir, image.digest, image.size);
+    const parts = usedBy.length === 0 ? partsOfUnused(reader, image) : partsOf(reader, image.digest, image.size);
     return { line: lineOf(image), ...splitName(image), digest: image.digest, ...parts, usedBy };
   });
   const known = new Set(stored.map((i) => i.digest));
   const moved = [...users]
     .filter(([digest]) => !known.has(digest))
     .map(([digest, usedBy]): ImageUse => {
-      const parts = partsOf(stateDir, digest, undefined);
+      const parts = partsOf(reader, digest, undefined);
       return { line: null, name: null, platform: null, digest, ...parts, usedBy };
     });
   const images = [...stored, ...moved].sort((a, b) => ((a.name ?? '~') < (b.name ?? '~') ? -1 : 1));

@@ -1,6 +1,6 @@
 /** Volumes: directories that outlive the containers that use them, and the stack itself unless it is asked otherwise. */
 import { TsboxError } from '../../errors.ts';
-import { locatePath, listNames, type KernelReader } from '../../kernel/reader.ts';
+import type { KernelReader } from '../../kernel/reader.ts';
 import { attributeTable, type Value } from '../attribute.ts';
 import type { Declared, Observed, ResourceKind, StepContext } from '../kind.ts';
 import { LABEL_XATTR, type Label } from '../label.ts';
@@ -87,7 +87,7 @@ export const volumeKind: ResourceKind = {
     return [...stack.volumes.values()].map((spec): Declared => {
       const address = volumeAddress(spec.name);
       const directory = volumePath(reader.settings.stateDir, stack.name, spec.name, spec);
-      if (!owned(spec) && locatePath(directory)?.kind !== 'dir') {
+      if (!owned(spec) && reader.locate(directory)?.kind !== 'dir') {
         const what = spec.external === null ? directory : `the volume ${spec.external} (${directory})`;
         report({
           severity: 'error',
@@ -113,7 +113,10 @@ export const volumeKind: ResourceKind = {
   async observe(reader, scope, declared, stack) {
     const base = volumesDirectory(reader.settings.stateDir, scope.stack);
     const wanted = new Map(declared.map((d) => [nameOf(d.address), d]));
-    const kept = listNames(base).filter((n) => !n.startsWith('.') && !wanted.has(n));
+    const kept = reader
+      .list(base)
+      .filter((n) => !n.startsWith('.') && !wanted.has(n))
+      .sort();
     return [...wanted.keys(), ...kept].flatMap((name): Observed[] => {
       const spec = stack?.volumes.get(name);
       const foreign = spec !== undefined && !owned(spec);

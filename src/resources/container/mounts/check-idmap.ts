@@ -38,7 +38,7 @@ export function checkIdmap(
   const source = sourceAt(host.table, path) ?? nearestSource(host.table, path);
   const below =
     mount.kind === 'bind' && mount.recursive
-      ? [...host.table.values()].filter((m) => m.target !== path && isBelow(m.target, path))
+      ? [...host.table.byId.values()].filter((m) => m.target !== path && isBelow(m.target, path))
       : [];
   const all = [
     ...(source === undefined ? [] : [{ path, fstype: source.fstype, options: source.options }]),

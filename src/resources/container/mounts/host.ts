@@ -1,17 +1,23 @@
 /** What is known on the host of the sources of mounts: where they are, and what flags come with them. */
 import { parseMountInfo, type MountInfo } from '../../../kernel/proc.ts';
-import { locatePath } from '../../../kernel/reader.ts';
 import type { KernelReader } from '../../../kernel/reader.ts';
 import type { VolumeSpec } from '../../volume/schema.ts';
 import { volumePath } from '../../volume/paths.ts';
 import type { BindSpec, VolumeMountSpec } from './schema.ts';
 
-/** The mount table of the host by mount id. */
-export type HostMounts = ReadonlyMap<number, MountInfo>;
+/** The mounts of the host. */
+export interface HostMounts {
+  readonly byId: ReadonlyMap<number, MountInfo>;
+  readonly locate: KernelReader['locate'];
+}
+
+/** For a container that mounts nothing. */
+export const NO_MOUNTS: HostMounts = { byId: new Map(), locate: () => undefined };
 
 export function hostMountTable(reader: KernelReader): HostMounts {
   const text = reader.readFiles(['/proc/self/mountinfo'])[0];
-  return new Map(parseMountInfo(typeof text === 'string' ? text : '').map((m) => [m.id, m]));
+  const byId = new Map(parseMountInfo(typeof text === 'string' ? text : '').map((m) => [m.id, m]));
+  return { byId, locate: (path) => reader.locate(path) };
 }
 
 export interface Source {
@@ -28,8 +34,8 @@ export interface Source {
 
 /** The source behind a path; undefined when there is nothing. */
 export function sourceAt(table: HostMounts, path: string): Source | undefined {
-  const found = locatePath(path);
-  const mount = found === undefined ? undefined : table.get(found.mount);
+  const found = table.locate(path);
+  const mount = found === undefined ? undefined : table.byId.get(found.mount);
   if (found === undefined || mount === undefined) {
     return undefined;
   }

@@ -10,7 +10,7 @@ import type { ContainerSpec } from '../schema.ts';
 import { volumeAddress } from '../../volume/paths.ts';
 import { checkIdmap } from './check-idmap.ts';
 import { mountEdits } from './edits.ts';
-import { hostMountTable, sourceAt, sourcePath, wholePath, type HostMounts, type Places } from './host.ts';
+import { hostMountTable, NO_MOUNTS, sourceAt, sourcePath, wholePath, type HostMounts, type Places } from './host.ts';
 
 import { opsOf } from './ops.ts';
 import { type MountSpec, type MountsPart } from './schema.ts';
@@ -57,7 +57,7 @@ export function desiredMounts(
     return {};
   }
   const places = placesOf(stack, reader);
-  const table: HostMounts = spec.mounts.length === 0 ? new Map() : hostMountTable(reader);
+  const table: HostMounts = spec.mounts.length === 0 ? NO_MOUNTS : hostMountTable(reader);
   spec.mounts.forEach((m, i) => {
     checkSource(m, i, { address, stack, table, places, report });
     if (m.kind === 'bind' || m.kind === 'volume') {

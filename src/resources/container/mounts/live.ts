@@ -33,7 +33,7 @@ export function mountsReading(
   const layers = (digest: string): readonly StackedLayer[] => {
     const found =
       known.get(digest) ??
-      storedLayers(stateDir, digest)
+      storedLayers(reader, digest)
         .map((key) => ({ key, at: sourceAt(table, layerDirectory(stateDir, key)) }))
         .reverse();
     known.set(digest, found);

@@ -29,7 +29,7 @@ function flagFields(names: readonly string[]): MountFlags {
 
 /** A target on the host's mounts below a bind, for what holds at its top only. */
 function submounts(table: HostMounts, source: string): string[] {
-  return [...new Set([...table.values()].map((m) => m.target))]
+  return [...new Set([...table.byId.values()].map((m) => m.target))]
     .filter((t) => t !== source && isBelow(t, source))
     .sort();
 }

@@ -95,8 +95,9 @@ export function securityModules(reader: Pick<KernelReader, 'readFiles'>): { appa
 }
 
 /** Why there are no core scheduling groups, undefined where there are. */
-export function noCoreGroups(reader: Pick<KernelReader, 'scheduling'>, pid: number): string | undefined {
-  const found = reader.scheduling([pid])[0];
+export function noCoreGroups(reader: Pick<KernelReader, 'scheduling'>): string | undefined {
+  // 0 is the thread that asks.
+  const found = reader.scheduling([0])[0];
   const core = typeof found === 'object' ? found.core : undefined;
   if (typeof core === 'string') {
     return undefined;
@@ -139,7 +140,7 @@ export function checkConfine(
   if (missing !== undefined) {
     tell('error', 'memory_policy', missing.message, missing.hint);
   }
-  const why = spec.core_sched === 'own' ? noCoreGroups(reader, process.pid) : undefined;
+  const why = spec.core_sched === 'own' ? noCoreGroups(reader) : undefined;
   if (why !== undefined) {
     tell('error', 'core_sched', why, 'leave core_sched out');
   }

@@ -1,7 +1,7 @@
 /** `seccomp:` of a container: the built-in filter, none, or a profile from a file or in place. */
 import { createHash } from 'node:crypto';
 import { TsboxError } from '../../../errors.ts';
-import { readContent } from '../../../kernel/reader.ts';
+import { readContent } from '../../../kernel/host-facts.ts';
 import type { Stack } from '../../../stack/types.ts';
 import type { Problem } from '../../kind.ts';
 import { meant, show, valueSchema, ValueError } from '../../values.ts';
