@@ -3,7 +3,6 @@ import { TsboxError } from '../errors.ts';
 import { NAMESPACE_TYPES, type ExecSpec, type JoinNamespace, type RunState } from '../kernel/init-spec.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { parseStatus } from '../kernel/proc.ts';
-import { readAccountFile } from '../kernel/reader.ts';
 import { resolveAccount, type Account } from '../resources/container/accounts.ts';
 import { allCapabilities, CAPABILITIES } from '../resources/container/capabilities.ts';
 import { filterOf, takenFilter, type Filter } from '../resources/container/seccomp/use.ts';
@@ -169,7 +168,7 @@ function accountNamed(kernel: Kernel, run: RunState, wanted: string): Account {
     throw new TsboxError('TSB2001', `--user '${wanted}' is not USER or USER:GROUP, by name or number`);
   }
   const roots = [`/proc/${run.pid}/root`];
-  const account = resolveAccount(parsed.data, readAccountFile(roots, 'passwd'), readAccountFile(roots, 'group'));
+  const account = resolveAccount(parsed.data, kernel.accountFile(roots, 'passwd'), kernel.accountFile(roots, 'group'));
   // Read before this: a pid that was given again in between is noticed.
   const process = kernel.openProcess(run.pid, run.startTime);
   if (process === undefined) {

@@ -13,9 +13,16 @@ let moment = 0;
 
 /** A machine that answers everything, and a batch otherwise at every call. */
 const machine: KernelReader = {
-  settings: { cgroupRoot: '/tsbox', runDir: '/run/tsbox', stateDir: '/srv/state', subIds: [{ start: 1000, count: 5 }] },
+  settings: {
+    installation: 'here',
+    cgroupRoot: '/tsbox',
+    runDir: '/run/tsbox',
+    stateDir: '/srv/state',
+    subIds: [{ start: 1000, count: 5 }],
+  },
   layout: cgroupLayout(`30 1 0:26 / ${CG} rw - cgroup2 cgroup2 rw`, () => 'cpu memory'),
   bootId: 'b00t',
+  installation: 'here',
   release: '6.1.0',
   arch: 'x64',
   capabilities: 0x1ffffffffffn,

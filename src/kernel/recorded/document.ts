@@ -78,6 +78,7 @@ const recordingSchema = z.strictObject({
   release: z.string(),
   arch: z.string(),
   boot_id: z.string(),
+  installation: z.string(),
   /** CapEff, hexadecimal. */
   capabilities: z.string().regex(/^[0-9a-f]+$/),
   settings: z.strictObject({

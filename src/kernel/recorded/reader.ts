@@ -21,6 +21,7 @@ export class RecordedReader implements KernelReader {
   readonly settings: Settings;
   readonly layout: CgroupLayout;
   readonly bootId: string;
+  readonly installation: string;
   readonly release: string;
   readonly arch: string;
   readonly capabilities: bigint;
@@ -40,6 +41,7 @@ export class RecordedReader implements KernelReader {
     this.#name = name;
     this.#directory = directory;
     this.settings = {
+      installation: recording.installation,
       cgroupRoot: settings.cgroup_root,
       runDir: settings.run_dir,
       stateDir: settings.state_dir,
@@ -47,6 +49,7 @@ export class RecordedReader implements KernelReader {
     };
     this.layout = recordedLayout(recording);
     this.bootId = recording.boot_id;
+    this.installation = recording.installation;
     this.release = recording.release;
     this.arch = recording.arch;
     this.capabilities = BigInt(`0x${recording.capabilities}`);

@@ -26,12 +26,13 @@ export class RecordingReader implements KernelReader {
 
   /** What was asked so far. @param directory of the stack file */
   recording(directory: string): Recording {
-    const { settings, layout, release, arch, bootId, capabilities } = this;
+    const { settings, layout, release, arch, bootId, installation, capabilities } = this;
     return {
       tsbox_kernel: RECORDING_VERSION,
       release,
       arch,
       boot_id: bootId,
+      installation,
       capabilities: capabilities.toString(16),
       settings: {
         cgroup_root: settings.cgroupRoot,
@@ -71,6 +72,9 @@ export class RecordingReader implements KernelReader {
   }
   get bootId(): string {
     return this.#from.bootId;
+  }
+  get installation(): string {
+    return this.#from.installation;
   }
   get release(): string {
     return this.#from.release;
