@@ -8,9 +8,10 @@ import { tellChecks } from './after-checks.ts';
 import { printAbandoned, printFailure } from './apply-failures.ts';
 import type { Arguments } from './args.ts';
 import { EXIT } from './exit.ts';
-import { out, err, masked, printError } from './output.ts';
+import { out, err, masked } from './output.ts';
 import { printRefused } from './refused.ts';
 import type { ApplySettings } from './run-apply.ts';
+import { emit, isStreaming, streamsOnly, tellError } from './stream.ts';
 
 export interface Outcome {
   readonly args: Arguments;
@@ -25,7 +26,6 @@ export interface Outcome {
 /** Tells it all; returns the exit code. */
 export async function report(outcome: Outcome): Promise<number> {
   const { args, result, settings, interrupted, stack } = outcome;
-  const json = args.flags.json === true;
   for (const failure of result.failed) {
     await printFailure(failure, result, stack);
   }
@@ -48,7 +48,7 @@ export async function report(outcome: Outcome): Promise<number> {
     );
     printList('Not started', pending);
   }
-  await printCounts(done, complete, settings.destroy, json);
+  await printCounts(done, complete, settings.destroy);
   if (interrupted && !complete) {
     const what = result.abandoned.length > 0 ? 'given up' : 'finished';
     err(`Interrupted: what was running was ${what}, the rest was not started. Apply again to go on.\n`);
@@ -67,12 +67,7 @@ function printList(title: string, changes: readonly PlannedChange[]): void {
   }
 }
 
-async function printCounts(
-  done: readonly PlannedChange[],
-  complete: boolean,
-  destroy: boolean,
-  json: boolean,
-): Promise<void> {
+async function printCounts(done: readonly PlannedChange[], complete: boolean, destroy: boolean): Promise<void> {
   const count = (...actions: string[]): number =>
     done.filter((c) => actions.includes(c.action) && !isRelease(c)).length;
   const counts = {
@@ -81,9 +76,11 @@ async function printCounts(
     remove: count('delete', 'replace'),
     forget: done.filter(isRelease).length,
   };
-  if (json) {
+  if (isStreaming()) {
     const { summaryJson } = await import('../report/plan-json.ts');
-    out(`${summaryJson(destroy ? 'destroy' : 'apply', counts, complete)}\n`);
+    emit(`${summaryJson(destroy ? 'destroy' : 'apply', counts, complete)}\n`);
+  }
+  if (streamsOnly()) {
     return;
   }
   const verb = destroy ? 'Destroy' : 'Apply';
@@ -108,7 +105,7 @@ async function verify({ args, planned, settings, again, stack }: Outcome): Promi
       },
     );
     err(await renderPlan(after.plan, PLAIN, { mask: masked }));
-    await printError(error);
+    await tellError(error);
     return EXIT.partial;
   }
   for (const { address, attributes } of after.plan.changes.filter(hasEnded)) {
@@ -117,7 +114,7 @@ async function verify({ args, planned, settings, again, stack }: Outcome): Promi
       err(`warning: ${address} was started and has ended by itself: ${String(state.before)}\n`);
     }
   }
-  if (!settings.destroy && args.flags.json !== true && args.flags.quiet !== true) {
+  if (!settings.destroy && !streamsOnly() && args.flags.quiet !== true) {
     const attributes = planned.plan.changes.reduce((n, c) => n + c.attributes.length, 0);
     const { length } = after.plan.changes;
     out(
@@ -139,7 +136,7 @@ export async function printOutputs(
   live: Planned,
   destroyed: boolean,
 ): Promise<number> {
-  if (stack === undefined || destroyed || stack.outputs.size === 0 || args.flags.quiet === true) {
+  if (stack === undefined || destroyed || stack.outputs.size === 0) {
     return EXIT.ok;
   }
   const { outputStates } = await import('./output-values.ts');
@@ -148,10 +145,11 @@ export async function printOutputs(
     sensitive,
     value: before ?? stack.outputs.get(name)?.value ?? '',
   }));
-  if (args.flags.json === true) {
+  if (isStreaming()) {
     const { outputsJson } = await import('../report/plan-json.ts');
-    out(`${outputsJson(outputs)}\n`);
-  } else {
+    emit(`${outputsJson(outputs)}\n`);
+  }
+  if (!streamsOnly() && args.flags.quiet !== true) {
     const lines = outputs.map((o) => `${o.name} = ${o.sensitive ? '(sensitive value)' : o.value}`);
     out(`\nOutputs:\n\n${lines.join('\n')}\n`);
   }

@@ -15,6 +15,7 @@ const OPTIONS = {
   compact: { type: 'boolean' },
   'diff-context': { type: 'string' },
   json: { type: 'boolean' },
+  'json-into': { type: 'string' },
   format: { type: 'string' },
   'no-color': { type: 'boolean' },
   quiet: { type: 'boolean', short: 'q' },

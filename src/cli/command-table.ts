@@ -7,7 +7,7 @@ export interface Command {
   /** Usage line and what it does, for --help; options, examples and exit codes are added by help.ts. */
   readonly usage: string;
   readonly help: string;
-  /** With --json it writes an event stream, and errors are events of it. */
+  /** With --json or --json-into it writes an event stream, and errors are events of it. */
   readonly streams?: boolean;
   run(args: Arguments): Promise<number>;
 }

@@ -42,7 +42,11 @@ async function main(argv: readonly string[]): Promise<number> {
       out(commandHelp(name, command));
       return EXIT.ok;
     }
-    return await (command.streams === true && args.flags.json === true ? streamed(command, args) : command.run(args));
+    if (command.streams === true) {
+      const { wantsStream } = await import('./stream.ts');
+      return await (wantsStream(args) ? streamed(command, args) : command.run(args));
+    }
+    return await command.run(args);
   } catch (error) {
     await printError(error);
     return EXITS[(error as { code?: string }).code ?? ''] ?? EXIT.error;
@@ -61,12 +65,13 @@ async function completed(words: readonly string[]): Promise<string> {
 
 /** Runs a command whose errors are told in the stream too. */
 async function streamed(command: Command, args: Arguments): Promise<number> {
+  const { emit, openStream } = await import('./stream.ts');
+  openStream(args);
   try {
     return await command.run(args);
   } catch (error) {
     const { diagnosticLines } = await import('./diagnostic-lines.ts');
-    const { out } = await import('./output.ts');
-    out(diagnosticLines(error));
+    emit(diagnosticLines(error));
     throw error;
   }
 }

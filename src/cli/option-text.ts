@@ -26,6 +26,7 @@ export const OPTION_TEXT: Readonly<Record<string, OptionText>> = {
     text: 'only what this names (cgroup/x: what is below it too; * any characters) and what it needs',
   },
   json: { text: 'for machines' },
+  'json-into': { value: 'FILE', text: 'write the events of --json into this file (mode 0600), and the text as ever' },
   format: { value: 'text|json', text: 'the form of the output' },
   'no-color': { text: 'no colours, as NO_COLOR says too' },
   quiet: { text: 'only errors, and what was asked for' },

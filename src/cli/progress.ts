@@ -2,17 +2,12 @@
 import type { ApplyEvent } from '../executor/index.ts';
 import type { Plan, PlannedChange } from '../planner/plan.ts';
 import type { Step } from '../resources/step.ts';
-import { err, out } from './output.ts';
+import { err } from './output.ts';
+import { emit, isStreaming } from './stream.ts';
 
 export interface Progress {
   event(event: ApplyEvent): void;
   end(): Promise<void>;
-}
-
-export interface ProgressOptions {
-  readonly json: boolean;
-  readonly quiet: boolean;
-  readonly noColor: boolean;
 }
 
 const DOING: Readonly<Record<PlannedChange['action'], string>> = {
@@ -33,13 +28,20 @@ const DONE: Readonly<Record<PlannedChange['action'], string>> = {
   'no-op': 'Recorded',
 };
 
-export async function startProgress(plan: Plan, options: ProgressOptions): Promise<Progress> {
-  if (options.json) {
-    return jsonProgress(plan);
-  }
-  if (options.quiet) {
-    return { event: () => undefined, end: async () => undefined };
-  }
+/** @param quiet no text */
+export async function startProgress(plan: Plan, quiet: boolean): Promise<Progress> {
+  const all = [...(isStreaming() ? [await streamProgress(plan)] : []), ...(quiet ? [] : [await textProgress(plan)])];
+  return {
+    event: (event) => all.forEach((p) => p.event(event)),
+    async end() {
+      for (const progress of all) {
+        await progress.end();
+      }
+    },
+  };
+}
+
+async function textProgress(plan: Plan): Promise<Progress> {
   const changes = plan.changes.filter((c) => c.action !== 'no-op');
   const rows = process.stderr.rows ?? 0;
   if (process.stderr.isTTY && changes.length > 0 && (process.env['TERM'] ?? '') !== 'dumb') {
@@ -117,7 +119,7 @@ function isSecondPass({ createFirst }: PlannedChange, pass: PlannedChange['actio
 }
 
 /** What a machine is told: a replacement as a deletion and a creation, and that something goes on every ten seconds. */
-async function jsonProgress(plan: Plan): Promise<Progress> {
+async function streamProgress(plan: Plan): Promise<Progress> {
   const { hookJson } = await import('../report/plan-json.ts');
   const { namingOf } = await import('../report/terraform/names.ts');
   const naming = namingOf(plan.origins);
@@ -126,12 +128,12 @@ async function jsonProgress(plan: Plan): Promise<Progress> {
   const elapsed = (change: PlannedChange): number => (performance.now() - (passes.get(change)?.began ?? 0)) / 1000;
   const begin = (change: PlannedChange, action: PlannedChange['action']): void => {
     passes.set(change, { began: performance.now(), action, step: '' });
-    out(`${hookJson('apply_start', change, action, 0, naming)}\n`);
+    emit(`${hookJson('apply_start', change, action, 0, naming)}\n`);
   };
   const heartbeat = setInterval(() => {
     for (const [change, { action, step }] of passes) {
       if (elapsed(change) * 1000 >= HEARTBEAT - 100) {
-        out(`${hookJson('apply_progress', change, action, elapsed(change), naming, { step })}\n`);
+        emit(`${hookJson('apply_progress', change, action, elapsed(change), naming, { step })}\n`);
       }
     }
   }, HEARTBEAT);
@@ -150,30 +152,30 @@ async function jsonProgress(plan: Plan): Promise<Progress> {
           break;
         case 'step':
           if (change.action === 'replace' && isSecondPass(change, action, event.step)) {
-            out(`${hookJson('apply_complete', change, action, elapsed(change), naming)}\n`);
+            emit(`${hookJson('apply_complete', change, action, elapsed(change), naming)}\n`);
             begin(change, action === 'create' ? 'delete' : 'create');
           }
           passes.set(change, { began: performance.now(), action, ...passes.get(change), step: event.step.op });
           break;
         case 'done':
-          out(`${hookJson('apply_complete', change, action, elapsed(change), naming)}\n`);
+          emit(`${hookJson('apply_complete', change, action, elapsed(change), naming)}\n`);
           passes.delete(change);
           break;
         case 'failed': {
-          out(`${hookJson('apply_errored', change, action, elapsed(change), naming, { step: pass?.step })}\n`);
-          out(`${diagnosticLine(event.error)}\n`);
+          emit(`${hookJson('apply_errored', change, action, elapsed(change), naming, { step: pass?.step })}\n`);
+          emit(`${diagnosticLine(event.error)}\n`);
           passes.delete(change);
           break;
         }
         case 'abandoned':
-          out(`${hookJson('apply_errored', change, action, elapsed(change), naming, { undone: event.undone })}\n`);
+          emit(`${hookJson('apply_errored', change, action, elapsed(change), naming, { undone: event.undone })}\n`);
           passes.delete(change);
           break;
         case 'skipped':
-          out(`${hookJson('apply_skipped', change, change.action, 0, naming, { because: event.because })}\n`);
+          emit(`${hookJson('apply_skipped', change, change.action, 0, naming, { because: event.because })}\n`);
           break;
         case 'note':
-          out(`${hookJson('apply_progress', change, action, elapsed(change), naming, { note: event.text })}\n`);
+          emit(`${hookJson('apply_progress', change, action, elapsed(change), naming, { note: event.text })}\n`);
           break;
       }
     },

@@ -2,19 +2,19 @@
 import { TsboxError } from '../errors.ts';
 import { refusals, type Plan } from '../planner/plan.ts';
 import { EXIT } from './exit.ts';
-import { printError } from './output.ts';
+import { tellError } from './stream.ts';
 
-/** Prints the causes, not what follows from them; returns the exit code, ok when nothing is refused. */
+/** Tells the causes, not what follows from them; returns the exit code, ok when nothing is refused. */
 export async function printRefused(plan: Plan): Promise<number> {
   for (const { name, address, message, at, sourceLine } of refusals(plan)) {
     const what = `policy ${name}${address === undefined ? '' : ` refuses ${address}`}: ${message}`;
-    await printError(new TsboxError('TSB3012', what, { at, sourceLine, address }));
+    await tellError(new TsboxError('TSB3012', what, { at, sourceLine, address }));
   }
   const blocked = plan.changes.filter((c) => c.blocked !== undefined);
   for (const { address, at, blocked: why } of blocked) {
     if (why !== undefined && why.by !== 'dependency') {
       const { hint, sourceLine } = why;
-      await printError(new TsboxError('TSB3012', why.message, { at: why.at ?? at, sourceLine, address, hint }));
+      await tellError(new TsboxError('TSB3012', why.message, { at: why.at ?? at, sourceLine, address, hint }));
     }
   }
   return blocked.length + refusals(plan).length === 0 ? EXIT.ok : EXIT.refused;

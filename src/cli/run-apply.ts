@@ -6,7 +6,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { Planned, PlanOptions } from '../planner/index.ts';
 import type { HealChoice } from '../planner/heal.ts';
 import type { Stack } from '../stack/types.ts';
-import { tellChecks } from './after-checks.ts';
+import { emitChecks } from './after-checks.ts';
 import { printFailure } from './apply-failures.ts';
 import { printOutputs, report } from './apply-report.ts';
 import { watchSignals } from './apply-signals.ts';
@@ -15,12 +15,13 @@ import { numberOption } from './args.ts';
 import { confirm } from './confirm.ts';
 import { EXIT } from './exit.ts';
 import { driftRefusal, failsOnDrift } from './on-drift.ts';
-import { out, err, paletteFor, printError } from './output.ts';
+import { out, err, paletteFor } from './output.ts';
 import { withLockedPlan } from './locked-plan.ts';
 import { planOptions, renderOptions } from './planning.ts';
 import { startProgress } from './progress.ts';
 import { printRefused } from './refused.ts';
 import { printWarnings, requirePrivileges } from './session.ts';
+import { emitPlan, streamsOnly, tellError } from './stream.ts';
 
 export interface ApplySettings {
   readonly destroy: boolean;
@@ -108,15 +109,9 @@ async function applyLocked(
   const { plan } = planned;
   const stack = planned.stack ?? course.stack;
   const context = executionContext(kernel, name, stack, settings.restore);
-  const json = args.flags.json === true;
-  const quiet = args.flags.quiet === true;
-  if (json) {
-    const { documented } = await import('./documented.ts');
-    const { streamBegun } = await import('./diagnostic-lines.ts');
-    const { renderPlanJson } = await import('../report/plan-json.ts');
-    streamBegun(plan.origins);
-    out(renderPlanJson(documented(planned, stack, { destroy: settings.destroy, bootId: kernel.bootId })));
-  } else {
+  const quiet = args.flags.quiet === true || streamsOnly();
+  await emitPlan(planned, stack, { destroy: settings.destroy, bootId: kernel.bootId });
+  if (!streamsOnly()) {
     printWarnings(plan.warnings, args);
   }
   if (isEmpty(plan)) {
@@ -132,19 +127,19 @@ async function applyLocked(
     if (result.failed.length > 0) {
       return EXIT.error;
     }
-    if (!quiet && !json) {
+    if (!quiet) {
       const { NO_CHANGES } = await import('../report/values.ts');
       out(`${settings.destroy ? 'Nothing to destroy.' : NO_CHANGES}\n`);
     }
     // The plan has warned of checks that do not hold; a stream carries what each came to.
-    if (json && !settings.destroy) {
-      await tellChecks(args, plan);
+    if (!settings.destroy) {
+      await emitChecks(plan);
     }
     const printed = await printOutputs(args, stack, planned, settings.destroy);
     // What runs already may break a policy that is newer.
     return refusals(plan).length > 0 ? printRefused(plan) : printed;
   }
-  if (!json && !quiet) {
+  if (!quiet) {
     const { renderPlan } = await import('../report/plan-text.ts');
     out(await renderPlan(plan, await paletteFor(args), renderOptions(args)));
   }
@@ -153,7 +148,7 @@ async function applyLocked(
   }
   const drifted = failsOnDrift(args) ? driftRefusal(plan) : undefined;
   if (drifted !== undefined) {
-    await printError(drifted);
+    await tellError(drifted);
     return EXIT.refused;
   }
   const what = settings.destroy ? 'destroy' : 'apply';
@@ -169,7 +164,7 @@ async function applyLocked(
   }
   const running = new Set<string>();
   const signals = watchSignals(() => [...running]);
-  const progress = await startProgress(plan, { json, quiet, noColor: args.noColor });
+  const progress = await startProgress(plan, quiet);
   let result: ApplyResult;
   try {
     result = await applyPlan(context, plan, {

@@ -1,6 +1,6 @@
 /** Real plans, applies and states against the schemas of docs/schema, and a plan without anything but the kernel. */
 import { Ajv } from 'ajv';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -118,6 +118,34 @@ test('documents and streams of a whole life fit their schemas', async () => {
     assert.match(bad[1]?.diagnostic?.summary ?? '', 'comand');
     const gone = events((await box.tsbox('destroy', '-y', '--json')).stdout);
     assert.ok(gone.some((e) => e.type === 'apply_complete' && e.hook?.action === 'delete'));
+    // The same events beside the text.
+    box.write('tsbox.yaml', STACK);
+    box.write('into', 'of before');
+    const { stdout, stderr, code } = await box.tsbox('apply', '-y', '--json-into', 'into');
+    assert.is(code, 0, stderr);
+    assert.match(stdout, 'Apply complete! Resources: 8 added');
+    assert.match(stderr, 'container/web: Creation complete');
+    assert.not.match(stdout, '"@level"');
+    const into = events(readFileSync(join(box.dir, 'into'), 'utf8'));
+    const kinds = (all: Event[]): string[] =>
+      all.map((e) => `${e.type} ${e.hook?.action ?? ''} ${e.hook?.resource.addr ?? ''}`).sort();
+    assert.equal(kinds(into), kinds(made));
+    assert.is(statSync(join(box.dir, 'into')).mode & 0o777, 0o600);
+    // A link is not followed, and nothing is done without the events.
+    symlinkSync('tsbox.yaml', join(box.dir, 'link'));
+    const linked = await box.tsbox('plan', '--json-into', 'link');
+    assert.is(linked.code, 1);
+    assert.match(linked.stderr, "cannot write 'link': ELOOP");
+    assert.is(readFileSync(join(box.dir, 'tsbox.yaml'), 'utf8'), STACK);
+    box.write('bad.yaml', 'tsbox: 1\nname: json\ncontainers: { web: { comand: [x] } }\n');
+    assert.is((await box.tsbox('plan', '-f', 'bad.yaml', '--json-into', 'into')).code, 1);
+    assert.equal(
+      events(readFileSync(join(box.dir, 'into'), 'utf8'))
+        .map((e) => e.type)
+        .slice(0, 2),
+      ['version', 'diagnostic'],
+    );
+    assert.is((await box.tsbox('destroy', '-y')).code, 0);
   });
 });
 

@@ -10,6 +10,7 @@ export const command: Command = {
   options: [
     ...PLANNING,
     'json',
+    'json-into',
     'auto-approve',
     'allow-empty',
     'allow-subset',

@@ -13,6 +13,7 @@ export const command: Command = {
     'target',
     'exclude',
     'json',
+    'json-into',
     'auto-approve',
     'parallelism',
     'lock-timeout',

@@ -7,6 +7,7 @@ import { choiceOption, type Arguments } from '../args.ts';
 import { EXIT } from '../exit.ts';
 import { PLANNING, planOptions, renderOptions } from '../planning.ts';
 import { err, out, paletteFor } from '../output.ts';
+import { emitPlan } from '../stream.ts';
 import { loadStackFor, printWarnings, requirePrivileges, stackNameFor } from '../session.ts';
 
 const FORMATS = ['text', 'markdown', 'json', 'stream'] as const;
@@ -18,6 +19,7 @@ export const command: Command = {
     ...PLANNING,
     'stack',
     'json',
+    'json-into',
     'format',
     'output',
     'detailed-exitcode',
@@ -28,7 +30,7 @@ export const command: Command = {
     'diff-context',
   ],
   usage:
-    'tsbox plan [-f FILE]… [--target ADDRESS]… [--exclude ADDRESS]… [--replace ADDRESS]… [--refresh-only] [--destroy] [--compact] [--diff-context N] [--detailed-exitcode] [--format text|markdown|json|stream] [-o FILE] [--record-kernel FILE | --kernel FILE]',
+    'tsbox plan [-f FILE]… [--target ADDRESS]… [--exclude ADDRESS]… [--replace ADDRESS]… [--refresh-only] [--destroy] [--compact] [--diff-context N] [--detailed-exitcode] [--format text|markdown|json|stream] [--json-into FILE] [-o FILE] [--record-kernel FILE | --kernel FILE]',
   help: ['Compares the stack with the live kernel and shows what apply would change. Writes nothing.'].join('\n'),
   async run(args) {
     const format = args.flags.json === true ? 'stream' : choiceOption(args, 'format', FORMATS, 'text');
@@ -90,6 +92,7 @@ async function print(
   bootId: string,
   args: Arguments,
 ): Promise<void> {
+  await emitPlan(planned, planned.stack, { destroy, bootId });
   if (format === 'text') {
     const { renderPlan } = await import('../../report/plan-text.ts');
     out(await renderPlan(planned.plan, await paletteFor(args), renderOptions(args)));
@@ -100,16 +103,10 @@ async function print(
     out(await planMarkdown(planned.plan, renderOptions(args)));
     return;
   }
-  const { documented } = await import('../documented.ts');
-  const source = documented(planned, planned.stack, { destroy, bootId });
-  if (format === 'stream') {
-    const { streamBegun } = await import('../diagnostic-lines.ts');
-    const { renderPlanJson } = await import('../../report/plan-json.ts');
-    streamBegun(planned.plan.origins);
-    out(renderPlanJson(source));
-  } else {
+  if (format === 'json') {
+    const { documented } = await import('../documented.ts');
     const { planDocument } = await import('../../report/terraform/document.ts');
-    out(`${JSON.stringify(planDocument(source), null, 2)}\n`);
+    out(`${JSON.stringify(planDocument(documented(planned, planned.stack, { destroy, bootId })), null, 2)}\n`);
   }
 }
 
