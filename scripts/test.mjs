@@ -10,8 +10,10 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const built = process.env.TSBOX_TEST_DIR ?? join(root, 'build', 'test');
 const TIMEOUT = Number(process.env.TSBOX_TEST_TIMEOUT ?? 480) * 1000;
-/** Suites whose files touch nothing outside their process. */
-const PURE = new Set(['unit', 'property']);
+/** Files side by side: a test waits half of its time, and there are two processors. */
+const WIDTH = 2;
+/** Files that measure shares of a processor, a disk or a link: nothing runs beside them. */
+const ALONE = new Set(['host/effects.test.mjs', 'host/network-tag.test.mjs', 'host/stats.test.mjs']);
 
 const argv = process.argv.slice(2);
 const filterAt = argv.indexOf('--filter');
@@ -144,22 +146,27 @@ function shardOf(files) {
   return own;
 }
 
-async function runSuite(suite, own) {
-  const queue = filesOf(suite).filter((file) => own.has(file));
+async function runFiles(files, width) {
+  const queue = [...files];
   const worker = async () => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
       const began = performance.now();
       report(await runFile(file), began);
     }
   };
-  await Promise.all(Array.from({ length: PURE.has(suite) ? 2 : 1 }, worker));
+  await Promise.all(Array.from({ length: width }, worker));
 }
 
 const wanted = suites.length > 0 ? suites : ['unit', 'property', 'host', 'hybrid', 'container', 'engine', 'faults'];
-const own = shardOf(wanted.flatMap(filesOf));
-for (const suite of wanted) {
-  await runSuite(suite, own);
-}
+const all = wanted.flatMap(filesOf);
+const own = shardOf(all);
+const alone = (file) => ALONE.has(relative(built, file));
+const mine = all.filter((file) => own.has(file));
+await runFiles(
+  mine.filter((file) => !alone(file)),
+  WIDTH,
+);
+await runFiles(mine.filter(alone), 1);
 
 /** Runs a guest to its end and returns what it printed. */
 function runGuest(index) {

@@ -932,7 +932,7 @@ scenario('output without end does not keep the supervisor from stopping it', asy
   r.child.kill('SIGTERM');
   const begin = Date.now();
   assert.is(await r.exit, 0);
-  assert.ok(Date.now() - begin < 1000);
+  assert.ok(Date.now() - begin < 10_000);
   for (const f of ['log', 'log.1']) assert.ok(statSync(scene.path(f)).size <= 1_000_000, f);
   assert.not.ok(alive(supervisor));
 });

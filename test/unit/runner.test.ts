@@ -10,15 +10,26 @@ import { repository } from '../support/sandbox.ts';
 
 const UVU = pathToFileURL(join(repository(), 'node_modules/uvu/dist/index.mjs')).href;
 
+interface Judged {
+  readonly code: number | null;
+  readonly last: string;
+  readonly output: string;
+}
+
 /** Runs the runner over one file with this body. */
-function judge(body: string, ...args: string[]): { code: number | null; last: string; output: string } {
+function judge(body: string, ...args: string[]): Judged {
+  return judgeFiles('unit', body === '' ? {} : { case: body }, ...args);
+}
+
+/** Runs the runner over these files of a suite. */
+function judgeFiles(suite: string, bodies: Readonly<Record<string, string>>, ...args: string[]): Judged {
   const dir = mkdtempSync(join(tmpdir(), 'tsbox-runner-'));
   try {
-    mkdirSync(join(dir, 'unit'));
-    if (body !== '') {
-      writeFileSync(join(dir, 'unit', 'case.test.mjs'), `import { test } from '${UVU}';\n${body}`);
+    mkdirSync(join(dir, suite));
+    for (const [name, body] of Object.entries(bodies)) {
+      writeFileSync(join(dir, suite, `${name}.test.mjs`), `import { test } from '${UVU}';\n${body}`);
     }
-    const run = spawnSync(process.execPath, [join(repository(), 'scripts/test.mjs'), 'unit', ...args], {
+    const run = spawnSync(process.execPath, [join(repository(), 'scripts/test.mjs'), suite, ...args], {
       encoding: 'utf8',
       env: { ...process.env, TSBOX_TEST_DIR: dir, TSBOX_TEST_TIMEOUT: '3' },
     });
@@ -55,6 +66,26 @@ for (const [what, body] of Object.entries(BROKEN)) {
 
 test('no file at all fails', () => {
   assert.is(judge('').code, 1);
+});
+
+test('files run side by side, and what measures runs alone', () => {
+  const meets = (own: string, other: string): string => `
+    import { existsSync, writeFileSync } from 'node:fs';
+    const here = (name) => new URL(name, import.meta.url);
+    test('meets the other', async () => {
+      writeFileSync(here('${own}.began'), '');
+      while (!existsSync(here('${other}.began'))) await new Promise((r) => setTimeout(r, 10));
+      writeFileSync(here('${own}.ended'), '');
+    });
+    test.run();`;
+  const alone = `
+    import { existsSync } from 'node:fs';
+    test('comes after both', () => {
+      for (const name of ['a', 'b']) if (!existsSync(new URL(name + '.ended', import.meta.url))) throw new Error(name);
+    });
+    test.run();`;
+  const { code, output } = judgeFiles('host', { a: meets('a', 'b'), stats: alone, z: meets('b', 'a') });
+  assert.is(code, 0, output);
 });
 
 test('a skip is counted with its reason, and fails a strict run', () => {
