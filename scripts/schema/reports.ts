@@ -50,6 +50,7 @@ const changeOwn = z.strictObject({
   causes: z.record(z.string(), z.enum(CAUSES)),
   modes: z.record(z.string(), z.enum(MODES)),
   risks: z.record(z.string(), z.string()),
+  managers: z.record(z.string(), z.string()).optional(),
   replace_reasons: z.record(z.string(), z.string()),
   edits: z.record(z.string(), z.array(edit)),
   contents: z

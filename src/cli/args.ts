@@ -56,6 +56,8 @@ const OPTIONS = {
   name: { type: 'string' },
   depth: { type: 'string' },
   devices: { type: 'boolean' },
+  as: { type: 'string' },
+  release: { type: 'boolean' },
   interval: { type: 'string' },
   sort: { type: 'string' },
   dir: { type: 'string' },

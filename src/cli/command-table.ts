@@ -151,6 +151,10 @@ export const COMMANDS: Readonly<Record<string, Row>> = {
     summary: 'end all processes of a container or cgroup at once',
     load: () => import('./commands/kill.ts'),
   },
+  own: {
+    summary: 'claim attributes of a live cgroup or container for another program',
+    load: () => import('./commands/own.ts'),
+  },
   doctor: {
     summary: 'show what this kernel and these privileges allow',
     load: () => import('./commands/doctor.ts'),

@@ -199,6 +199,13 @@ export const HELP: Readonly<Record<string, HelpRow>> = {
     exits: LOCKED,
     examples: [['tsbox signal web HUP --stack shop', 'to its main process']],
   },
+  own: {
+    exits: LOCKED,
+    examples: [
+      ['tsbox own cgroup/tenants memory.max --as autoscaler --stack shop', 'an autoscaler sets it from here on'],
+      ['tsbox own cgroup/tenants --release --stack shop', 'gives it up'],
+    ],
+  },
   kill: {
     options: { signal: { value: 'SIGNAL', text: 'only this signal, as tsbox signal does' } },
     exits: LOCKED,

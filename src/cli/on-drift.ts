@@ -11,8 +11,11 @@ export function failsOnDrift(args: Arguments): boolean {
 /** Why nothing is done; undefined for a plan that undoes nothing of others, or accepts it. */
 export function driftRefusal(plan: Plan): TsboxError | undefined {
   const { drift, driftResources } = summarise(plan);
-  if (drift === 0 || plan.refreshOnly === true) {
+  if (plan.refreshOnly === true) {
     return undefined;
+  }
+  if (drift === 0) {
+    return conflictRefusal(plan);
   }
   const what = `${drift} ${drift === 1 ? 'thing' : 'things'} in ${driftResources} ${driftResources === 1 ? 'resource' : 'resources'}`;
   return new TsboxError(
@@ -22,4 +25,18 @@ export function driftRefusal(plan: Plan): TsboxError | undefined {
       hint: 'take it over into the file, accept it with --refresh-only, or undo it with --on-drift heal',
     },
   );
+}
+
+/** What the file changes and another program has claimed is not in sync either, though nothing was changed outside yet. */
+function conflictRefusal(plan: Plan): TsboxError | undefined {
+  const [first] = plan.changes.flatMap((c) =>
+    c.attributes.flatMap((a) =>
+      a.claimed === undefined ? [] : [`${a.name} of ${c.address} is owned by ${a.manager ?? ''}`],
+    ),
+  );
+  return first === undefined
+    ? undefined
+    : new TsboxError('TSB3012', `${first}: --on-drift fail takes nothing back`, {
+        hint: 'leave it to its owner with ignore_changes: [{ manager: NAME }], or take it back with --on-drift heal',
+      });
 }

@@ -58,6 +58,8 @@ export const OPTION_TEXT: Readonly<Record<string, OptionText>> = {
   since: { value: 'TIME', text: 'from this time on: 10m (ago), 2026-01-31T12:00:00Z, or seconds since 1970' },
   until: { value: 'TIME', text: 'up to this time' },
   stream: { value: 'stdout|stderr', text: 'only what went there' },
+  as: { value: 'MANAGER', text: 'the name of who claims them' },
+  release: { text: 'give claims up' },
   signal: { value: 'SIGNAL', text: 'this signal: TERM, SIGHUP, RTMIN+3, 15' },
   timeout: { value: 'SECONDS', text: 'this grace instead of the one the stack gives; 0 kills at once' },
   user: { value: 'UID[:GID]', text: 'as this user' },

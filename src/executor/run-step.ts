@@ -3,6 +3,7 @@ import type { Step } from '../resources/step.ts';
 import { TsboxError } from '../errors.ts';
 import type { ExecutionContext } from './context.ts';
 import { writeLabel } from './labels.ts';
+import { dropClaims } from './steps/claims.ts';
 import { enter, evict, makeCgroup, removeCgroup, setFrozen, writeKnobs } from './steps/cgroup.ts';
 import { adoptCgroup, releaseCgroup } from './steps/adopt.ts';
 import { adoptContainer, awaitCompleted, setPolicy, startContainer, stopContainer } from './steps/container.ts';
@@ -46,6 +47,8 @@ export async function runStep(context: ExecutionContext, step: Step): Promise<vo
       return applyNetwork(context, step);
     case 'network-detach':
       return detachProgram(context, step);
+    case 'claims-drop':
+      return dropClaims(context, step);
     case 'label':
       return writeLabel(context, step.path, withResolved(context, step.label));
     case 'cgroup-remove':
@@ -140,6 +143,8 @@ export function describeStep(step: Step): string {
       return `set ${Object.keys(step.values).join(', ')}`;
     case 'network-detach':
       return `detach program ${step.id}`;
+    case 'claims-drop':
+      return `take back ${step.fields.join(', ')}`;
     case 'label':
     case 'namespace-label':
       return 'record';

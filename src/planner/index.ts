@@ -17,6 +17,7 @@ import { findIds } from '../resources/userns/allocate.ts';
 import type { Stack } from '../stack/types.ts';
 import { draftRefresh, refreshSteps } from './refresh.ts';
 import { draftDeclared, draftRemoval } from './drafts.ts';
+import { claimSteps, readYielding, withClaims } from './claims.ts';
 import { judge } from './conditions.ts';
 import { refuseForeign } from './foreign.ts';
 import { addContents } from './contents.ts';
@@ -93,7 +94,8 @@ export async function makePlan(
   const anew = new Set((options.replace ?? []).flatMap((r) => matching([...observed.keys()], r)));
   wake(observed, (address) => options.wake === true || anew.has(address));
   const volumes = moveVolumes(asked, observed);
-  const ignored = leaveIgnored(declared, observed);
+  const yielding = readYielding(reader, scope, declared);
+  const ignored = leaveIgnored(declared, observed, yielding.claims);
 
   const drafts = new Map<Address, Draft>();
   for (const d of declared.values()) {
@@ -122,6 +124,8 @@ export async function makePlan(
   wanted = withGenerations(drafts, declared, wanted, scope);
   const context: StepContext = { stack: wanted, reader, scope, observed };
   addNotes(drafts, declared);
+  const marked = withClaims(reader, scope, [...drafts.values()]);
+  marked.changes.forEach((draft) => drafts.set(draft.address, draft));
   addContents(reader, drafts, asked, observed);
   addRisks(reader, name, drafts);
   addRollouts(drafts, wanted);
@@ -141,7 +145,11 @@ export async function makePlan(
       address,
       {
         ...draft,
-        steps: [...moveSteps(draft, observed, volumes), ...stepsFor(draft)],
+        steps: [
+          ...moveSteps(draft, observed, volumes),
+          ...stepsFor(draft),
+          ...(options.refreshOnly === true ? [] : claimSteps(draft, scope)),
+        ],
       },
     ]),
   );
@@ -159,6 +167,7 @@ export async function makePlan(
     warnings: [
       ...problems.filter((p) => p.severity === 'warning').map((p) => p.error.message),
       ...evacuation(reader, needed),
+      ...new Set([...yielding.warnings, ...marked.warnings]),
       ...mountWarnings(withSteps.values()),
       ...restWarnings(name, drafts.values()),
       ...(wanted === undefined || options.volumes === true ? [] : keptWarnings(observed.values(), declared)),

@@ -1,6 +1,7 @@
 /** `lifecycle:` in a plan: what is left alone, what is made anew because of another, and what is not let go. */
 import { sameValue } from '../resources/attribute.ts';
 import type { Address, AttributeChange, Declared, Observed } from '../resources/kind.ts';
+import { leftTo, managersOf, type Claims } from '../resources/claims.ts';
 import { isKept, triggerOf, withoutIgnored } from '../resources/lifecycle.ts';
 import { kindOf } from '../resources/registry.ts';
 import type { StackScope } from '../resources/scope.ts';
@@ -16,17 +17,21 @@ import type { Blocked } from './plan.ts';
 export function leaveIgnored(
   declared: Map<Address, Declared>,
   observed: ReadonlyMap<Address, Observed>,
+  claims: ReadonlyMap<Address, Claims>,
 ): Map<Address, readonly AttributeChange[]> {
   const left = new Map<Address, readonly AttributeChange[]>();
   for (const wanted of declared.values()) {
-    const patterns = wanted.lifecycle?.ignoreChanges ?? [];
+    const rules = wanted.lifecycle?.ignoreChanges ?? [];
+    const patterns = rules.filter((r) => typeof r === 'string');
+    const own = claims.get(wanted.address) ?? {};
+    const table = kindOf(wanted.address).attributes;
     const live = observed.get(wanted.address);
-    if (patterns.length === 0 || live?.exists !== true) {
+    if (rules.length === 0 || live?.exists !== true) {
       continue;
     }
     const desired = { ...wanted.desired };
     const ignored: AttributeChange[] = [];
-    for (const attribute of kindOf(wanted.address).attributes.values()) {
+    for (const attribute of table.values()) {
       const { name } = attribute;
       const before = live.live[name];
       const after = wanted.desired[name];
@@ -37,7 +42,9 @@ export function leaveIgnored(
       ) {
         continue;
       }
-      const kept = withoutIgnored(patterns, name, after, before);
+      const theirs = leftTo(rules, own, table, name);
+      const manager = managersOf(own, theirs);
+      const kept = withoutIgnored([...patterns, ...theirs], name, after, before);
       if (kept !== undefined && !sameValue(attribute, kept, after)) {
         desired[name] = kept;
         // What is left of the difference when the rest of it is applied.
@@ -49,6 +56,7 @@ export function leaveIgnored(
           cause: 'config',
           mode: attribute.change,
           reason: undefined,
+          ...(manager === undefined ? {} : { manager }),
         });
       }
     }

@@ -5,6 +5,7 @@ import type { Declared, Observed } from '../resources/kind.ts';
 import { KINDS, kindOf } from '../resources/registry.ts';
 import { readScope, type StackScope } from '../resources/scope.ts';
 import { actionFor, diffAttributes } from './diff.ts';
+import { withClaims } from './claims.ts';
 import type { Plan, PlannedChange } from './plan.ts';
 
 /** @throws TsboxError TSB2003 when there is no such stack */
@@ -18,15 +19,17 @@ export async function recordedPlan(reader: KernelReader, name: string): Promise<
   const gone = [...scope.known].filter((a) => !found.has(a));
   // A volume that is not in our directory carries no record: its file alone knows it.
   const untold = gone.filter((a) => a.startsWith('volume/'));
+  const compares = observed.flatMap((o) => (o.applied === null ? [] : [compared(o, o.applied, scope)]));
+  const { changes, warnings } = withClaims(reader, scope, compares);
   return {
     stack: name,
     changes: [
-      ...observed.flatMap((o) => (o.applied === null ? [] : [compared(o, o.applied, scope)])),
+      ...changes,
       ...gone.filter((a) => !untold.includes(a)).map((a) => change(a, { action: 'create', missing: true })),
     ],
     complete: true,
     declared: [...scope.known],
-    warnings: [],
+    warnings,
     unreadable: [
       ...scope.unreadable,
       ...observed.flatMap((o) => o.unreadable.map((a) => `${o.address}: ${a}`)),

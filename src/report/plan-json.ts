@@ -145,6 +145,7 @@ function attributeJson(address: string, a: AttributeChange, mask: Mask): Record<
     mode: a.mode,
     reason: a.reason ?? null,
     risk: a.risk ?? null,
+    ...(a.manager === undefined ? {} : { manager: a.manager }),
     ...(edits === undefined ? {} : { edits }),
     ...contentsJson(a, mask),
   };

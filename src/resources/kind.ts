@@ -72,6 +72,9 @@ export interface AttributeChange {
   readonly cause: 'config' | 'drift' | 'both' | 'unknown' | 'new';
   readonly mode: ChangeMode;
   readonly reason: string | undefined;
+  /** Who has claimed it (claims.ts), and what of it. */
+  readonly manager?: string;
+  readonly claimed?: readonly string[];
   /** What the new value does to what runs now, when it hurts. */
   readonly risk?: string;
   /** What files say whose contents are digests in the values, by target, where both sides are text: for show alone. */

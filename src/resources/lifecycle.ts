@@ -3,13 +3,15 @@ import * as z from 'zod';
 import type { AttributeTable, Value } from './attribute.ts';
 import { isList } from './attribute.ts';
 import { fitsGlob } from './glob.ts';
-import { show, valueSchema, ValueError } from './values.ts';
+import { meant, show, valueSchema, ValueError } from './values.ts';
+
+/** Names of attributes and of entries below them, with `*`; or whatever the managers that fit a glob have claimed. */
+export type IgnoreRule = string | { readonly manager: string };
 
 export interface Lifecycle {
   /** Kept on the live object; undefined leaves there what is there. */
   readonly preventDestroy: boolean | undefined;
-  /** Names of attributes and of entries below them, with `*`; see IgnoreRules. */
-  readonly ignoreChanges: readonly string[];
+  readonly ignoreChanges: readonly IgnoreRule[];
   readonly createBeforeDestroy: boolean;
   /** ADDRESS or ADDRESS.ATTRIBUTE. */
   readonly replaceTriggeredBy: readonly string[];
@@ -17,18 +19,50 @@ export interface Lifecycle {
 
 const PATTERN = /^[A-Za-z0-9_*][A-Za-z0-9_.*/:+-]*$/;
 
+const MANAGER_PATTERN = /^[A-Za-z0-9*?][A-Za-z0-9_.@:/*?-]{0,62}$/;
+
 const patternSchema = valueSchema(
-  (input): string => {
+  (input): IgnoreRule => {
+    if (typeof input === 'object' && input !== null && !Array.isArray(input)) {
+      return managerRule(input as Record<string, unknown>);
+    }
     if (typeof input !== 'string' || !PATTERN.test(input)) {
       throw new ValueError(
         `${show(input)} is not the name of an attribute`,
-        'a name as plans show it such as memory.max, one entry such as env.DEBUG, or a pattern such as io.*',
+        'a name as plans show it such as memory.max, one entry such as env.DEBUG, a pattern such as io.*, or { manager: NAME }',
       );
     }
     return input;
   },
-  { type: 'string', examples: ['memory.max', 'env.DEBUG', 'io.*'] },
+  {
+    anyOf: [
+      { type: 'string', examples: ['memory.max', 'env.DEBUG', 'io.*'] },
+      {
+        type: 'object',
+        properties: { manager: { type: 'string', examples: ['autoscaler'] } },
+        required: ['manager'],
+        additionalProperties: false,
+      },
+    ],
+  },
 );
+
+function managerRule(input: Readonly<Record<string, unknown>>): IgnoreRule {
+  const { manager } = input;
+  const other = Object.keys(input).find((key) => key !== 'manager');
+  if (other !== undefined) {
+    throw new ValueError(`unknown key '${other}'`, '{ manager: NAME }', meant(other, ['manager']), [other]);
+  }
+  if (typeof manager !== 'string' || !MANAGER_PATTERN.test(manager)) {
+    throw new ValueError(
+      `${show(manager)} is not the name of a manager`,
+      'a name such as autoscaler, or a pattern such as scaler-*',
+      undefined,
+      manager === undefined ? [] : ['manager'],
+    );
+  }
+  return { manager };
+}
 
 const triggerSchema = valueSchema(
   (input): string => {

@@ -56,6 +56,8 @@ export type Step =
   | { readonly op: 'cgroup-adopt'; readonly path: string; readonly label: LabelDraft }
   /** Give an adopted cgroup back: its label goes, it stays. */
   | { readonly op: 'cgroup-release'; readonly path: string }
+  /** Take back what managers have claimed (resources/claims.ts). */
+  | { readonly op: 'claims-drop'; readonly path: string; readonly fields: readonly string[] }
   /** Record what was applied. */
   | { readonly op: 'label'; readonly path: string; readonly label: LabelDraft }
   /** Kill what is inside and remove the directory everywhere. */

@@ -31,7 +31,15 @@ export function checkLifecycles(checking: Checking): void {
     if (lifecycle.createBeforeDestroy && kind === 'container') {
       oneTerminal(checking, address, ['lifecycle', 'create_before_destroy'], 'no create_before_destroy');
     }
-    lifecycle.ignoreChanges.forEach((pattern, index) => ignored(checking, address, pattern, index));
+    lifecycle.ignoreChanges.forEach((rule, index) => {
+      if (typeof rule === 'string') {
+        ignored(checking, address, rule, index);
+      } else if (kind !== 'cgroup' && kind !== 'container') {
+        const path = ['lifecycle', 'ignore_changes', index];
+        const message = `a ${kind} has no cgroup of its own for a manager's claims`;
+        report(checking, 'TSB1003', address, path, message, 'names of attributes');
+      }
+    });
     lifecycle.replaceTriggeredBy.forEach((trigger, index) => triggered(checking, address, trigger, index));
   }
 }

@@ -80,7 +80,7 @@ const SHOP = planOf(
       attributes: [
         drifted('supervisor', 'present', 'missing'),
         drifted('hostname', 'web', '<img src=x onerror=alert(1)>\u001b[31m| `@everyone` ](https://example.org)'),
-        drifted('pids.max', '64', '32'),
+        { ...drifted('pids.max', '64', '32'), manager: 'autoscaler' },
       ],
       extras: [extra('mount', 'mount /evil tmpfs rw appeared'), extra('program', 'program 99 (by_hand) at egress')],
     }),

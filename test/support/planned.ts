@@ -47,7 +47,7 @@ const changes: readonly PlannedChange[] = [
   change('cgroup/tenants/api', 'update', {
     attributes: [
       attribute('memory.max', 'max', '268435456', { applied: '134217728', cause: 'both' }),
-      attribute('pids.max', '50', '10', { risk: '23 are running' }),
+      attribute('pids.max', '50', '10', { risk: '23 are running', manager: 'autoscaler', claimed: ['pids.max'] }),
     ],
     steps: [{ op: 'cgroup-write', path: 'tenants/api', controller: 'memory', writes: [] }],
     at,

@@ -39,6 +39,7 @@ export const command: Command = {
     const { makePlan } = await import('../../planner/index.ts');
     const { showValue, humanValue, escapeControls } = await import('../../report/values.ts');
     const { kindOf } = await import('../../resources/registry.ts');
+    const { fieldsOf, managersOf, readClaims } = await import('../../resources/claims.ts');
     const { readRuns, runLines, runsJson } = await import('../show-runs.ts');
     const { imageJson, imageLines } = await import('../show-image.ts');
     const { effectiveLimits } = await import('../../resources/cgroup/effective.ts');
@@ -64,6 +65,8 @@ export const command: Command = {
       const path = o.exists ? cgroupOf(o, root, name) : undefined;
       return path === undefined ? [] : effectiveLimits(reader, path).filter((l) => l.setBy !== undefined);
     };
+    const addresses = found.map((o) => o.address);
+    const { claims } = readClaims(reader, planned.scope, addresses);
     if (args.flags.json === true) {
       const shared = new Map(found.map((o) => [o, sharing(o)]));
       const json = found.map((o) => ({
@@ -73,6 +76,7 @@ export const command: Command = {
         last_applied: o.applied,
         effective: limits(o).map((l) => ({ name: l.name, value: l.value, set_by: l.setBy })),
         facts: o.facts,
+        ...(claims.has(o.address) ? { managers: claims.get(o.address) } : {}),
         ...(ownerOf(o) === undefined ? {} : { installation: ownerOf(o) }),
         ...(shared.get(o)?.length === 0 ? {} : { namespaces: shared.get(o) }),
         ...(o.exists && o.address.startsWith('container/')
@@ -118,7 +122,10 @@ export const command: Command = {
         }
         const human = humanValue(value, attribute.unit);
         const recorded = attribute.observed === 'recorded' ? 'as applied; the kernel does not show it' : undefined;
-        const notes = [human, recorded].filter((n) => n !== undefined);
+        const own = claims.get(o.address) ?? {};
+        const manager = managersOf(own, fieldsOf(own, table, attribute.name));
+        const owned = manager === undefined ? undefined : `owned by ${manager}`;
+        const notes = [human, recorded, owned].filter((n) => n !== undefined);
         out(
           `  ${attribute.name.padEnd(18)}  ${showValue(value, attribute.list)}${notes.length === 0 ? '' : `   # ${notes.join('; ')}`}\n`,
         );

@@ -48,6 +48,7 @@ const ARGUMENTS: Readonly<Record<string, Arguments>> = {
   thaw: each('address'),
   signal: { first: ['address'], rest: ['signal', 'address'] },
   kill: each('address'),
+  own: one('address'),
   fmt: each('file'),
   convert: { first: [], rest: ['file'] },
   checkpoint: one('container'),

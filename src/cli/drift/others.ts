@@ -36,6 +36,7 @@ function finding(stack: string, address: string, sort: string, key: string, text
     was: null,
     is: text,
     direction: 'added',
+    manager: null,
     heal: { action: 'by-hand', text: 'by hand: tsbox does not remove what it did not make', command },
     at: null,
   };

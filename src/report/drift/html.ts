@@ -18,7 +18,7 @@ import {
   resourceCount,
   sinceText,
   timeText,
-  whomText,
+  byText,
 } from './words.ts';
 
 const e = (text: string): string => escapeMarkup(escapeControls(text));
@@ -142,7 +142,7 @@ ${items.map(item).join('\n')}
 }
 
 function searchable(i: DriftItem): string {
-  const words = [i.stack, i.address, i.class, CLASS_WORDS[i.class], i.attribute, i.text, i.why, whomText(i.whom)];
+  const words = [i.stack, i.address, i.class, CLASS_WORDS[i.class], i.attribute, i.text, i.why, byText(i)];
   return `data-severity="${i.severity}" data-text="${e(words.join(' '))}"`;
 }
 
@@ -160,7 +160,7 @@ function item(i: DriftItem): string {
   const past = pastText(i);
   const facts: Array<[string, string]> = [
     ['since', sinceText(i.since)],
-    ['by', whomText(i.whom)],
+    ['by', byText(i)],
     ...(past === '' ? [] : [['history', past] as [string, string]]),
     ...(i.at === null ? [] : [['declared', `${i.at.file}:${i.at.line}`] as [string, string]]),
   ];
@@ -181,7 +181,7 @@ function table(items: readonly DriftItem[]): string {
   const rows = items.map(
     (i) => `<tr class="${i.severity}" ${searchable(i)}>
 <td><span class="badge">${i.severity}</span></td><td><code>${e(i.address)}</code></td><td>${e(heading(i))}</td>
-<td><code>${e(i.was ?? '')}</code></td><td><code>${e(i.is ?? '')}</code></td><td>${e(sinceText(i.since))}</td><td>${e(whomText(i.whom))}</td><td>${e(i.heal.text)}</td></tr>`,
+<td><code>${e(i.was ?? '')}</code></td><td><code>${e(i.is ?? '')}</code></td><td>${e(sinceText(i.since))}</td><td>${e(byText(i))}</td><td>${e(i.heal.text)}</td></tr>`,
   );
   return `<div class="table-view"><div class="scroll"><table>
 <thead><tr>${['severity', 'resource', 'what', 'was', 'is', 'since', 'by', 'heal'].map((h) => `<th scope="col">${h}</th>`).join('')}</tr></thead>

@@ -39,7 +39,7 @@ export function itemId(stack: string, address: string, cls: string, attribute: s
 
 function itemsOf(change: PlannedChange, stack: string, command: string | null): Finding[] {
   const table = kindOf(change.address).attributes;
-  const base = { stack, address: change.address, at: change.at ?? null };
+  const base = { stack, address: change.address, manager: null, at: change.at ?? null };
   const heal = (action: Heal['action']): Heal => ({
     action,
     text:
@@ -81,6 +81,7 @@ function itemsOf(change: PlannedChange, stack: string, command: string | null): 
       live: a.before ?? null,
       lastApplied: a.applied ?? null,
       ...wording(a, reference, attribute),
+      manager: a.manager ?? null,
       direction: cls === 'changed' ? directionOf(a.name, attribute, reference, a.before) : 'gone',
       heal: whole,
     });

@@ -1,4 +1,4 @@
-/** The report for programs: format 1.1, which adds to 1.0 and takes nothing away. */
+/** The report for programs: format 1.2, which adds to 1.0 and takes nothing away. */
 import * as z from 'zod';
 import { SEVERITIES } from '../../resources/drift-settings.ts';
 import { bySeverity, DIRECTIONS, DRIFT_CLASSES, type DriftItem, type DriftReport, type IgnoredItem } from './model.ts';
@@ -36,6 +36,7 @@ const itemShape = {
       source: z.string(),
     })
     .nullable(),
+  manager: z.string().nullable(),
   heal: z.enum(['create', 'update', 'restart', 'replace', 'delete', 'no-op', 'by-hand']),
   heal_text: z.string(),
   heal_command: z.string().nullable(),
@@ -56,7 +57,7 @@ const counts = z.strictObject({ security: z.int(), capacity: z.int(), cosmetic: 
 
 /** `tsbox drift --format json`. */
 export const driftJsonSchema = z.strictObject({
-  format_version: z.literal('1.1'),
+  format_version: z.literal('1.2'),
   tsbox_version: z.string(),
   /** Null where the report is of several. */
   stack: z.string().nullable(),
@@ -94,7 +95,7 @@ export function driftJson(reports: readonly DriftReport[], version: string, boot
   const items = reports.flatMap((r) => r.items);
   const ignored = reports.flatMap((r) => r.ignored);
   const document: z.infer<typeof driftJsonSchema> = {
-    format_version: '1.1',
+    format_version: '1.2',
     tsbox_version: version,
     stack: reports.length === 1 ? (reports[0]?.stack ?? null) : null,
     boot_id: bootId,
@@ -151,6 +152,7 @@ function itemJson(i: DriftItem): ItemJson {
     why: i.why,
     since: i.since === null ? null : { ...i.since },
     whom: i.whom === null ? null : { ...i.whom },
+    manager: i.manager,
     heal: i.heal.action,
     heal_text: i.heal.text,
     heal_command: i.heal.command,

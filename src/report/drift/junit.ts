@@ -1,7 +1,7 @@
 /** JUnit XML as CI systems read it: a suite per stack, a case per resource, a failure where it drifted. */
 import { escapeControls } from '../values.ts';
 import type { DriftItem, DriftReport } from './model.ts';
-import { byAddress, escapeMarkup, ignoredText, pastText, sinceText, whomText } from './words.ts';
+import { byAddress, escapeMarkup, ignoredText, pastText, sinceText, byText } from './words.ts';
 
 export function driftJunit(reports: readonly DriftReport[]): string {
   const suites = reports.map(suite);
@@ -50,7 +50,7 @@ function failure(items: readonly DriftItem[], place: readonly string[]): string 
     `${i.class}: ${i.text}`,
     `  ${i.severity}: ${i.why}`,
     `  since ${sinceText(i.since)}`,
-    `  by ${whomText(i.whom)}`,
+    `  by ${byText(i)}`,
     ...(pastText(i) === '' ? [] : [`  ${pastText(i)}`]),
     `  heal: ${i.heal.text}${i.heal.command === null ? '' : `: ${i.heal.command}`}`,
   ]);

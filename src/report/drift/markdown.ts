@@ -14,7 +14,7 @@ import {
   severityCounts,
   sinceText,
   summarySentence,
-  whomText,
+  byText,
 } from './words.ts';
 
 const MARKS = { security: '🔴', capacity: '🟡', cosmetic: '⚪' } as const;
@@ -158,7 +158,7 @@ function detail(item: DriftItem): string[] {
     '',
     `- ${MARKS[item.severity]} **${item.severity}**: ${escapeText(item.why)}`,
     `- since: ${escapeText(sinceText(item.since))}`,
-    `- by: ${escapeText(whomText(item.whom))}`,
+    `- by: ${escapeText(byText(item))}`,
     ...(past === '' ? [] : [`- ${escapeText(past)}`]),
     `- heal: ${escapeText(item.heal.text)}`,
     ...(item.at === null ? [] : [`- declared at \`${code(`${item.at.file}:${item.at.line}`)}\``]),

@@ -69,6 +69,8 @@ export interface DriftItem {
   readonly why: string;
   readonly since: Since | null;
   readonly whom: Whom | null;
+  /** Who has claimed the attribute. */
+  readonly manager: string | null;
   readonly heal: Heal;
   readonly past: Past | null;
   readonly at: SourceSpan | null;

@@ -3,7 +3,7 @@ import { relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { SEVERITIES, type Severity } from '../../resources/drift-settings.ts';
 import { DRIFT_CLASSES, type DriftClass, type DriftItem, type DriftReport, type IgnoredItem } from './model.ts';
-import { CLASS_WORDS, ignoredText, sinceText, whomText } from './words.ts';
+import { CLASS_WORDS, ignoredText, sinceText, byText } from './words.ts';
 
 const LEVELS: Readonly<Record<Severity, 'error' | 'warning' | 'note'>> = {
   security: 'error',
@@ -46,7 +46,7 @@ export function driftSarif(reports: readonly DriftReport[], version: string, dir
       stack: item.stack,
       attribute: item.attribute,
       severity: item.severity,
-      by: whomText(item.whom),
+      by: byText(item),
       heal: item.heal.command,
     },
   });

@@ -43,6 +43,7 @@ function itemLines(item: DriftItem, palette: Palette): string[] {
     `${item.severity}: ${item.why}`,
     `since ${sinceText(item.since)}`,
     ...(item.whom === null ? [] : [`by ${whomText(item.whom)}`]),
+    ...(item.manager === null ? [] : [`owned by ${item.manager}`]),
     ...(past === '' ? [] : [past]),
   ];
   return [

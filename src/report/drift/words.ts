@@ -40,6 +40,11 @@ export function sinceText(since: Since | null): string {
       : 'unknown';
 }
 
+/** Who wrote it, and who has claimed it. */
+export function byText({ whom, manager }: Pick<DriftItem, 'whom' | 'manager'>): string {
+  return manager === null ? whomText(whom) : `${whomText(whom)}; owned by ${manager}`;
+}
+
 export function whomText(whom: Whom | null): string {
   if (whom === null) {
     return 'not known';

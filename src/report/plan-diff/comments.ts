@@ -34,6 +34,9 @@ export function commentsOf(
         : 'drift too: it was something else at the last apply',
     );
   }
+  if (change.manager !== undefined) {
+    comments.push(`${change.claimed === undefined ? '' : 'conflict: '}owned by ${change.manager}`);
+  }
   if (change.risk !== undefined) {
     comments.push(`disruptive: ${change.risk}`);
   }

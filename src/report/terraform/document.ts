@@ -257,6 +257,7 @@ function ownJson(change: PlannedChange, mask: Mask): Record<string, unknown> {
     causes: Object.fromEntries(change.attributes.map((a) => [a.name, a.cause])),
     modes: Object.fromEntries(change.attributes.map((a) => [a.name, a.mode])),
     risks: Object.fromEntries(change.attributes.flatMap((a) => (a.risk === undefined ? [] : [[a.name, a.risk]]))),
+    ...managersJson(change),
     replace_reasons: Object.fromEntries(
       change.attributes.flatMap((a) => (a.mode !== 'replace' || a.reason === undefined ? [] : [[a.name, a.reason]])),
     ),
@@ -280,6 +281,12 @@ function ownJson(change: PlannedChange, mask: Mask): Record<string, unknown> {
       : { rolling: { at_once: change.rollout.atOnce, on_failure: change.rollout.onFailure } }),
     at: change.at ?? null,
   };
+}
+
+/** Who has claimed what is changed or left alone. */
+function managersJson({ attributes, ignored }: PlannedChange): Record<string, unknown> {
+  const claimed = [...attributes, ...(ignored ?? [])].filter((a) => a.manager !== undefined);
+  return claimed.length === 0 ? {} : { managers: Object.fromEntries(claimed.map((a) => [a.name, a.manager])) };
 }
 
 /** Contents of files by attribute, where a plan shows them. */
