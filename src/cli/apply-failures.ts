@@ -25,16 +25,18 @@ function list(items: readonly string[]): string {
   return items.length > LISTED ? `${shown}; and ${items.length - LISTED} more` : shown;
 }
 
-function progress({ done, left }: Unfinished): void {
-  note('done', done.length === 0 ? 'nothing' : list(done));
+/** With the numbers that the steps have in the plan. */
+function progress({ done, left, at }: Unfinished): void {
+  const numbered = (steps: readonly string[], first: number): string[] => steps.map((s, i) => `${first + i} ${s}`);
+  note('done', done.length === 0 ? 'nothing' : list(numbered(done, at - done.length)));
   if (left.length > 0) {
-    note('not done', list(left));
+    note('not done', list(numbered(left, at + 1)));
   }
 }
 
 export async function printFailure(failure: Failure, result: ApplyResult, stack: Stack | undefined): Promise<void> {
-  const { change, error, step, at, done, left } = failure;
-  err(`\n${change.address}: failed to ${step} (step ${at} of ${done.length + 1 + left.length})\n`);
+  const { change, error, step, at } = failure;
+  err(`\n${change.address}: failed to ${step} (step ${at} of ${result.steps})\n`);
   await printError(withExcerpt(error, stack));
   const { syscall, errnoCode, errno, subject } = error.info;
   if (syscall !== undefined || errnoCode !== undefined) {

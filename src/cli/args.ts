@@ -14,6 +14,7 @@ const OPTIONS = {
   'var-file': { type: 'string', multiple: true },
   compact: { type: 'boolean' },
   'diff-context': { type: 'string' },
+  steps: { type: 'boolean' },
   json: { type: 'boolean' },
   'json-into': { type: 'string' },
   format: { type: 'string' },

@@ -27,7 +27,8 @@ export async function confirm(
       if (answer !== 'details' || plan === undefined) {
         return answer === 'yes';
       }
-      err(await details(plan));
+      const { stepLines } = await import('../report/steps-text.ts');
+      err(`${stepLines(plan).join('\n')}\n`);
     }
   } catch (error) {
     if ((error as Error).name === 'AbortError') {
@@ -38,20 +39,4 @@ export async function confirm(
   } finally {
     terminal.close();
   }
-}
-
-/** Every step of every change, in the order in which they may begin. */
-async function details(plan: Plan): Promise<string> {
-  const { describeStep } = await import('../executor/run-step.ts');
-  const { escapeControls } = await import('../report/values.ts');
-  const lines = plan.changes.flatMap((change) => {
-    const steps = [...change.steps, ...change.lateSteps];
-    return steps.length === 0
-      ? []
-      : [
-          `${change.address}   # ${change.action}${change.after.length === 0 ? '' : `, after ${change.after.join(', ')}`}`,
-          ...steps.map((step, i) => `  ${i + 1}. ${escapeControls(describeStep(step))}`),
-        ];
-  });
-  return `${lines.join('\n')}\n`;
 }

@@ -21,6 +21,7 @@ export const OPTION_TEXT: Readonly<Record<string, OptionText>> = {
   'refresh-only': { text: 'accept live values into the record of what was last applied; change nothing else' },
   compact: { text: 'one line for each resource' },
   'diff-context': { value: 'N', text: 'lines around what differs in long texts and lists (default 3)' },
+  steps: { text: 'each step of the kernel too, by the number that progress and failures name' },
   target: {
     value: 'ADDRESS',
     text: 'only what this names (cgroup/x: what is below it too; * any characters) and what it needs',

@@ -32,6 +32,7 @@ export function renderOptions(args: Arguments): RenderOptions {
   return {
     compact: args.flags.compact === true,
     context: numberOption(args, 'diff-context', 3, 0, 1000),
+    steps: args.flags.steps === true,
     mask: masked,
   };
 }

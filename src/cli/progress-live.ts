@@ -2,7 +2,7 @@
 import { Listr, type ListrTask, type ListrTaskWrapper, type DefaultRenderer, type SimpleRenderer } from 'listr2';
 import type { ApplyEvent } from '../executor/index.ts';
 import type { PlannedChange } from '../planner/plan.ts';
-import { describeStep } from '../executor/run-step.ts';
+import { describeStep } from '../resources/step-text.ts';
 import type { Progress } from './progress.ts';
 
 type Wrapper = ListrTaskWrapper<unknown, typeof DefaultRenderer, typeof SimpleRenderer>;
@@ -68,7 +68,7 @@ export function liveProgress(changes: readonly PlannedChange[], rows: number): P
       switch (event.type) {
         case 'step':
           if (own.wrapper !== undefined) {
-            own.wrapper.title = `${event.change.address}  ${describeStep(event.step)}`;
+            own.wrapper.title = `${event.change.address}  ${event.number} ${describeStep(event.step)}`;
           }
           break;
         case 'done':

@@ -55,13 +55,18 @@ function seconds(ms: number): string {
   return ms < 10_000 ? `${(ms / 1000).toFixed(2)}s` : `${Math.round(ms / 1000)}s`;
 }
 
+/** The numbers that its steps have in the plan. */
+function stepsText({ first, last }: Extract<ApplyEvent, { type: 'start' }>): string {
+  return first < last ? ` (steps ${first} to ${last})` : first === last ? ` (step ${first})` : '';
+}
+
 function plainProgress(): Progress {
-  const running = new Map<PlannedChange, number>();
+  const running = new Map<PlannedChange, { began: number; step: number }>();
   const heartbeat = setInterval(() => {
-    for (const [{ address, action }, began] of running) {
+    for (const [{ address, action }, { began, step }] of running) {
       const ms = performance.now() - began;
       if (ms >= HEARTBEAT - 100) {
-        err(`${address}: Still ${DOING[action].toLowerCase()}... [${seconds(ms)} elapsed]\n`);
+        err(`${address}: Still ${DOING[action].toLowerCase()}... [${seconds(ms)} elapsed, at step ${step}]\n`);
       }
     }
   }, HEARTBEAT);
@@ -72,23 +77,26 @@ function plainProgress(): Progress {
         return;
       }
       const { address, action } = event.change;
+      const at = running.get(event.change)?.step;
       if (event.type === 'start') {
-        running.set(event.change, performance.now());
+        running.set(event.change, { began: performance.now(), step: event.first });
+      } else if (event.type === 'step') {
+        running.set(event.change, { began: performance.now(), ...running.get(event.change), step: event.number });
       } else if (event.type === 'done' || event.type === 'failed' || event.type === 'abandoned') {
         running.delete(event.change);
       }
       switch (event.type) {
         case 'start':
-          err(`${address}: ${DOING[action]}...\n`);
+          err(`${address}: ${DOING[action]}...${stepsText(event)}\n`);
           break;
         case 'done':
           err(`${address}: ${DONE[action]} after ${seconds(event.ms)}\n`);
           break;
         case 'abandoned':
-          err(`${address}: given up after ${seconds(event.ms)}\n`);
+          err(`${address}: given up at step ${at ?? ''} after ${seconds(event.ms)}\n`);
           break;
         case 'failed':
-          err(`${address}: FAILED after ${seconds(event.ms)}\n`);
+          err(`${address}: FAILED at step ${at ?? ''} after ${seconds(event.ms)}\n`);
           break;
         case 'skipped':
           err(`${address}: not started, because ${event.because} failed\n`);
@@ -118,22 +126,30 @@ function isSecondPass({ createFirst }: PlannedChange, pass: PlannedChange['actio
   return createFirst === true ? pass === 'create' && REMOVING.has(op) : pass === 'delete' && MAKING.has(op);
 }
 
+/** What of a change is under way: the operation of its step, and its number in the plan. */
+interface Pass {
+  readonly began: number;
+  readonly action: PlannedChange['action'];
+  readonly step?: Step['op'];
+  readonly number?: number;
+}
+
 /** What a machine is told: a replacement as a deletion and a creation, and that something goes on every ten seconds. */
 async function streamProgress(plan: Plan): Promise<Progress> {
   const { hookJson } = await import('../report/plan-json.ts');
   const { namingOf } = await import('../report/terraform/names.ts');
   const naming = namingOf(plan.origins);
   const { diagnosticLine } = await import('./diagnostic-lines.ts');
-  const passes = new Map<PlannedChange, { began: number; action: PlannedChange['action']; step: string }>();
+  const passes = new Map<PlannedChange, Pass>();
   const elapsed = (change: PlannedChange): number => (performance.now() - (passes.get(change)?.began ?? 0)) / 1000;
   const begin = (change: PlannedChange, action: PlannedChange['action']): void => {
-    passes.set(change, { began: performance.now(), action, step: '' });
+    passes.set(change, { began: performance.now(), action });
     emit(`${hookJson('apply_start', change, action, 0, naming)}\n`);
   };
   const heartbeat = setInterval(() => {
-    for (const [change, { action, step }] of passes) {
+    for (const [change, { action, step, number }] of passes) {
       if (elapsed(change) * 1000 >= HEARTBEAT - 100) {
-        emit(`${hookJson('apply_progress', change, action, elapsed(change), naming, { step })}\n`);
+        emit(`${hookJson('apply_progress', change, action, elapsed(change), naming, { step, number })}\n`);
       }
     }
   }, HEARTBEAT);
@@ -155,14 +171,22 @@ async function streamProgress(plan: Plan): Promise<Progress> {
             emit(`${hookJson('apply_complete', change, action, elapsed(change), naming)}\n`);
             begin(change, action === 'create' ? 'delete' : 'create');
           }
-          passes.set(change, { began: performance.now(), action, ...passes.get(change), step: event.step.op });
+          passes.set(change, {
+            began: performance.now(),
+            action,
+            ...passes.get(change),
+            step: event.step.op,
+            number: event.number,
+          });
           break;
         case 'done':
           emit(`${hookJson('apply_complete', change, action, elapsed(change), naming)}\n`);
           passes.delete(change);
           break;
         case 'failed': {
-          emit(`${hookJson('apply_errored', change, action, elapsed(change), naming, { step: pass?.step })}\n`);
+          emit(
+            `${hookJson('apply_errored', change, action, elapsed(change), naming, { step: pass?.step, number: pass?.number })}\n`,
+          );
           emit(`${diagnosticLine(event.error)}\n`);
           passes.delete(change);
           break;

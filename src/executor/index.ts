@@ -5,11 +5,12 @@ import type { Address } from '../resources/kind.ts';
 import { STACK_XATTR } from '../resources/label.ts';
 import { SUPERVISORS } from '../resources/scope.ts';
 import type { Step } from '../resources/step.ts';
+import { lastOf, stepCount, turnsOf, type Turn } from '../resources/step-order.ts';
+import { describeStep } from '../resources/step-text.ts';
 import { primaryDirectory, stackRunDir, type ExecutionContext } from './context.ts';
 import { faultPoint } from './fault.ts';
 import { releaseIds } from './ids.ts';
 import { Journal } from './journal.ts';
-import { describeStep } from './run-step.ts';
 import { runUnlessAbandoned, undo } from './undo.ts';
 import { requireUnmoved } from './unmoved.ts';
 import { protectionGaps } from '../resources/cgroup/protection.ts';
@@ -17,9 +18,10 @@ import { removeStackRoot } from './teardown.ts';
 import { RolloutTurns } from './rollout-turns.ts';
 
 export type ApplyEvent =
-  | { readonly type: 'start'; readonly change: PlannedChange }
+  /** first, last: the numbers of its steps in the plan. */
+  | { readonly type: 'start'; readonly change: PlannedChange; readonly first: number; readonly last: number }
   | { readonly type: 'note'; readonly change: PlannedChange; readonly text: string }
-  | { readonly type: 'step'; readonly change: PlannedChange; readonly step: Step }
+  | { readonly type: 'step'; readonly change: PlannedChange; readonly step: Step; readonly number: number }
   | { readonly type: 'done'; readonly change: PlannedChange; readonly ms: number }
   | { readonly type: 'failed'; readonly change: PlannedChange; readonly ms: number; readonly error: TsboxError }
   | {
@@ -43,7 +45,7 @@ export interface ApplyOptions {
 /** How far a change came that did not come to its end. */
 export interface Unfinished {
   readonly change: PlannedChange;
-  /** The step it was at, its number, and what was done before and would have come after. */
+  /** The step it was at, its number in the plan (0: none), and what was done before and would have come after. */
   readonly step: string;
   readonly at: number;
   readonly done: readonly string[];
@@ -66,17 +68,11 @@ export interface ApplyResult {
   readonly failed: readonly Failure[];
   readonly abandoned: readonly Abandoned[];
   readonly notStarted: readonly PlannedChange[];
+  /** How many steps the plan has. */
+  readonly steps: number;
 }
 
-interface Node {
-  readonly key: string;
-  readonly change: PlannedChange;
-  readonly steps: readonly Step[];
-  readonly waitsFor: Set<string>;
-  readonly late: boolean;
-}
-
-const LATE = '#late';
+type Node = Turn<PlannedChange>;
 
 /** Runs every change of the plan. Never throws for a change that fails: it is in the result, with what it held up. */
 export async function applyPlan(context: ExecutionContext, plan: Plan, options: ApplyOptions): Promise<ApplyResult> {
@@ -90,7 +86,7 @@ export async function applyPlan(context: ExecutionContext, plan: Plan, options: 
   };
   const journal = new Journal(context);
   journal.write({ event: 'apply' });
-  const nodes = buildNodes(plan);
+  const nodes = turnsOf(plan.changes);
   const pending = new Map(nodes.map((n) => [n.key, n]));
   const finished = new Set<string>();
   const broken = new Map<string, Address>();
@@ -105,8 +101,7 @@ export async function applyPlan(context: ExecutionContext, plan: Plan, options: 
     while (moved) {
       moved = false;
       for (const node of pending.values()) {
-        const culprit =
-          [...node.waitsFor].map((k) => broken.get(k)).find((a) => a !== undefined) ?? rollouts.culprit(node);
+        const culprit = node.waitsFor.map((k) => broken.get(k)).find((a) => a !== undefined) ?? rollouts.culprit(node);
         if (culprit !== undefined) {
           pending.delete(node.key);
           broken.set(node.key, culprit);
@@ -118,7 +113,7 @@ export async function applyPlan(context: ExecutionContext, plan: Plan, options: 
   };
   const next = (): Node | undefined =>
     [...pending.values()].find(
-      (n) => [...n.waitsFor].every((k) => finished.has(k)) && (n.late || rollouts.mayStart(n.change)),
+      (n) => n.waitsFor.every((k) => finished.has(k)) && (n.late || rollouts.mayStart(n.change)),
     );
 
   for (;;) {
@@ -166,26 +161,13 @@ export async function applyPlan(context: ExecutionContext, plan: Plan, options: 
   journal.close();
   const isBlocked = plan.changes.some((c) => c.blocked !== undefined);
   await finish(context, plan, failedChanges.size === 0 && notStarted.length === 0 && !isBlocked);
-  return { done: [...done].filter((c) => !failedChanges.has(c)), failed, abandoned, notStarted };
-}
-
-function buildNodes(plan: Plan): Node[] {
-  const nodes: Node[] = [];
-  const keys = new Set<string>();
-  for (const change of plan.changes) {
-    if (change.steps.length > 0 || change.lateSteps.length > 0) {
-      keys.add(change.address);
-    }
-  }
-  for (const change of plan.changes.filter((c) => keys.has(c.address))) {
-    const after = new Set(change.after.filter((a) => keys.has(a)));
-    nodes.push({ key: change.address, change, steps: change.steps, waitsFor: after, late: false });
-    if (change.lateSteps.length > 0) {
-      const late = new Set([change.address, ...change.lateAfter.filter((a) => keys.has(a))]);
-      nodes.push({ key: change.address + LATE, change, steps: change.lateSteps, waitsFor: late, late: true });
-    }
-  }
-  return nodes;
+  return {
+    done: [...done].filter((c) => !failedChanges.has(c)),
+    failed,
+    abandoned,
+    notStarted,
+    steps: stepCount(plan.changes),
+  };
 }
 
 /** Runs one node's steps; a failure ends the node and names the step. */
@@ -200,14 +182,14 @@ async function runNode(
   const began = performance.now();
   const elapsed = (): number => Math.round(performance.now() - began);
   if (!node.late) {
-    options.onEvent({ type: 'start', change });
+    options.onEvent({ type: 'start', change, first: node.first, last: lastOf(node) });
   }
-  journal.write({ event: 'begin', address: change.address, action: change.action });
+  journal.write({ event: 'begin', address: change.address, action: change.action, steps: [node.first, lastOf(node)] });
   let at = 0;
   const unfinished = (): Unfinished => ({
     change,
     step: at < steps.length ? describeStep(steps[at] as Step) : '',
-    at: at + 1,
+    at: node.first + at,
     done: steps.slice(0, at).map(describeStep),
     left: steps.slice(at + 1).map(describeStep),
   });
@@ -216,7 +198,7 @@ async function runNode(
       if (abandon?.aborted === true) {
         break;
       }
-      options.onEvent({ type: 'step', change, step });
+      options.onEvent({ type: 'step', change, step, number: node.first + at });
       faultPoint(change.address, step.op, 'before');
       requireUnmoved(context, change, step);
       if (!(await runUnlessAbandoned(context, step, abandon))) {
@@ -227,7 +209,8 @@ async function runNode(
     }
   } catch (cause) {
     const error = asError(cause, change);
-    journal.write({ event: 'failed', address: change.address, action: change.action, error: error.message });
+    const step = node.first + at;
+    journal.write({ event: 'failed', address: change.address, action: change.action, step, error: error.message });
     options.onEvent({ type: 'failed', change, ms: elapsed(), error });
     if (change.createFirst === true && change.rollout !== undefined && !node.late) {
       await takeBack(context, change, steps.slice(0, at), options);
@@ -236,7 +219,7 @@ async function runNode(
   }
   if (at < steps.length) {
     const { undone, error } = await undo(context, change, steps.slice(0, at), (cause) => asError(cause, change));
-    journal.write({ event: 'abandoned', address: change.address, action: change.action });
+    journal.write({ event: 'abandoned', address: change.address, action: change.action, step: node.first + at });
     options.onEvent({ type: 'abandoned', change, ms: elapsed(), undone });
     return { ...unfinished(), undone, error };
   }

@@ -6,6 +6,10 @@ export interface JournalEntry {
   readonly event: 'apply' | 'begin' | 'end' | 'failed' | 'abandoned' | 'done';
   readonly address?: string;
   readonly action?: string;
+  /** begin: the numbers of its first and its last step in the plan. */
+  readonly steps?: readonly [number, number];
+  /** failed, abandoned: the number of the step it was at. */
+  readonly step?: number;
   readonly error?: string;
 }
 

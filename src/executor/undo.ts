@@ -5,8 +5,9 @@
 import type { TsboxError } from '../errors.ts';
 import type { PlannedChange } from '../planner/plan.ts';
 import type { Step } from '../resources/step.ts';
+import { describeStep } from '../resources/step-text.ts';
 import type { ExecutionContext } from './context.ts';
-import { describeStep, runStep } from './run-step.ts';
+import { runStep } from './run-step.ts';
 
 /** Steps that only wait, or fetch what is used later: they can be left at any moment. */
 const LEAVABLE: ReadonlySet<Step['op']> = new Set(['image', 'await-ready', 'await-healthy', 'await-completed']);

@@ -13,6 +13,8 @@ export interface RenderOptions {
   readonly compact?: boolean;
   /** Lines around what differs in long texts and lists. */
   readonly context?: number;
+  /** Each step of the kernel by its number, below all. */
+  readonly steps?: boolean;
   /** Takes secrets out of a text, before it is laid out. */
   readonly mask?: (text: string) => string;
 }
@@ -20,7 +22,8 @@ export interface RenderOptions {
 /** Renders a whole plan. */
 export async function renderPlan(plan: Plan, palette: Palette, options: RenderOptions = {}): Promise<string> {
   const lines = [...(await planLines(plan, options)), ...closingLines(plan)];
-  return `${lines.map((line) => paintedLine(line, palette)).join('\n')}\n`;
+  const steps = options.steps === true ? (await import('./steps-text.ts')).stepLines(plan) : [];
+  return `${[...lines.map((line) => paintedLine(line, palette)), ...steps].join('\n')}\n`;
 }
 
 /** The changes alone. */

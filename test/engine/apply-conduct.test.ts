@@ -1,5 +1,7 @@
 /** How an apply behaves: failures, interrupts, the lock, the question, a file that declares nothing. */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { assertNoLeaks, snapshot } from '../support/leaks.ts';
@@ -65,17 +67,34 @@ containers:
   later: { stop_signal: KILL, command: [sleep, "1000"], depends_on: [late] }
 `,
     );
+    // What is planned, told and written down has one number.
+    const planned = (await box.tsbox('plan', '--steps')).stdout.split('\n');
+    const rows = planned.slice(planned.findIndex((l) => l.startsWith('Steps, ')) + 1, -1);
+    assert.equal(
+      rows.map((r) => Number(r.trim().split(' ')[0])),
+      rows.map((_, i) => i + 1),
+    );
+    const bad = rows.findIndex((r) => r.includes('container/bad'));
+    const number = rows.findIndex((r, i) => i >= bad && r.endsWith('  start')) + 1;
     const { code, stdout, stderr } = await box.tsbox('apply', '-y');
     assert.is(code, 4);
+    assert.match(stderr, new RegExp(`container/bad: FAILED at step ${number} after `));
+    const journal = readFileSync(join(box.runDir, 'one/journal.jsonl'), 'utf8').trimEnd().split('\n');
+    const failed = journal
+      .map((l) => JSON.parse(l) as { event: string; step?: number })
+      .find((e) => e.event === 'failed');
+    assert.is(failed?.step, number);
     const block = stderr.slice(stderr.indexOf('\ncontainer/bad: failed'));
     assert.match(
       block,
-      /^\ncontainer\/bad: failed to start \(step \d of \d\)\nerror\[TSB3002\]: exec \/no\/such\/program: ENOENT\n/,
+      new RegExp(
+        `^\ncontainer/bad: failed to start \\(step ${number} of ${rows.length}\\)\nerror\\[TSB3002\\]: exec /no/such/program: ENOENT\n`,
+      ),
     );
     assert.match(block, /--> tsbox.yaml:6:3\n.*\n *6 \| +bad: \{ command: \[\/no\/such\/program\] \}\n/);
     assert.match(block, / \^\^\^\n/);
     assert.match(block, /= syscall: exec \/no\/such\/program: ENOENT \(errno 2\)\n/);
-    assert.match(block, /= done: make cgroup bad; .*\n.*= not done: record\n/);
+    assert.match(block, /= done: \d+ make cgroup bad; .*\n.*= not done: \d+ record\n/);
     assert.match(block, /= held up: container\/late, container\/later\n.*= go on: /);
     assert.match(
       block,
@@ -141,7 +160,7 @@ test('only yes is a yes, details shows the steps, and a file that declares nothi
       box,
       [
         ["'details' shows each step: ", 'details\n'],
-        ['3. record', 'yes\n'],
+        ['3            record', 'yes\n'],
       ],
       'apply',
     );

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import type { Split } from '../../src/planner/freezing.ts';
 import { orderChanges } from '../../src/planner/order.ts';
 import type { Label } from '../../src/resources/label.ts';
+import { lastOf, stepCount, turnsOf } from '../../src/resources/step-order.ts';
 import type { StackScope } from '../../src/resources/scope.ts';
 
 function removal(address: string): Split {
@@ -68,6 +69,36 @@ test('labels that need each other in a circle can be removed', () => {
     assert.ok(after.every((a) => (place.get(a) ?? 9) < (place.get(address) ?? -1)));
   }
   assert.is(order.flatMap(([, after]) => after).length, 2, 'one need is dropped');
+});
+
+test('steps have the numbers in which they come one at a time, late ones after what they wait for', () => {
+  const change = (address: string, more: object): Parameters<typeof turnsOf>[0][number] => ({
+    address,
+    steps: [
+      { op: 'stop', path: address },
+      { op: 'start', container: address },
+    ],
+    lateSteps: [],
+    after: [],
+    lateAfter: [],
+    ...more,
+  });
+  const changes = [
+    change('cgroup/t', { lateSteps: [{ op: 'freeze', path: 't', frozen: true }], lateAfter: ['container/a', 'none'] }),
+    change('cgroup/still', { steps: [] }),
+    change('container/b', { after: ['container/a', 'container/a', 'cgroup/still'] }),
+    change('container/a', { after: ['cgroup/t'] }),
+  ];
+  assert.equal(
+    turnsOf(changes).map((t) => [t.key, t.first, lastOf(t), t.waitsFor.join()]),
+    [
+      ['cgroup/t', 1, 2, ''],
+      ['container/a', 3, 4, 'cgroup/t'],
+      ['cgroup/t#late', 5, 5, 'cgroup/t,container/a'],
+      ['container/b', 6, 7, 'container/a'],
+    ],
+  );
+  assert.is(stepCount(changes), 7);
 });
 
 test.run();

@@ -40,6 +40,9 @@ test('text', async () => golden('plan.txt', await renderPlan(everyChange().plan,
 test('text, one line for each resource', async () =>
   golden('plan-compact.txt', await renderPlan(everyChange().plan, PLAIN, { compact: true, mask: everyChange().mask })));
 
+test('text, with each step', async () =>
+  golden('plan-steps.txt', await renderPlan(everyChange().plan, PLAIN, { compact: true, steps: true })));
+
 test('a comment on a change', async () =>
   golden('plan.md', await planMarkdown(everyChange().plan, { mask: everyChange().mask })));
 

@@ -19,6 +19,7 @@ export const command: Command = {
     'lock-timeout',
     'compact',
     'diff-context',
+    'steps',
   ],
   usage:
     'tsbox apply [-f FILE]… [--target ADDRESS]… [--exclude ADDRESS]… [--replace ADDRESS]… [--refresh-only] [--on-drift heal|fail] [--auto-approve] [--parallelism N] [--lock-timeout SECONDS] [--json]\ntsbox apply FILE [--allow-subset] [--var NAME=VALUE]… [--parallelism N] [--lock-timeout SECONDS] [--json]',

@@ -28,9 +28,10 @@ export const command: Command = {
     'record-kernel',
     'compact',
     'diff-context',
+    'steps',
   ],
   usage:
-    'tsbox plan [-f FILE]… [--target ADDRESS]… [--exclude ADDRESS]… [--replace ADDRESS]… [--refresh-only] [--destroy] [--compact] [--diff-context N] [--detailed-exitcode] [--format text|markdown|json|stream] [--json-into FILE] [-o FILE] [--record-kernel FILE | --kernel FILE]',
+    'tsbox plan [-f FILE]… [--target ADDRESS]… [--exclude ADDRESS]… [--replace ADDRESS]… [--refresh-only] [--destroy] [--compact] [--diff-context N] [--steps] [--detailed-exitcode] [--format text|markdown|json|stream] [--json-into FILE] [-o FILE] [--record-kernel FILE | --kernel FILE]',
   help: ['Compares the stack with the live kernel and shows what apply would change. Writes nothing.'].join('\n'),
   async run(args) {
     const format = args.flags.json === true ? 'stream' : choiceOption(args, 'format', FORMATS, 'text');

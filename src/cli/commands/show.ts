@@ -12,9 +12,9 @@ import type { Sharers, Sharing } from '../sharing.ts';
 import type { EffectiveLimit } from '../../resources/cgroup/effective.ts';
 
 export const command: Command = {
-  options: ['file', 'stack', 'var', 'json', 'devices', 'compact', 'diff-context'],
+  options: ['file', 'stack', 'var', 'json', 'devices', 'compact', 'diff-context', 'steps'],
   usage:
-    'tsbox show [ADDRESS] [-f FILE | --stack NAME] [--json]\ntsbox show PLANFILE [--compact] [--diff-context N] [--json]\ntsbox show --devices PID|PATH|ADDRESS [--json]',
+    'tsbox show [ADDRESS] [-f FILE | --stack NAME] [--json]\ntsbox show PLANFILE [--compact] [--diff-context N] [--steps] [--json]\ntsbox show --devices PID|PATH|ADDRESS [--json]',
   help: [
     'Shows a resource (or all of the stack) as the kernel has it now, and which cgroup sets each limit in effect.',
     "--json without an ADDRESS is one document in the shape of Terraform's state (docs/json.md).",
