@@ -4,7 +4,7 @@ import { containerOf, parseReplica } from '../resources/container/replica-names.
 import { folded, foldOf, foldText, indexRanges, type Fold } from './alike.ts';
 import type { Palette } from './palette.ts';
 import type { AttributeDetail } from './plan-diff/attribute-text.ts';
-import { changeLines, headLine } from './plan-diff/change-text.ts';
+import { changeLines, headLine, legendOf } from './plan-diff/change-text.ts';
 import { lineOf, paintedLine, type Line } from './plan-diff/lines.ts';
 import { escapeControls, NO_CHANGES } from './values.ts';
 
@@ -21,16 +21,20 @@ export interface RenderOptions {
 
 /** Renders a whole plan. */
 export async function renderPlan(plan: Plan, palette: Palette, options: RenderOptions = {}): Promise<string> {
-  const lines = [...(await planLines(plan, options)), ...closingLines(plan)];
+  const shown = plan.changes.filter(isShown);
+  const legend = options.compact === true || shown.length === 0 ? [] : [lineOf('dim', legendOf(shown))];
+  const lines = [...(await planLines(plan, options)), ...legend, ...closingLines(plan)];
   const steps = options.steps === true ? (await import('./steps-text.ts')).stepLines(plan) : [];
   return `${[...lines.map((line) => paintedLine(line, palette)), ...steps].join('\n')}\n`;
 }
 
+function isShown({ action, ignored, movedFrom }: PlannedChange): boolean {
+  return action !== 'no-op' || ignored !== undefined || movedFrom !== undefined;
+}
+
 /** The changes alone. */
 export async function planLines(plan: Plan, options: RenderOptions): Promise<Line[]> {
-  const shown = plan.changes.filter(
-    (c) => c.action !== 'no-op' || c.ignored !== undefined || c.movedFrom !== undefined,
-  );
+  const shown = plan.changes.filter(isShown);
   if (options.compact === true) {
     return shown.map((c) => headLine(c, c.address));
   }

@@ -65,7 +65,7 @@ export function headLine(change: PlannedChange, label: string): Line {
     ...(change.rollout === undefined ? [] : [`rolling, ${change.rollout.atOnce} at a time`]),
     ...(pid !== undefined && change.action !== 'delete' ? [`pid ${pid}`] : []),
   ];
-  const tone = change.blocked === undefined ? TONE[change.action] : 'remove';
+  const tone = change.blocked !== undefined ? 'remove' : isRelease(change) ? 'change' : TONE[change.action];
   return lineOf(tone, `${symbolOf(change)} ${label.padEnd(ADDRESS_WIDTH)} ${wordOf(change)}`, notes.join('; '));
 }
 
@@ -95,7 +95,38 @@ function symbolOf(change: PlannedChange): string {
   if (change.action === 'no-op' && change.movedFrom !== undefined) {
     return '  >';
   }
-  return change.action === 'no-op' && change.ignored !== undefined ? '  =' : SYMBOL[change.action];
+  if (change.action === 'no-op' && change.ignored !== undefined) {
+    return '  =';
+  }
+  return isRelease(change)
+    ? '  .'
+    : change.action === 'replace' && change.createFirst === true
+      ? '+/-'
+      : SYMBOL[change.action];
+}
+
+/** In the order in which a legend has them. */
+const LEGEND: Readonly<Record<string, string>> = {
+  '+': 'create',
+  '~': 'change in place',
+  '!': 'restart, or disrupt what runs',
+  '-/+': 'remove and make anew',
+  '+/-': 'make anew, then remove the old one',
+  '-': 'remove',
+  '.': 'forget: it stays',
+  '>': 'move',
+  '=': 'leave as it is',
+  x: 'not done',
+};
+
+/** What the symbols mean that stand at these changes. */
+export function legendOf(changes: readonly PlannedChange[]): string {
+  const used = new Set(changes.map((c) => symbolOf(c).trim()));
+  if (changes.some((c) => c.attributes.some((a) => a.risk !== undefined))) {
+    used.add('!');
+  }
+  const meanings = Object.entries(LEGEND).filter(([symbol]) => used.has(symbol));
+  return `Symbols: ${meanings.map(([symbol, meaning]) => `${symbol} ${meaning}`).join('; ')}.`;
 }
 
 function wordOf(change: PlannedChange): string {
