@@ -44,6 +44,7 @@ export const CODES = {
   TSB3013: 'a saved plan cannot be used: it is damaged, was changed, or comes from elsewhere',
   TSB3014: 'a recorded kernel cannot be used: it is damaged, or was not asked this',
   TSB3020: 'a container could not be checkpointed or restored',
+  TSB4001: 'a test is not as its run says: an assertion does not hold, or an expected failure did not come',
   TSB9001: 'the native addon cannot be loaded',
   TSB9002: 'a bug in tsbox',
 } as const;

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { driftJsonSchema } from '../../src/report/drift/json.ts';
 import { eventSchema, planDocumentSchema, savedPlanSchema, stateDocumentSchema } from './reports.ts';
+import { testSchema } from '../../src/stack/tests/schema.ts';
 import { stackSchema } from './stack.ts';
 
 const TITLES: ReadonlyArray<readonly [string, string, z.ZodType]> = [
@@ -14,9 +15,15 @@ const TITLES: ReadonlyArray<readonly [string, string, z.ZodType]> = [
 
 export function allSchemas(): Map<string, string> {
   const schemas = new Map<string, unknown>([['stack', stackSchema()]]);
+  schemas.set('test', described('test', 'tests of a stack, run by tsbox test', testSchema, 'input'));
   for (const [name, title, schema] of TITLES) {
-    const { $schema, ...body } = z.toJSONSchema(schema, { target: 'draft-7', unrepresentable: 'any', reused: 'ref' });
-    schemas.set(name, { $schema, $id: `${name}.schema.json`, title, ...body });
+    schemas.set(name, described(name, title, schema, 'output'));
   }
   return new Map([...schemas].map(([name, s]) => [`${name}.schema.json`, `${JSON.stringify(s, null, 1)}\n`]));
+}
+
+function described(name: string, title: string, of: z.ZodType, io: 'input' | 'output'): unknown {
+  const reused = io === 'input' ? 'inline' : 'ref';
+  const { $schema, ...body } = z.toJSONSchema(of, { io, target: 'draft-7', unrepresentable: 'any', reused });
+  return { $schema, $id: `${name}.schema.json`, title, ...body };
 }

@@ -224,6 +224,8 @@ const common = {
   '@message': z.string(),
   '@module': z.literal('tsbox.ui'),
   '@timestamp': z.string(),
+  '@testfile': z.string().optional(),
+  '@testrun': z.string().optional(),
 };
 const streamed = z.strictObject({
   addr: z.string(),
@@ -253,6 +255,7 @@ const hook = z.strictObject({
   elapsed_seconds: z.number(),
   tsbox: z.looseObject({ address: z.string(), action: z.enum(ACTIONS) }),
 });
+const TEST_STATUS = z.enum(['pass', 'fail', 'error', 'skip']);
 const event = <T extends z.ZodRawShape>(type: string, shape: T) =>
   z.strictObject({ ...common, type: z.literal(type), ...shape });
 const position = z.strictObject({ line: z.int(), column: z.int(), byte: z.int() });
@@ -295,6 +298,25 @@ export const eventSchema = z.union([
   ...['apply_start', 'apply_progress', 'apply_complete', 'apply_errored', 'apply_skipped'].map((t) =>
     event(t, { hook }),
   ),
+  event('test_abstract', { test_abstract: z.record(z.string(), z.array(z.string())) }),
+  event('test_file', { test_file: z.strictObject({ path: z.string(), status: TEST_STATUS }) }),
+  event('test_run', {
+    test_run: z.strictObject({ path: z.string(), run: z.string(), status: TEST_STATUS }),
+    tsbox: z.strictObject({ elapsed_seconds: z.number() }),
+  }),
+  event('test_plan', { test_plan: own }),
+  event('test_cleanup', {
+    test_cleanup: z.strictObject({ failed_resources: z.array(z.strictObject({ instance: z.string() })) }),
+  }),
+  event('test_summary', {
+    test_summary: z.strictObject({
+      status: TEST_STATUS,
+      passed: z.int(),
+      failed: z.int(),
+      errored: z.int(),
+      skipped: z.int(),
+    }),
+  }),
   event('checks', { checks: z.array(checkResult) }),
   event('outputs', {
     outputs: z.record(

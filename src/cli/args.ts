@@ -26,6 +26,8 @@ const OPTIONS = {
   'lock-timeout': { type: 'string' },
   destroy: { type: 'boolean' },
   kernel: { type: 'string' },
+  filter: { type: 'string', multiple: true },
+  verbose: { type: 'boolean' },
   'record-kernel': { type: 'string' },
   'allow-empty': { type: 'boolean' },
   'allow-subset': { type: 'boolean' },

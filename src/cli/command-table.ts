@@ -27,6 +27,10 @@ export const COMMANDS: Readonly<Record<string, Row>> = {
     summary: 'show what apply would change',
     load: () => import('./commands/plan.ts'),
   },
+  test: {
+    summary: 'run the tests of stacks: against recorded kernels, or in a place of their own',
+    load: () => import('./commands/test.ts'),
+  },
   apply: {
     summary: 'make the kernel match the stack',
     load: () => import('./commands/apply.ts'),

@@ -73,6 +73,18 @@ export const HELP: Readonly<Record<string, HelpRow>> = {
       ['tsbox plan -f web.yaml --kernel web.kernel', 'against a kernel that was recorded, without privileges'],
     ],
   },
+  test: {
+    options: {
+      json: { text: "an event stream in the shape of OpenTofu's (--format json)" },
+      format: { value: 'text|json|junit', text: 'the form of the results' },
+      output: { value: 'FILE', text: 'write the XML of --format junit to this file' },
+    },
+    exits: { 1: 'a test failed, could not be run, or left something behind' },
+    examples: [
+      ['tsbox test', 'all tests of this directory'],
+      ['tsbox test web.test.yaml --filter limits --verbose', 'one run of a file, with its plan'],
+    ],
+  },
   apply: {
     options: { json: { text: 'a line-delimited event stream' } },
     exits: APPLIED,

@@ -35,6 +35,8 @@ export const OPTION_TEXT: Readonly<Record<string, OptionText>> = {
   'auto-approve': { text: 'do not ask' },
   parallelism: { value: 'N', text: 'changes in flight at once (default 8)' },
   'lock-timeout': { value: 'SECONDS', text: 'wait this long for another command that changes the stack (default 0)' },
+  filter: { value: 'FILE|NAME', text: 'only the runs of this name, or of this file; the others are skipped' },
+  verbose: { text: 'the plan of each run' },
   kernel: { value: 'FILE', text: 'plan against the kernel recorded in this file; needs neither privileges nor Linux' },
   'record-kernel': {
     value: 'FILE',

@@ -1,12 +1,15 @@
 /** Recorded kernels on the command line: `plan --record-kernel FILE` writes one, `plan --kernel FILE` plans against it. */
 import { readFileSync, statSync } from 'node:fs';
 import { TsboxError } from '../errors.ts';
-import { parseRecording, recordingText, RECORDING_LIMIT } from '../kernel/recorded/document.ts';
+import { parseRecording, recordingText, RECORDING_LIMIT, type Recording } from '../kernel/recorded/document.ts';
 import { RecordedReader } from '../kernel/recorded/reader.ts';
 import { RecordingReader } from '../kernel/recorded/recorder.ts';
 import { withoutSecretTexts, withSecretTexts, type SecretText } from '../kernel/recorded/secrets.ts';
 import { openReader, type KernelReader } from '../kernel/reader.ts';
 import type { Planned } from '../planner/index.ts';
+import { knobAccess } from '../resources/cgroup/access.ts';
+import { SYMBOLS } from '../resources/cgroup/probe.ts';
+import { KNOBS } from '../resources/cgroup/registry.ts';
 import { entriesOf } from '../resources/container/mounts/live.ts';
 import { contentDigest, contentOf } from '../resources/files.ts';
 import type { Stack } from '../stack/types.ts';
@@ -79,11 +82,27 @@ function secretTargets({ observed, declared }: Planned): Set<string> {
   return new Set(attributes.flatMap((value) => Object.keys(entriesOf(value))));
 }
 
+/** Of the kernel's five megabytes of names those that knobs are told by. */
+function withFewSymbols(recording: Recording): Recording {
+  const text = recording.answers.files?.[SYMBOLS];
+  if (typeof text !== 'string') {
+    return recording;
+  }
+  const names = KNOBS.flatMap(({ v2, v2Else, v1, v1Else }) =>
+    [v2, v2Else, v1, v1Else].flatMap((files) => files?.conditional ?? []),
+  ).filter((name) => name !== '');
+  const lines = text.split('\n').filter((line, i) => i === 0 || names.some((name) => line.includes(` ${name}`)));
+  const files = { ...recording.answers.files, [SYMBOLS]: lines.join('\n') };
+  return { ...recording, answers: { ...recording.answers, files } };
+}
+
 /** Writes what the reader was asked for a plan, without the stack's secrets; nobody but its owner reads the file. */
 export function writeRecording(path: string, reader: KernelReader, planned: Planned, stack: Stack | undefined): void {
   if (!(reader instanceof RecordingReader)) {
     throw new Error('nothing was recorded');
   }
+  reader.widen();
+  KNOBS.forEach((knob) => knobAccess(reader, knob));
   const secrets = secretTexts(stack, reader.bootId);
   const short = secrets.find((s) => s.text !== '' && s.text.length < SHORTEST);
   if (short !== undefined) {
@@ -92,7 +111,7 @@ export function writeRecording(path: string, reader: KernelReader, planned: Plan
     });
   }
   const recording = withoutSecretTexts(
-    reader.recording(stack?.directory ?? process.cwd()),
+    withFewSymbols(reader.recording(stack?.directory ?? process.cwd())),
     [...secrets, ...earlierTexts(planned, secrets)],
     secretTargets(planned),
   );

@@ -196,11 +196,17 @@ export function isEmpty(plan: Plan): boolean {
   return plan.changes.every((c) => c.action === 'no-op' && c.movedFrom === undefined);
 }
 
-/** Checks and policies that do not hold and stop nothing. A check without an answer is told when nothing is left to do. */
-export function conditionWarnings(plan: Plan): string[] {
+/** Conditions that do not hold. A check without an answer is one of them when nothing is left to do. */
+export function unmet(plan: Plan): CheckResult[] {
   const settled = !hasWork(plan);
-  return (plan.checks ?? [])
-    .filter((c) => c.status === 'fail' || (c.status === 'error' && (c.kind === 'policy' || settled)))
+  return (plan.checks ?? []).filter(
+    (c) => c.status === 'fail' || (c.status === 'error' && (c.kind !== 'check' || settled)),
+  );
+}
+
+/** Checks and policies that do not hold and stop nothing. */
+export function conditionWarnings(plan: Plan): string[] {
+  return unmet(plan)
     .filter((c) => c.kind !== 'precondition' && !refuses(c))
     .map(
       (c) =>

@@ -36,7 +36,8 @@ const ACTION: Readonly<Record<Action, string>> = {
 
 type Level = 'info' | 'warn' | 'error';
 
-function line(
+/** A line of the stream. */
+export function eventLine(
   type: string,
   message: string,
   payload: Readonly<Record<string, unknown>>,
@@ -53,7 +54,7 @@ function line(
 }
 
 export function versionJson(version: string): string {
-  return line('version', `tsbox ${version}`, { tsbox: version, ui: UI_VERSION });
+  return eventLine('version', `tsbox ${version}`, { tsbox: version, ui: UI_VERSION });
 }
 
 export function resourceJson(of: Address, naming: Naming): Record<string, unknown> {
@@ -172,21 +173,23 @@ export function renderPlanJson(source: Streamed): string {
   }
   for (const change of plan.changes.filter((c) => driftCount(c) > 0)) {
     lines.push(
-      line('resource_drift', `${change.address}: Drift detected`, { change: driftEventJson(change, source, naming) }),
+      eventLine('resource_drift', `${change.address}: Drift detected`, {
+        change: driftEventJson(change, source, naming),
+      }),
     );
   }
   for (const change of plan.changes.filter(
     (c) => c.action !== 'no-op' || c.ignored !== undefined || c.movedFrom !== undefined,
   )) {
     lines.push(
-      line('planned_change', `${change.address}: Plan to ${change.action}`, {
+      eventLine('planned_change', `${change.address}: Plan to ${change.action}`, {
         change: changeJson(change, source, naming),
       }),
     );
   }
   const s = summarise(plan);
   lines.push(
-    line('change_summary', summaryLine(plan), {
+    eventLine('change_summary', summaryLine(plan), {
       changes: {
         add: s.add,
         change: s.change,
@@ -216,7 +219,7 @@ function outputChangesJson(source: Streamed): string {
       { sensitive: o.sensitive, action: changes[o.name]?.actions[0]?.replace('-', '') },
     ]),
   );
-  return line('outputs', `Outputs: ${source.outputs.length}`, { outputs });
+  return eventLine('outputs', `Outputs: ${source.outputs.length}`, { outputs });
 }
 
 export type HookType = 'apply_start' | 'apply_progress' | 'apply_complete' | 'apply_errored' | 'apply_skipped';
@@ -243,7 +246,7 @@ export function hookJson(
     elapsed_seconds: Math.round(seconds * 1000) / 1000,
     tsbox: { address: change.address, action: change.action, ...extra },
   };
-  return line(type, message, { hook }, type === 'apply_errored' ? 'error' : 'info');
+  return eventLine(type, message, { hook }, type === 'apply_errored' ? 'error' : 'info');
 }
 
 const MESSAGES: Readonly<Record<HookType, (action: Action, seconds: number) => string>> = {
@@ -290,7 +293,7 @@ export function diagnosticJson(
     ...(at === undefined ? {} : placeJson(at)),
     ...(own === undefined && address === undefined ? {} : { tsbox: { address, ...own } }),
   };
-  return line('diagnostic', message, { diagnostic }, level);
+  return eventLine('diagnostic', message, { diagnostic }, level);
 }
 
 /** Place and excerpt. Terraform counts bytes of the file besides, which nobody here keeps: there they are of the line. */
@@ -326,21 +329,21 @@ export function summaryJson(
     operation === 'destroy'
       ? `Destroy ${complete ? 'complete' : 'incomplete'}! Resources: ${remove} destroyed.`
       : `Apply ${complete ? 'complete' : 'incomplete'}! Resources: ${add} added, ${change} changed, ${remove} destroyed.`;
-  return line('change_summary', sentence, { changes: { ...counts, import: 0, operation } });
+  return eventLine('change_summary', sentence, { changes: { ...counts, import: 0, operation } });
 }
 
 /** What checks came to after an apply, as Terraform's documents have it; its own stream has no such line. */
 export function checksEventJson(checks: readonly CheckResult[], mask: Mask, naming: Naming): string {
   const failed = checks.filter((c) => c.status !== 'pass').length;
   const message = `Checks: ${checks.length - failed} of ${checks.length} pass`;
-  return line('checks', message, { checks: checksJson(checks, mask, naming) }, failed === 0 ? 'info' : 'warn');
+  return eventLine('checks', message, { checks: checksJson(checks, mask, naming) }, failed === 0 ? 'info' : 'warn');
 }
 
 /** The values of the outputs after an apply. */
 export function outputsJson(
   outputs: ReadonlyArray<{ readonly name: string; readonly value: string; readonly sensitive: boolean }>,
 ): string {
-  return line('outputs', `Outputs: ${outputs.length}`, {
+  return eventLine('outputs', `Outputs: ${outputs.length}`, {
     outputs: Object.fromEntries(
       outputs.map((o) => [o.name, { sensitive: o.sensitive, type: 'string', value: o.sensitive ? null : o.value }]),
     ),

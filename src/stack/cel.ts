@@ -1,7 +1,7 @@
 /** Expressions in the Common Expression Language; loaded only by stacks that have some. */
 import { Environment } from '@marcbachmann/cel-js';
 import { TsboxErrors } from '../errors.ts';
-import { conditionError, type Answer, type Condition } from './conditions.ts';
+import { conditionError, type Answer, type Expression } from './conditions.ts';
 
 const environment = new Environment({
   unlistedVariablesAreDyn: true,
@@ -10,11 +10,11 @@ const environment = new Environment({
 });
 
 /** The program of each condition, once it is compiled: it is asked for when the stack is read and when it is judged. */
-const programs = new WeakMap<Condition, Answer>();
+const programs = new WeakMap<Expression, Answer>();
 
 /** Each condition with the function that answers it. @throws TsboxErrors for those that cannot be read */
-export function compiled(conditions: readonly Condition[]): Map<Condition, Answer> {
-  const answers = new Map<Condition, Answer>();
+export function compiled(conditions: readonly Expression[]): Map<Expression, Answer> {
+  const answers = new Map<Expression, Answer>();
   const errors = [];
   for (const condition of conditions) {
     try {

@@ -10,15 +10,12 @@ import type { MapTree, Tree } from './tree.ts';
 export type Severity = 'error' | 'warning' | 'info';
 
 /** An expression (CEL) and what is said when it is not true. */
-export interface Condition {
-  readonly kind: 'precondition' | 'check' | 'policy';
-  /** The check's or policy's name; the address for a precondition. */
+export interface Expression {
+  readonly kind: 'precondition' | 'check' | 'policy' | 'assertion';
+  /** The check's or policy's name; the address for a precondition, the run for an assertion of a test. */
   readonly name: string;
-  /** Policies: which addresses, with `*`. */
-  readonly on: string;
   readonly assert: string;
   readonly message: string | undefined;
-  readonly severity: Severity;
   readonly place: Place | undefined;
   readonly at?: SourceSpan | undefined;
   readonly sourceLine?: string | undefined;
@@ -26,6 +23,14 @@ export interface Condition {
   compile(): Promise<Answer>;
   /** What is wrong with it, at the place in the expression. */
   explain(error: unknown): TsboxError;
+}
+
+/** An expression of a stack. */
+export interface Condition extends Expression {
+  readonly kind: 'precondition' | 'check' | 'policy';
+  /** Policies: which addresses, with `*`. */
+  readonly on: string;
+  readonly severity: Severity;
 }
 
 export type Answer = (context: Readonly<Record<string, unknown>>) => unknown;
@@ -45,7 +50,7 @@ export const policySchema = z.strictObject({
 });
 
 /** The part of an expression between two offsets, where it stands in the file; all of it where escapes changed it. */
-export function partOf({ place, assert }: Condition, start: number, end: number): Place | undefined {
+export function partOf({ place, assert }: Expression, start: number, end: number): Place | undefined {
   if (place === undefined) {
     return undefined;
   }
@@ -55,7 +60,7 @@ export function partOf({ place, assert }: Condition, start: number, end: number)
 }
 
 /** A condition that cannot be read or answered. */
-export function conditionError(condition: Condition, error: unknown): TsboxError {
+export function conditionError(condition: Expression, error: unknown): TsboxError {
   const { message = '', range } = error as { message?: string; range?: { start: number; end: number } };
   const said = (message.split('\n')[0] ?? '').replace(/^./, (c) => c.toLowerCase());
   const place = range === undefined ? condition.place : partOf(condition, range.start, range.end);
@@ -63,6 +68,21 @@ export function conditionError(condition: Condition, error: unknown): TsboxError
     ...located(place),
     expected: 'an expression in CEL that is true or false, such as live["pids.max"] != "max"',
   });
+}
+
+/** The expression at a place of a file, not yet compiled. */
+export function expressionAt<T extends Pick<Expression, 'kind' | 'name' | 'assert' | 'message'>>(
+  rest: T,
+  place: Place | undefined,
+): T & Expression {
+  const expression: T & Expression = {
+    ...rest,
+    ...located(place),
+    place,
+    compile: async () => (await import('./cel.ts')).compiled([expression]).get(expression) as Answer,
+    explain: (error) => conditionError(expression, error),
+  };
+  return expression;
 }
 
 /** All conditions of a stack, in the file's order. */
@@ -77,17 +97,7 @@ export function conditionsOf(root: MapTree, paths: ReadonlyMap<string, readonly 
     if (assert === undefined) {
       return [];
     }
-    const condition: Condition = {
-      ...rest,
-      ...located(place),
-      assert,
-      message,
-      severity,
-      place,
-      compile: async () => (await import('./cel.ts')).compiled([condition]).get(condition) as Answer,
-      explain: (error) => conditionError(condition, error),
-    };
-    return [condition];
+    return [expressionAt({ ...rest, assert, message, severity }, place)];
   };
   const named = (kind: 'check' | 'policy', section: string, usual: Severity): Condition[] => {
     const tree = child(root, section);

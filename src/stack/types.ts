@@ -12,7 +12,7 @@ import type { Blocks } from './blocks.ts';
 import type { Condition } from './conditions.ts';
 import type { Meta } from './meta.ts';
 
-export type { Condition } from './conditions.ts';
+export type { Condition, Expression } from './conditions.ts';
 export type { Meta } from './meta.ts';
 
 export interface Warning {

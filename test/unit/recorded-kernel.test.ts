@@ -149,10 +149,29 @@ test('what a directory that was walked does not hold is not there', () => {
   assert.equal(reader.getXattrs([`${CG}/tsbox/s/b`], 'trusted.x'), [-2]);
   assert.is(reader.walkDirs(`${CG}/tsbox/s/b`), -2);
   assert.equal(reader.list(`${CG}/none`), []);
+  recorder.walkDirs(`${CG}/cut`, 2);
+  const cut = new RecordedReader(recorded(recorder), 'x.kernel', '/');
+  assert.equal(cut.walkDirs(`${CG}/cut`), machine.walkDirs(`${CG}/cut`, 2));
+  assert.throws(
+    () => cut.readFiles([`${CG}/cut/b/pids.max`]),
+    /was not asked/,
+    'a walk that was cut short tells nothing',
+  );
   // These may be there: files of a directory that was found, and what lies beside what was walked.
   assert.throws(() => reader.readFiles([`${CG}/tsbox/s/a/pids.max`]), /was not asked/);
   assert.throws(() => reader.readFiles([`${CG}/tsbox/s/pids.max`]), /was not asked/);
   assert.throws(() => reader.getXattrs([`${CG}/tsbox/sibling`], 'trusted.x'), /was not asked/);
+});
+
+test('a recording is widened to what a changed stack asks', () => {
+  const recorder = new RecordingReader({ ...machine, list: () => ['pids.max', 'pids.current'] });
+  recorder.walkDirs(`${CG}/tsbox/s`, 10);
+  recorder.widen();
+  const reader = new RecordedReader(recorded(recorder), 'x.kernel', '/');
+  const files = [`${CG}/tsbox/pids.max`, `${CG}/tsbox/s/pids.current`, `${CG}/tsbox/s/a/pids.max`];
+  assert.ok(reader.readFiles(files).every((text) => typeof text === 'string'));
+  assert.is(reader.deviceAt('/dev/fuse'), undefined);
+  assert.throws(() => reader.readFiles([`${CG}/pids.max`]), /was not asked/, 'the machine beside us is not read');
 });
 
 test('secrets are marked, and a replay puts its own in their places', () => {

@@ -37,13 +37,14 @@ test('they are what npm run schema writes', () => {
   }
 });
 
-test('every example stack fits, and names its schema for editors', () => {
+test('every example stack and its tests fit, and names its schema for editors', () => {
   const files = readdirSync(join(root, 'stacks')).filter((f) => f.endsWith('.yaml'));
   assert.ok(files.length > 5);
   for (const file of files) {
     const text = readFileSync(join(root, 'stacks', file), 'utf8');
-    assert.match(text, /^# yaml-language-server: \$schema=\.\.\/docs\/schema\/stack\.schema\.json\n/, file);
-    assert.equal(problems('stack', parse(text, { merge: true })), [], file);
+    const schema = file.endsWith('.test.yaml') ? 'test' : 'stack';
+    assert.ok(text.startsWith(`# yaml-language-server: $schema=../docs/schema/${schema}.schema.json\n`), file);
+    assert.equal(problems(schema, parse(text, { merge: true })), [], file);
   }
   const r = random(5);
   for (let i = 0; i < 50; i++) {

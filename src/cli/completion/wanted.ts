@@ -30,6 +30,7 @@ const each = (...wanted: Wanted[]): Arguments => ({ first: wanted, rest: wanted 
 /** By command; those that are not here take no arguments. */
 const ARGUMENTS: Readonly<Record<string, Arguments>> = {
   apply: one('file'),
+  test: each('file', 'directory'),
   show: one('address', 'file'),
   logs: each('container'),
   stats: each('address'),

@@ -42,6 +42,8 @@ const KINDS = {
   links: text,
   stats: z.union([stat, integer]),
   walks: z.union([z.array(z.tuple([z.string(), integer])), integer]),
+  /** Walks that did not come to their end. */
+  samples: z.array(z.tuple([z.string(), integer])),
   lists: z.array(z.string()),
   xattrs: text,
   xattr_names: z.union([z.array(z.string()), integer]),

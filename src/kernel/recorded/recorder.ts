@@ -46,6 +46,26 @@ export class RecordingReader implements KernelReader {
     };
   }
 
+  /** Asks what a plan of a changed stack would, too: every file of the cgroups that were walked, and what machines have. */
+  widen(): void {
+    const { hierarchies, primary } = this.layout;
+    const mount = primary?.mount ?? '';
+    const walks = Object.entries(this.#answers.walks ?? {}).filter(([root]) => root.startsWith(`${mount}/`));
+    const walked = walks.flatMap(([root, found]) =>
+      typeof found === 'number' ? [] : found.map(([path]) => (path === '' ? root : `${root}/${path}`)),
+    );
+    const below = [this.settings.cgroupRoot, ...walked.map((path) => path.slice(mount.length))];
+    for (const directory of hierarchies.flatMap((h) => below.map((path) => h.mount + path))) {
+      this.readFiles(this.#from.list(directory).map((name) => `${directory}/${name}`));
+    }
+    this.landlockAbi();
+    this.scheduling([0]);
+    COMMON_DEVICES.forEach((path) => this.deviceAt(path));
+    this.readFiles(COMMON_FILES);
+    this.accountFile(['/'], 'passwd');
+    this.accountFile(['/'], 'group');
+  }
+
   /** The first answer stays: a plan that is replayed sees one moment. */
   #note<K extends Kind>(kind: K, asked: string, answer: Answer<K>): void {
     const known: Record<string, Answer<K>> = (this.#answers[kind] ??= {});
@@ -103,9 +123,14 @@ export class RecordingReader implements KernelReader {
     return this.#batch('stats', paths, this.#from.stats(paths), encode);
   }
   walkDirs(root: string, maxEntries: number): DirEntry[] | Errno {
-    return this.#one('walks', root, this.#from.walkDirs(root, maxEntries), (found) =>
-      typeof found === 'number' ? found : found.map(({ path, ino }) => [path, ino]),
-    );
+    const found = this.#from.walkDirs(root, maxEntries);
+    const entries = typeof found === 'number' ? [] : found.map(({ path, ino }): [string, number] => [path, ino]);
+    if (entries.length >= maxEntries) {
+      this.#note('samples', root, entries);
+    } else {
+      this.#note('walks', root, typeof found === 'number' ? found : entries);
+    }
+    return found;
   }
   list(path: string): string[] {
     return this.#one('lists', path, this.#from.list(path), (names) => [...names]);
@@ -194,6 +219,17 @@ export class RecordingReader implements KernelReader {
     };
   }
 }
+
+const COMMON_DEVICES = ['full', 'fuse', 'kvm', 'net/tun', 'null', 'ptmx', 'random', 'tty', 'urandom', 'zero'].map(
+  (name) => `/dev/${name}`,
+);
+const COMMON_FILES = [
+  '/proc/filesystems',
+  '/proc/self/limits',
+  '/proc/self/mountinfo',
+  '/proc/self/oom_score_adj',
+  '/sys/devices/system/cpu/online',
+];
 
 const same = <T>(answer: T): T => answer;
 const orNull = (answer: string | undefined): string | null => answer ?? null;

@@ -21,8 +21,11 @@ const WITNESS_V1: Readonly<Record<string, string>> = {
 /** Cgroups looked at; the tree's first ones serve as well as any. */
 const SAMPLE = 200;
 
-/** Names of the kernel's functions, read once: five megabytes, and only when nothing else can tell. */
-let symbols: string | undefined;
+/** Names of the kernel's functions. */
+export const SYMBOLS = '/proc/kallsyms';
+
+/** What it says, read once of each machine: five megabytes, and only when nothing else can tell. */
+const symbolsOf = new WeakMap<object, string>();
 
 /**
  * Whether a cgroup with the controller would lack the file.
@@ -52,9 +55,11 @@ export function fileMissing(
   if (symbol === '') {
     return false;
   }
+  let symbols = symbolsOf.get(reader);
   if (symbols === undefined) {
-    const [text] = reader.readFiles(['/proc/kallsyms']);
+    const [text] = reader.readFiles([SYMBOLS]);
     symbols = typeof text === 'string' ? text : '';
+    symbolsOf.set(reader, symbols);
   }
   // Variants (symbol_legacy, symbol.isra.0) tell as much.
   return symbols !== '' && !symbols.includes(` ${symbol}`);
