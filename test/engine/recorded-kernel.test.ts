@@ -70,7 +70,10 @@ test('recorded with drift and a change, replayed by nobody', async () => {
     const again = await unprivileged(box, 'plan', '--kernel', 'here.kernel', '--var', 'token=another-token');
     assert.is(again.stdout, live.stdout, 'who has not the secret sees the same');
 
-    writeFileSync(file, stack(100, '  other: { command: [sleep, infinity], devices: [{ allow: /dev/loop-control rw }] }\n'));
+    writeFileSync(
+      file,
+      stack(100, '  other: { command: [sleep, infinity], devices: [{ allow: /dev/loop-control rw }] }\n'),
+    );
     const asked = await unprivileged(box, 'plan', '--kernel', 'here.kernel');
     assert.is(asked.code, 1);
     assert.match(asked.stderr, 'the recorded kernel here.kernel was not asked for devices: /dev/loop-control');
