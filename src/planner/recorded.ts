@@ -16,7 +16,9 @@ export async function recordedPlan(reader: KernelReader, name: string): Promise<
   }
   const observed = (await Promise.all(KINDS.map((kind) => kind.observe(reader, scope, [], undefined)))).flat();
   const found = new Set(observed.map((o) => o.address));
-  const gone = [...scope.known].filter((a) => !found.has(a));
+  // Where every label is of another installation, so is the list of what was applied.
+  const isOthers = scope.byAddress.size === 0 && scope.foreign.length > 0;
+  const gone = isOthers ? [] : [...scope.known].filter((a) => !found.has(a));
   // A volume that is not in our directory carries no record: its file alone knows it.
   const untold = gone.filter((a) => a.startsWith('volume/'));
   const compares = observed.flatMap((o) => (o.applied === null ? [] : [compared(o, o.applied, scope)]));

@@ -178,7 +178,7 @@ export function readScope(reader: KernelReader, stack: string, adopted: readonly
 }
 
 /** Whether one of the paths is above. */
-function isBelow(path: string, others: ReadonlySet<string>): boolean {
+export function isBelow(path: string, others: ReadonlySet<string>): boolean {
   for (let slash = path.lastIndexOf('/'); slash > 0 && others.size > 0; slash = path.lastIndexOf('/', slash - 1)) {
     if (others.has(path.slice(0, slash))) {
       return true;

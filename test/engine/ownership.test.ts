@@ -6,6 +6,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { executionContext } from '../../src/executor/context.ts';
 import { applyPlan } from '../../src/executor/index.ts';
+import { reportOf } from '../../src/cli/drift/report.ts';
 import { installationFindings } from '../../src/cli/examine-installation.ts';
 import { openKernel, type Kernel } from '../../src/kernel/kernel.ts';
 import { makePlan } from '../../src/planner/index.ts';
@@ -14,7 +15,7 @@ import { LABEL_XATTR } from '../../src/resources/label.ts';
 import { loadStack } from '../../src/stack/index.ts';
 import type { Stack } from '../../src/stack/types.ts';
 import { assertNoLeaks, snapshot } from '../support/leaks.ts';
-import { hierarchies, sandbox, type Sandbox } from '../support/sandbox.ts';
+import { CLI, hierarchies, sandbox, type Sandbox } from '../support/sandbox.ts';
 
 const stack = (text: string): Stack =>
   loadStack(['s.yaml'], { env: {}, texts: new Map([['s.yaml', `tsbox: 1\nname: s\n${text}`]]) });
@@ -61,7 +62,7 @@ test("another installation's stack is neither planned, applied nor destroyed, an
     const file = box.write('s.yaml', 'tsbox: 1\nname: s\ncgroups:\n  a: { pids: { max: 60 } }\n');
     for (const command of ['plan', 'apply', 'destroy']) {
       const args = command === 'plan' ? [] : ['-y'];
-      const run = await box.run(process.execPath, [join(process.cwd(), 'dist/tsbox'), command, '-f', file, ...args], {
+      const run = await box.run(process.execPath, [CLI, command, '-f', file, ...args], {
         TSBOX_INSTALLATION: 'green',
       });
       assert.is(run.code, 1, run.stdout);
@@ -73,6 +74,21 @@ test("another installation's stack is neither planned, applied nor destroyed, an
     const told = installationFindings(green).map((f) => `${f.what}: ${f.detail}`);
     assert.equal(told[0], 'installation: green, as TSBOX_INSTALLATION says');
     assert.match(told[1] ?? '', /^installation blue: has 1 cgroup below \/tsbox-test-/);
+    // A report from the records says whose it is, and that none of it is covered.
+    const theirs = await reportOf(green, { name: 's' }, Date.now());
+    assert.equal(
+      theirs.items.map((i) => `${i.class} ${i.text}`),
+      ['foreign cgroup/a belongs to stack s of installation blue'],
+    );
+    assert.equal(theirs.coverage, { cgroups: { managed: 0, total: 1 }, processes: { managed: 0, total: 0 } });
+    assert.is((await reportOf(blue, { name: 's' }, Date.now())).coverage?.cgroups.managed, 1);
+    const stray = box.cgroupDir('unified', 'stray');
+    mkdirSync(stray);
+    const all = await box.run(process.execPath, [CLI, 'drift', '--all'], { TSBOX_INSTALLATION: 'blue' });
+    rmdirSync(stray);
+    assert.is(all.code, 2, all.stderr);
+    assert.match(all.stdout, `cgroup stray, empty: ${stray}`);
+    assert.match(all.stdout, 'All stacks. Coverage: 50.0% (1 of 2 cgroups, 0 of 0 processes).');
     // What is kept in files decides nothing.
     const plan = JSON.stringify(await planOf(blue, LIMITED));
     rmSync(box.runDir, { recursive: true, force: true });

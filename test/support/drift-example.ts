@@ -168,6 +168,7 @@ export function example(): { reports: DriftReport[]; runs: RunRecord[] } {
     evidence,
     history: runs,
     lastApply: at(200),
+    coverage: { cgroups: { managed: 12, total: 12 }, processes: { managed: 27, total: 28 } },
     now: NOW,
     heal: 'tsbox apply -f stacks/shop.yaml',
   });
@@ -175,6 +176,7 @@ export function example(): { reports: DriftReport[]; runs: RunRecord[] } {
     plan: planOf('calm', [changeOf('container/app', { action: 'no-op' })]),
     against: 'record',
     files: [],
+    coverage: { cgroups: { managed: 1, total: 1 }, processes: { managed: 3, total: 3 } },
     now: NOW,
     heal: null,
   });

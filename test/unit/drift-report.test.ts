@@ -41,7 +41,7 @@ const { reports } = example();
 
 test('every format as it was looked at', () => {
   golden('report.txt', driftText(reports, PLAIN));
-  golden('report.json', driftJson(reports, '0.1.0', 'boot'));
+  golden('report.json', driftJson(reports, '0.1.0', { bootId: 'boot', installation: 'here' }));
   golden('report.md', driftMarkdown(reports));
   golden('report.html', driftHtml(reports, '0.1.0'));
   golden('report.junit.xml', driftJunit(reports));
@@ -93,7 +93,9 @@ test('JUnit has the elements and attributes of its published schema', () => {
 });
 
 test('JSON fits its schema and loses nothing', () => {
-  const parsed = driftJsonSchema.parse(JSON.parse(driftJson(reports, '0.1.0', 'boot')));
+  const parsed = driftJsonSchema.parse(
+    JSON.parse(driftJson(reports, '0.1.0', { bootId: 'boot', installation: 'here' })),
+  );
   assert.is(parsed.items.length, reports[0]?.items.length);
   assert.is(parsed.drifted, true);
   assert.equal(

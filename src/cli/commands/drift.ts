@@ -124,7 +124,7 @@ async function render(
       return driftText(reports, args.values.output === undefined ? await paletteFor(args) : PLAIN);
     }
     case 'json':
-      return (await import('../../report/drift/json.ts')).driftJson(reports, VERSION, reader.bootId);
+      return (await import('../../report/drift/json.ts')).driftJson(reports, VERSION, reader);
     case 'markdown':
       return (await import('../../report/drift/markdown.ts')).driftMarkdown(reports);
     case 'html':

@@ -3,19 +3,23 @@
  * network devices in its network namespaces. The report says how it is removed by hand.
  */
 import type { KernelReader } from '../../kernel/reader.ts';
-import { parsePids } from '../../kernel/proc.ts';
 import type { Plan } from '../../planner/plan.ts';
 import { itemId, type Finding } from '../../report/drift/items.ts';
-import { directoryIn, type StackScope } from '../../resources/scope.ts';
+import { isBelow, type ForeignEntry, type StackScope } from '../../resources/scope.ts';
+import { isHelper, isNobodys, leavesOf, processesOf, type Subtree } from './subtree.ts';
 import { deviceNames, isInitial } from '../../resources/container/netdevs.ts';
 
-export function findOthers(reader: KernelReader, plan: Plan, scope: StackScope): Finding[] {
+export function findOthers(reader: KernelReader, plan: Plan, scope: StackScope, subtree: Subtree): Finding[] {
   if (!scope.exists || scope.blind) {
     return [];
   }
   const at = new Map(plan.changes.map((c) => [c.address, c.at ?? null]));
   const asked = new Set(plan.changes.map((c) => c.address));
-  const found = [...foreignCgroups(reader, scope), ...foreignDevices(reader, plan, scope)];
+  const found = [
+    ...foreignOwners(scope),
+    ...unlabelledCgroups(reader, scope, subtree),
+    ...foreignDevices(reader, plan, scope),
+  ];
   // With targets the rest of the stack is not looked at.
   return found
     .filter((f) => plan.complete || asked.has(f.address))
@@ -42,43 +46,52 @@ function finding(stack: string, address: string, sort: string, key: string, text
   };
 }
 
+/** One for each other stack or installation whose labels stand among ours. */
+function foreignOwners(scope: StackScope): Finding[] {
+  const owners = new Map<string, ForeignEntry[]>();
+  for (const entry of scope.foreign.filter((f) => !f.path.startsWith('/'))) {
+    const { stack, installation } = entry.label;
+    const owner = `stack ${stack}${installation === undefined ? '' : ` of installation ${installation}`}`;
+    owners.set(owner, [...(owners.get(owner) ?? []), entry]);
+  }
+  return [...owners].map(([owner, entries]) => {
+    const [first] = entries;
+    const more = entries.length === 1 ? 'belongs' : `and ${entries.length - 1} more belong`;
+    const text = `${first?.label.address ?? ''} ${more} to ${owner}`;
+    return {
+      ...finding(scope.stack, `stack/${scope.stack}`, 'cgroup', owner, text, ''),
+      id: itemId(scope.stack, `stack/${scope.stack}`, 'foreign', 'cgroup', owner),
+      class: 'foreign',
+      heal: { action: 'by-hand', text: 'by its owner alone', command: null },
+    };
+  });
+}
+
 /** Directories without a label, the topmost ones; what is below a container is the container's own. */
-function foreignCgroups(reader: KernelReader, scope: StackScope): Finding[] {
+function unlabelledCgroups(reader: KernelReader, scope: StackScope, subtree: Subtree): Finding[] {
   const owners = new Map([...scope.entries].flatMap(([p, e]) => (e.label === undefined ? [] : [[p, e.label.address]])));
   const planned = new Set([...scope.known].map((a) => a.slice(a.indexOf('/') + 1)));
-  const where = new Map<string, string[]>();
-  for (const h of reader.layout.hierarchies) {
-    const root = directoryIn(h.mount, reader.settings.cgroupRoot, scope.stack);
-    const walked = reader.walkDirs(root, 200_000);
-    for (const { path } of Array.isArray(walked) ? walked : []) {
-      const ours = path === '' || path.startsWith('_') || owners.has(path) || planned.has(path);
-      if (!ours && !isInside(path, owners) && !where.has(parentOf(path))) {
-        where.set(path, [...(where.get(path) ?? []), `${root}/${path}`]);
-      }
+  const leaves = leavesOf(scope);
+  const told = new Set(scope.foreign.map((f) => f.path));
+  const found: string[] = isNobodys(scope) ? [''] : [];
+  for (const path of isNobodys(scope) ? [] : subtree.keys()) {
+    const ours = path === '' || isHelper(path) || owners.has(path) || planned.has(path);
+    if (!ours && !told.has(path) && !isBelow(path, leaves) && !isBelow(path, told)) {
+      told.add(path);
+      found.push(path);
     }
   }
-  return [...where].map(([path, directories]) => {
-    const texts = reader.readFiles(directories.map((d) => `${d}/cgroup.procs`));
-    const pids = new Set(texts.flatMap((t) => (typeof t === 'string' ? parsePids(t) : [])));
-    const holds = pids.size === 0 ? 'empty' : `${pids.size} ${pids.size === 1 ? 'process' : 'processes'}`;
+  return found.map((path) => {
+    const directories = subtree.get(path) ?? [];
+    const pids = processesOf(reader, subtree, [path]);
+    const holds = pids.length === 0 ? 'empty' : `${pids.length} ${pids.length === 1 ? 'process' : 'processes'}`;
     const address = owners.get(parentOf(path)) ?? `stack/${scope.stack}`;
-    const text = `cgroup ${path}, ${holds}: ${directories.join(', ')}`;
+    const text = `cgroup ${path === '' ? scope.stack : path}, ${holds}: ${directories.join(', ')}`;
     return finding(scope.stack, address, 'cgroup', path, text, `rmdir ${directories.join(' ')}`);
   });
 }
 
 const parentOf = (path: string): string => (path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '');
-
-/** Below a container's leaf, or below a directory that is told already. */
-function isInside(path: string, owners: ReadonlyMap<string, string>): boolean {
-  for (let above = parentOf(path); above !== ''; above = parentOf(above)) {
-    const owner = owners.get(above);
-    if (owner !== undefined) {
-      return owner.startsWith('container/');
-    }
-  }
-  return false;
-}
 
 /** Devices that were not in a container's network namespace when it started, or in a new one of the kernel. */
 function foreignDevices(reader: KernelReader, plan: Plan, scope: StackScope): Finding[] {

@@ -13,6 +13,7 @@ import type { Stack } from '../../stack/types.ts';
 import { masked } from '../output.ts';
 import { gatherEvidence } from './evidence.ts';
 import { findOthers } from './others.ts';
+import { coverageOf, readSubtree } from './subtree.ts';
 
 /** A stack by its files, or by the records on its objects. */
 export type Subject =
@@ -46,7 +47,8 @@ function reportOfPlan(
 ): DriftReport {
   const scope = readScope(reader, plan.stack);
   const shown = coveredPlan(plan, masked);
-  const findings = [...findItems(shown, about.heal), ...findOthers(reader, plan, scope)];
+  const subtree = readSubtree(reader, scope);
+  const findings = [...findItems(shown, about.heal), ...findOthers(reader, plan, scope, subtree)];
   const { evidence, lastApply } = gatherEvidence(reader, plan, scope, findings, about.began);
   return driftReport({
     ...about,
@@ -54,6 +56,7 @@ function reportOfPlan(
     findings,
     evidence,
     lastApply,
+    coverage: coverageOf(reader, plan, scope, subtree),
     history: parseRuns(readRunLines(reader.settings.stateDir, plan.stack)),
     now: Date.now(),
   });

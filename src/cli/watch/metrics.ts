@@ -8,6 +8,8 @@ export interface StackMetrics {
   readonly stack: string;
   readonly sync: Sync;
   readonly fields: Readonly<Record<Severity, number>>;
+  /** From 0 to 1; undefined where it is not known. */
+  readonly coverage?: number | undefined;
   /** Ms since the epoch; undefined before the first. */
   readonly lastCheck: number | undefined;
   readonly checkMs: number;
@@ -45,6 +47,12 @@ export function metricsText(stacks: readonly StackMetrics[], counters: Counters)
     'gauge',
     'What differs from the last apply.',
     stacks.flatMap((s) => SEVERITIES.map((severity) => [{ stack: s.stack, severity }, s.fields[severity]] as const)),
+  );
+  block(
+    'tsbox_coverage_ratio',
+    'gauge',
+    'Share of the cgroups and processes in the subtree that are of the stack.',
+    stacks.flatMap((s) => (s.coverage === undefined ? [] : [[{ stack: s.stack }, s.coverage] as const])),
   );
   block(
     'tsbox_last_check_timestamp_seconds',

@@ -16,6 +16,7 @@ import type { Tell } from '../happenings.ts';
 import { hideSecrets, withoutSecrets } from '../output.ts';
 import { reasonOf } from '../quiet-apply.ts';
 import { Healer, LOCKED } from './healer.ts';
+import { ratioOf } from '../../report/drift/coverage.ts';
 import { NO_COUNTS, type Counters, type StackMetrics } from './metrics.ts';
 import { Sources } from './sources.ts';
 import { nameOf, withRecorded } from './subjects.ts';
@@ -217,6 +218,7 @@ export class Watcher {
       stack: name,
       sync: report.items.length === 0 ? 'synced' : 'drifted',
       fields: bySeverity(report.items),
+      coverage: report.coverage === null ? undefined : ratioOf(report.coverage),
       lastCheck: Date.now(),
       checkMs: took,
     };

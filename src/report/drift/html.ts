@@ -2,6 +2,7 @@
  * The report as one file for a browser: a tree and a table, filter, plot of the recorded runs, light, dark and print.
  * It asks the network for nothing, and everything that is not ours is escaped.
  */
+import { coverageText, percentText, sumOf } from './coverage.ts';
 import { SEVERITIES, type Severity } from '../../resources/drift-settings.ts';
 import { escapeControls } from '../values.ts';
 import { SCRIPT } from './html-script.ts';
@@ -59,13 +60,14 @@ function tiles(reports: readonly DriftReport[], items: readonly DriftItem[]): st
   const counts = bySeverity(items);
   const checked = reports.reduce((n, r) => n + r.resources.length, 0);
   const ignored = reports.reduce((n, r) => n + r.ignored.length, 0);
-  const tile = (count: number, label: string, cls = ''): string =>
+  const coverage = sumOf(reports.map((r) => r.coverage));
+  const tile = (count: number | string, label: string, cls = ''): string =>
     `<div class="tile ${cls}"><b>${count}</b>${label}</div>`;
   const fine = items.length === 0;
   return `<div class="tiles">
 ${SEVERITIES.map((s) => tile(counts[s], s, `${s} ${counts[s] > 0 ? 'some' : ''}`)).join('\n')}
 ${tile(checked, `${checked === 1 ? 'resource' : 'resources'} checked`, fine ? 'fine' : '')}
-${tile(ignored, 'ignored')}
+${tile(ignored, 'ignored')}${coverage === null ? '' : `\n${tile(percentText(coverage), 'covered')}`}
 </div>
 ${fine ? '<p class="note fine-note">No drift: everything is as it was applied.</p>' : ''}`;
 }
@@ -90,6 +92,7 @@ function section(report: DriftReport, named: boolean): string {
   const about = [
     items.length === 0 ? 'no drift' : `${plural(items.length, 'item')} in ${plural(resourceCount(items), 'resource')}`,
     report.against === 'file' ? report.files.join(', ') : 'compared with the records on its objects',
+    ...(report.coverage === null ? [] : [coverageText(report.coverage).replace(/\.$/, '')]),
     ...(report.lastApply === null ? [] : [`last apply ${timeText(report.lastApply)}`]),
   ].join(' · ');
   const notes = [...report.warnings, ...report.unreadable.map((u) => `could not be read: ${u}`)];

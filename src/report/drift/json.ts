@@ -1,6 +1,7 @@
 /** The report for programs: format 1.2, which adds to 1.0 and takes nothing away. */
 import * as z from 'zod';
 import { SEVERITIES } from '../../resources/drift-settings.ts';
+import { CONDITIONS, conditionsOf, ratioOf, sumOf, type Condition, type Coverage } from './coverage.ts';
 import { bySeverity, DIRECTIONS, DRIFT_CLASSES, type DriftItem, type DriftReport, type IgnoredItem } from './model.ts';
 import { resourceCount } from './words.ts';
 
@@ -53,6 +54,11 @@ const itemShape = {
   at: z.strictObject({ file: z.string(), line: z.int(), column: z.int(), length: z.int() }).nullable(),
 };
 
+const share = z.strictObject({ managed: z.int(), total: z.int() });
+const coverage = z.strictObject({ ratio: z.number(), cgroups: share, processes: share }).nullable();
+const conditions = z.strictObject(
+  Object.fromEntries(CONDITIONS.map((c) => [c, z.int()])) as Record<Condition, z.ZodInt>,
+);
 const counts = z.strictObject({ security: z.int(), capacity: z.int(), cosmetic: z.int() });
 
 /** `tsbox drift --format json`. */
@@ -62,9 +68,12 @@ export const driftJsonSchema = z.strictObject({
   /** Null where the report is of several. */
   stack: z.string().nullable(),
   boot_id: z.string(),
+  installation: z.string(),
   time,
   drifted: z.boolean(),
   summary: z.strictObject({ items: z.int(), resources: z.int(), ignored: z.int(), severity: counts }),
+  /** Of all stacks together. */
+  coverage,
   items: z.array(z.strictObject(itemShape)),
   ignored: z.array(
     z.strictObject({
@@ -82,6 +91,8 @@ export const driftJsonSchema = z.strictObject({
       last_apply: time.nullable(),
       resources: z.array(z.string()),
       summary: z.strictObject({ items: z.int(), resources: z.int(), ignored: z.int(), severity: counts }),
+      conditions,
+      coverage,
       heal_command: z.string().nullable(),
       warnings: z.array(z.string()),
       unreadable: z.array(z.string()),
@@ -91,7 +102,11 @@ export const driftJsonSchema = z.strictObject({
   unreadable: z.array(z.string()),
 });
 
-export function driftJson(reports: readonly DriftReport[], version: string, bootId: string): string {
+export function driftJson(
+  reports: readonly DriftReport[],
+  version: string,
+  { bootId, installation }: { readonly bootId: string; readonly installation: string },
+): string {
   const items = reports.flatMap((r) => r.items);
   const ignored = reports.flatMap((r) => r.ignored);
   const document: z.infer<typeof driftJsonSchema> = {
@@ -99,9 +114,11 @@ export function driftJson(reports: readonly DriftReport[], version: string, boot
     tsbox_version: version,
     stack: reports.length === 1 ? (reports[0]?.stack ?? null) : null,
     boot_id: bootId,
+    installation,
     time: reports[0]?.time ?? new Date().toISOString(),
     drifted: items.length > 0,
     summary: summary(items, ignored),
+    coverage: coverageJson(sumOf(reports.map((r) => r.coverage))),
     items: items.map(itemJson),
     ignored: ignored.map((i) => ({ ...itemJson(i), ignored: { ...i.ignored } })),
     stacks: reports.map((r) => ({
@@ -113,6 +130,8 @@ export function driftJson(reports: readonly DriftReport[], version: string, boot
       last_apply: r.lastApply,
       resources: [...r.resources],
       summary: summary(r.items, r.ignored),
+      conditions: conditionsOf(r),
+      coverage: coverageJson(r.coverage),
       heal_command: r.heal,
       warnings: [...r.warnings],
       unreadable: [...r.unreadable],
@@ -121,6 +140,10 @@ export function driftJson(reports: readonly DriftReport[], version: string, boot
     unreadable: reports.flatMap((r) => r.unreadable),
   };
   return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+function coverageJson(of: Coverage | null): z.infer<typeof coverage> {
+  return of === null ? null : { ratio: ratioOf(of), cgroups: { ...of.cgroups }, processes: { ...of.processes } };
 }
 
 function summary(items: readonly DriftItem[], ignored: readonly IgnoredItem[]) {

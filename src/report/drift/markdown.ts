@@ -2,6 +2,7 @@
  * The report as a comment on a change: a table in sight, the rest folded. Too long for the comment, it leaves detail
  * out by whole parts, and says so; nothing is cut in the middle.
  */
+import { coverageText, sumOf } from './coverage.ts';
 import { COMMENT_LIMIT, escapeControls } from '../values.ts';
 import type { DriftItem, DriftReport } from './model.ts';
 import {
@@ -58,6 +59,7 @@ function render(reports: readonly DriftReport[], level: Detail): string {
     return text;
   });
   const items = reports.flatMap((r) => r.items);
+  const all = sumOf(reports.map((r) => r.coverage));
   const head =
     reports.length > 1
       ? [
@@ -65,6 +67,7 @@ function render(reports: readonly DriftReport[], level: Detail): string {
           '',
           items.length === 0 ? 'Nothing differs.' : `${plural(items.length, 'item')}: ${severityCounts(items)}.`,
           '',
+          ...(all === null ? [] : [coverageText(all), '']),
         ]
       : [];
   return `${[...head, ...parts].join('\n')}\n<sub>${tail(reports)}</sub>\n`;
@@ -84,6 +87,7 @@ function stackPart(report: DriftReport, level: Detail): string {
     '',
     escapeText(summarySentence(report)),
     '',
+    ...(report.coverage === null ? [] : [coverageText(report.coverage), '']),
   ];
   const shown = items.slice(0, level.rows);
   if (shown.length > 0) {

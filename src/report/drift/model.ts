@@ -7,11 +7,12 @@ import type { Plan, PlannedChange } from '../../planner/plan.ts';
 import type { Value } from '../../resources/attribute.ts';
 import { NO_DRIFT_SETTINGS, type DriftSettings, type Severity } from '../../resources/drift-settings.ts';
 import { fitsGlob } from '../../resources/glob.ts';
+import type { Coverage } from './coverage.ts';
 import { findItems, type Finding } from './items.ts';
 import { pastOf, timelineOf, type Past, type RunRecord, type TimelinePoint } from './history.ts';
 import { judge } from './severity.ts';
 
-export const DRIFT_CLASSES = ['changed', 'missing', 'stopped', 'supervision', 'unmanaged'] as const;
+export const DRIFT_CLASSES = ['changed', 'missing', 'stopped', 'supervision', 'unmanaged', 'foreign'] as const;
 export type DriftClass = (typeof DRIFT_CLASSES)[number];
 
 export const DIRECTIONS = ['loosened', 'tightened', 'changed', 'added', 'gone'] as const;
@@ -93,6 +94,8 @@ export interface DriftReport {
   readonly warnings: readonly string[];
   /** What these privileges could not read. */
   readonly unreadable: readonly string[];
+  /** Null where only some of the stack was looked at. */
+  readonly coverage: Coverage | null;
   readonly heal: string | null;
   readonly timeline: readonly TimelinePoint[];
   /** Last apply, where the labels know it. */
@@ -118,6 +121,7 @@ export interface ReportInput {
   /** Recorded runs, oldest first. */
   readonly history?: readonly RunRecord[] | undefined;
   readonly lastApply?: string | null | undefined;
+  readonly coverage?: Coverage | null | undefined;
   /** Milliseconds since the epoch. */
   readonly now: number;
   /** What heals everything; null where that takes the stack file. */
@@ -158,6 +162,7 @@ export function driftReport(input: ReportInput): DriftReport {
     resources: plan.changes.map((c) => c.address),
     warnings: [...plan.warnings, ...expired(settings, now)],
     unreadable: plan.unreadable,
+    coverage: input.coverage ?? null,
     heal: input.heal,
     timeline: timelineOf(history),
     lastApply: input.lastApply ?? null,

@@ -17,6 +17,7 @@ const MEANING: Readonly<Record<DriftClass, string>> = {
   stopped: 'A container that should run does not.',
   supervision: 'The supervisor of a running container is gone.',
   unmanaged: 'Something is inside a resource that no stack made.',
+  foreign: 'Something among what is ours has the label of another stack or installation.',
 };
 
 /** @param directory what paths of files are relative to */

@@ -42,6 +42,7 @@ export const SEVERITY_RULES: readonly SeverityRule[] = [
     why: 'a way into its network, or out, that nobody declared',
   },
   { class: 'unmanaged', severity: 'security', why: 'nobody declared it' },
+  { class: 'foreign', severity: 'security', why: 'somebody else has it: nothing can be applied here' },
   { class: 'missing', kind: 'cgroup', severity: 'security', why: 'its limits hold nobody any more' },
   { class: 'missing', kind: 'volume', severity: 'capacity', why: 'what was kept in it is not there' },
   { class: 'missing', severity: 'capacity', why: 'what it did is not done' },

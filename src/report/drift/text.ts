@@ -1,11 +1,14 @@
 /** The report for a terminal. */
 import type { Palette } from '../palette.ts';
 import { escapeControls } from '../values.ts';
+import { coverageText, sumOf } from './coverage.ts';
 import type { DriftItem, DriftReport } from './model.ts';
 import { byAddress, ignoredText, pastText, sinceText, summarySentence, whomText } from './words.ts';
 
 export function driftText(reports: readonly DriftReport[], palette: Palette): string {
-  return reports.map((r) => stackText(r, palette, reports.length > 1)).join('\n');
+  const all = reports.length > 1 ? sumOf(reports.map((r) => r.coverage)) : null;
+  const texts = reports.map((r) => stackText(r, palette, reports.length > 1));
+  return [...texts, ...(all === null ? [] : [`All stacks. ${coverageText(all)}\n`])].join('\n');
 }
 
 function stackText(report: DriftReport, palette: Palette, named: boolean): string {
@@ -31,6 +34,9 @@ function stackText(report: DriftReport, palette: Palette, named: boolean): strin
     lines.push(
       report.heal === null ? 'Healing takes the stack file: tsbox apply -f FILE' : `Heal with: ${report.heal}`,
     );
+  }
+  if (report.coverage !== null) {
+    lines.push(coverageText(report.coverage));
   }
   return `${lines.join('\n')}\n`;
 }

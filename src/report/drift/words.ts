@@ -9,6 +9,7 @@ export const CLASS_WORDS: Readonly<Record<DriftClass, string>> = {
   stopped: 'stopped',
   supervision: 'supervision lost',
   unmanaged: 'not ours',
+  foreign: 'of another owner',
 };
 
 export function plural(count: number, one: string, many = `${one}s`): string {
