@@ -14,6 +14,7 @@ const wanted = [
   ['xz-utils', () => has('xz')],
   ['criu', () => has('criu')],
   ['apparmor', () => has('apparmor_parser')],
+  ['checkpolicy', () => has('checkpolicy')],
   ['iptables', () => has('iptables')],
   ['iproute2', () => has('ip')],
   ['runc', () => has('runc')],

@@ -21,6 +21,7 @@ import { encodeInitSpec, type SysctlGroup } from './init-spec.ts';
 import { installationOf, MACHINE_ID } from './installation.ts';
 import { cgroupLayout, type CgroupLayout } from './layout.ts';
 import { initPath, loadNative } from './native.ts';
+import { policyAnswer, type PolicyAnswer } from './selinux.ts';
 import { settingsFrom, type Settings } from './settings.ts';
 
 export type { BpfProgram, CgroupProgram, Errno, Scheduler, Scheduling };
@@ -66,6 +67,8 @@ export interface KernelReader {
   scheduling(tids: readonly number[]): Array<Scheduling | Errno>;
   /** Version of Landlock's interface; a negative errno where the kernel has none. */
   landlockAbi(): number;
+  /** What the policy of SELinux makes of a label. */
+  selinuxLabel(label: string): PolicyAnswer;
   /** Names held by uts namespaces, by a short-lived child that joins each in turn; undefined for one it cannot join. */
   readUts(paths: readonly string[]): Promise<Array<UtsNames | undefined>>;
   /** Text of each kernel parameter of each group, by a short-lived child inside; a negative errno for one it cannot read. */
@@ -189,6 +192,9 @@ export class LinuxReader implements KernelReader {
   }
   landlockAbi(): number {
     return this.native.landlockAbi();
+  }
+  selinuxLabel(label: string): PolicyAnswer {
+    return policyAnswer(label);
   }
 
   async readUts(paths: readonly string[]): Promise<Array<UtsNames | undefined>> {

@@ -3,6 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { encodeInitSpec } from '../../src/kernel/init-spec.ts';
 import type { KernelReader } from '../../src/kernel/reader.ts';
+import type { PolicyAnswer } from '../../src/kernel/selinux.ts';
 import {
   checkConfine,
   confinementOf,
@@ -121,12 +122,31 @@ test('records: labels where each module wants them, the nodes as words', () => {
 });
 
 /** A machine of which only these files are known. */
-const machine = (files: Record<string, string>): KernelReader =>
+const machine = (files: Record<string, string>, answer: PolicyAnswer = 'not told'): KernelReader =>
   ({
     readFiles: (paths: readonly string[]) => paths.map((p) => files[p] ?? -2),
     landlockAbi: () => 2,
+    selinuxLabel: () => answer,
     release: '6.1.0',
   }) as unknown as KernelReader;
+
+test('a label of SELinux is what the policy makes of it, and an error where it makes nothing of it', () => {
+  const ask = (answer: PolicyAnswer): { label: string; told: string[] } => {
+    const told: string[] = [];
+    const spec = checkConfine(
+      confineOf({ selinux: 'u:r:t:s0:c2,c1' }),
+      machine({ '/proc/filesystems': 'nodev\tselinuxfs\n' }, answer),
+      'container/a',
+      (p) => told.push(`${p.severity}: ${p.error.message}`),
+      () => undefined,
+    );
+    return { label: spec.selinux, told };
+  };
+  assert.equal(ask({ label: 'u:r:t:s0:c1,c2' }), { label: 'u:r:t:s0:c1,c2', told: [] });
+  assert.equal(ask('not told'), { label: 'u:r:t:s0:c2,c1', told: [] });
+  assert.equal(ask('unknown').told, ['error: container/a: the policy knows no label u:r:t:s0:c2,c1']);
+  assert.equal(ask('no policy').told, ['error: container/a: no policy of SELinux is loaded']);
+});
 
 test('labels: an error where the module is not enabled, compared with what /proc shows where it is', () => {
   const spec = confineOf({ apparmor: 'web', selinux: 'u:r:t:s0' });

@@ -27,6 +27,8 @@ export interface ProcessFacts {
   /** Ours, which a stack starts from. */
   readonly hostMounts: readonly MountInfo[];
   readonly hostLimits: string;
+  /** Label of a security module that tsbox itself has, which what it starts inherits. */
+  readonly hostLabel: string;
   readonly namespaces: Inodes;
   readonly hostNamespaces: Inodes;
   readonly members: readonly Member[];
@@ -58,6 +60,7 @@ export function readProcess(reader: KernelReader, pid: number): ProcessFacts {
     ...FILES.map((f) => `/proc/${pid}/${f}`),
     '/proc/self/mountinfo',
     '/proc/self/limits',
+    '/proc/self/attr/current',
   ]);
   const at = (i: number): string | undefined => {
     const found = texts[i];
@@ -91,11 +94,17 @@ export function readProcess(reader: KernelReader, pid: number): ProcessFacts {
     mounts: parseMountInfo(text('mountinfo') ?? ''),
     hostMounts: parseMountInfo(at(FILES.length) ?? ''),
     hostLimits: at(FILES.length + 1) ?? '',
+    hostLabel: labelText(at(FILES.length + 2)),
     namespaces,
     hostNamespaces,
     members: readMembers(reader),
     scheduling: typeof scheduling === 'object' ? scheduling : undefined,
   };
+}
+
+/** The text of an attr file without its end. */
+export function labelText(text: string | undefined): string {
+  return (text ?? '').replace(/[\0\n]+$/, '');
 }
 
 /** Whether it is in the namespace of the type that tsbox itself is in. */

@@ -4,7 +4,7 @@ import { profileParts } from '../process/confine.ts';
 import { afterExec, capabilityNames, givenSets, INNER_SETS } from '../process/sets.ts';
 import { personalityText, START_DEFAULTS } from '../process/start.ts';
 import type { Capability } from '../capabilities.ts';
-import { insideId, type ProcessFacts, type Tell } from './facts.ts';
+import { insideId, labelText, type ProcessFacts, type Tell } from './facts.ts';
 
 /** Variables whose values are for nobody who reads a stack file. */
 const SECRET =
@@ -160,11 +160,14 @@ function privileges(facts: ProcessFacts, tell: Tell): Record<string, unknown> {
       `${count} filter${count === '1' ? '' : 's'} cannot be read back: the default profile stands for ${count === '1' ? 'it' : 'them'}`,
     );
   }
-  const label = (facts.text('attr/current') ?? '').replace(/[\0\n]+$/, '');
+  const label = labelText(facts.text('attr/current'));
   const apparmor = profileParts(label);
   if (apparmor.mode !== '' && apparmor.mode !== 'unconfined') {
     fields['apparmor'] = apparmor.profile;
-  } else if (label !== '' && label !== 'unconfined' && label !== 'kernel') {
+  } else if (label !== facts.hostLabel && label.split(':').length > 2) {
+    // user:role:type, and a level where the policy has them: SELinux's, and no other module's.
+    fields['selinux'] = label;
+  } else if (label !== '' && label !== 'unconfined' && label !== facts.hostLabel) {
     tell('selinux', `it runs under ${label}`);
   }
   return fields;

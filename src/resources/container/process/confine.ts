@@ -108,14 +108,17 @@ export function noCoreGroups(reader: Pick<KernelReader, 'scheduling'>): string |
 
 type Locate = (field: string) => Problem['error']['info']['at'];
 
-/** Tells what this machine or these privileges cannot do of it. */
+/**
+ * Tells what this machine or these privileges cannot do of it.
+ * @returns the same, the label of SELinux as its policy writes it
+ */
 export function checkConfine(
   spec: ConfineSpec,
   reader: KernelReader,
   address: string,
   report: (problem: Problem) => void,
   locate: Locate,
-): void {
+): ConfineSpec {
   const tell: TellConfine = (severity, field, message, hint) =>
     report({
       severity,
@@ -144,9 +147,22 @@ export function checkConfine(
   if (why !== undefined) {
     tell('error', 'core_sched', why, 'leave core_sched out');
   }
+  return { ...spec, selinux: knownLabel(spec.selinux, reader, tell) };
 }
 
 type TellConfine = (severity: Problem['severity'], field: string, message: string, hint: string) => void;
+
+/** The label in the form in which it is read back. */
+function knownLabel(selinux: string, reader: KernelReader, tell: TellConfine): string {
+  const answer = selinux === INHERITED ? 'not told' : reader.selinuxLabel(selinux);
+  if (answer === 'unknown') {
+    const hint = 'user, role, type and level must be known, and allowed together: seinfo and semanage list them';
+    tell('error', 'selinux', `the policy knows no label ${selinux}`, hint);
+  } else if (answer === 'no policy') {
+    tell('error', 'selinux', 'no policy of SELinux is loaded', 'load_policy loads the one that is installed');
+  }
+  return typeof answer === 'object' ? answer.label : selinux;
+}
 
 /** 'web (enforce)' in two, as attr/current and the list of profiles have it; without a mode it is no profile. */
 export function profileParts(text: string): { readonly profile: string; readonly mode: string } {
