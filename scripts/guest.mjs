@@ -1,10 +1,11 @@
 // Runs tests (or any command) in a QEMU guest that shares this machine's files read-only, under a kernel whose cgroup
 // layout we choose. Software emulation only: some six times slower than here, so nothing is timed in it.
 //
-//   node scripts/guest.mjs [SUITE]… [--layout unified|v1] [--lsm apparmor|selinux] [--smt] [--kernel BZIMAGE]
-//     [--filter TEXT] [--shard I/N] [--command 'SHELL COMMAND']
+//   node scripts/guest.mjs [SUITE]… [--layout unified|v1] [--lsm apparmor|selinux] [--initramfs] [--smt]
+//     [--kernel BZIMAGE] [--filter TEXT] [--shard I/N] [--command 'SHELL COMMAND']
 //   node scripts/guest.mjs --prepare   only fetches the kernel
 //
+// --initramfs: / is the initramfs itself, with this machine's directories mounted on it.
 // --smt: both processors are threads of one core. A kernel of one's own (--kernel) has built in what is otherwise a
 // module: virtio_pci, virtiofs, overlay, virtio_blk, and what the tests need.
 import { spawn, spawnSync } from 'node:child_process';
@@ -33,6 +34,7 @@ const option = (name, fallback) => {
 const layout = option('--layout', 'unified');
 const lsm = option('--lsm', 'apparmor');
 const smt = argv.includes('--smt');
+const onInitramfs = argv.includes('--initramfs');
 const ownKernel = option('--kernel', undefined);
 const command = option('--command', undefined);
 const filter = option('--filter', '');
@@ -41,7 +43,7 @@ const VALUED = ['--layout', '--lsm', '--kernel', '--command', '--filter', '--sha
 const taken = new Set(VALUED.flatMap((n) => (argv.includes(n) ? [argv.indexOf(n), argv.indexOf(n) + 1] : [])));
 const suites = argv.filter((a, i) => !a.startsWith('--') && !taken.has(i));
 const unknown = argv.find(
-  (a, i) => a.startsWith('--') && !['--prepare', '--smt', ...VALUED].includes(a) && !taken.has(i),
+  (a, i) => a.startsWith('--') && !['--prepare', '--smt', '--initramfs', ...VALUED].includes(a) && !taken.has(i),
 );
 if (unknown !== undefined) {
   console.error(`${unknown}: not an option; the head of this script lists them`);
@@ -56,6 +58,8 @@ const MODULES = [
   'virtio_blk',
   'loop',
   'bfq',
+  // Has idmapped mounts, which tmpfs has since Linux 6.3 only.
+  'ext4',
   'veth',
   'sch_htb',
   'sch_tbf',
@@ -134,9 +138,8 @@ for m in $(/bin/busybox cat /modules/order); do /bin/busybox insmod /modules/$m 
 /bin/busybox mkdir -p /upper/u /upper/w
 /bin/busybox mount -t overlay -o lowerdir=/lower,upperdir=/upper/u,workdir=/upper/w overlay /root
 for d in proc sys dev run tmp; do /bin/busybox mkdir -p /root/$d; done
-/bin/busybox mount -t proc proc /root/proc
-/bin/busybox mount -t sysfs sys /root/sys
-/bin/busybox mount -t devtmpfs dev /root/dev
+# Moved: a second one would stay beneath, where nothing of it is covered.
+for d in proc sys dev; do /bin/busybox mount -o move /$d /root/$d; done
 /bin/busybox mkdir -p /root/dev/pts /root/dev/shm
 /bin/busybox mount -t devpts -o ptmxmode=0666 devpts /root/dev/pts
 /bin/busybox mount -t tmpfs -o mode=1777 shm /root/dev/shm
@@ -150,8 +153,20 @@ case "$repo" in /tmp/*|/run/*|/dev/shm/*)
 esac
 /bin/busybox cp /guest-run /root/run/guest-run
 /bin/busybox ip link set lo up
-exec /bin/busybox switch_root /root /bin/sh /run/guest-run
+LAST
 `;
+
+const SWITCH = 'exec /bin/busybox switch_root /root /bin/sh /run/guest-run';
+
+/** Everything below /root is mounted on the initramfs under its own name, and / stays what it is. */
+const STAY = `cd /root
+/bin/busybox cp /bin/busybox /busybox
+for d in *; do
+  if [ -L "$d" ]; then /busybox rm -rf "/$d"; /busybox cp -P "$d" "/$d"
+  elif [ -d "$d" ] && [ "$d" != root ]; then /busybox mkdir -p "/$d"; /busybox mount -o rbind "$d" "/$d"; fi
+done
+cd /
+exec /bin/sh /run/guest-run`;
 
 function guestScript() {
   const mounts =
@@ -220,7 +235,7 @@ function initramfs(directory, { version, base }) {
     }
   }
   writeFileSync(join(tree, 'modules', 'order'), `${order.join('\n')}\n`);
-  writeFileSync(join(tree, 'init'), INIT.replace('REPOSITORY', root));
+  writeFileSync(join(tree, 'init'), INIT.replace('REPOSITORY', root).replace('LAST', onInitramfs ? STAY : SWITCH));
   chmodSync(join(tree, 'init'), 0o755);
   writeFileSync(join(tree, 'guest-run'), guestScript());
   const image = join(directory, 'initramfs.cpio');

@@ -407,12 +407,15 @@ static int enter(int root) {
 
 /*
  * For a root that cannot be pivoted. The old root stays mounted beneath: whoever has CAP_SYS_CHROOT or CAP_SYS_ADMIN
- * can get back to it. The kernel's own views of the old root are taken away first, as they would show it whole.
+ * can get back to it. What is mounted on it is taken away first, as the description says; what a user namespace has
+ * locked stays.
  */
-static int enter_by_chroot(int root) {
-  static const char *const views[] = {"/proc", "/sys"};
-  for (unsigned i = 0; i < sizeof views / sizeof views[0]; i++)
-    if (umount2(views[i], MNT_DETACH) < 0 && errno != EINVAL && errno != ENOENT) return fail("chroot", views[i]);
+static int enter_by_chroot(int root, uint32_t n, struct cursor mounts) {
+  const char *target;
+  while (n-- > 0 && cursor_str(&mounts, &target)) {
+    while (umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW) == 0) continue;
+    if (errno != EINVAL && errno != ENOENT) return fail("chroot", target);
+  }
   if (fchdir(root) < 0 || chroot(".") < 0) return fail("chroot", "/");
   return chdir("/") < 0 ? fail("chdir", "/") : 0;
 }
@@ -421,12 +424,14 @@ int root_empty(void) {
   if (mount("", "/", NULL, MS_REC | MS_SLAVE, NULL) < 0) return fail("mount", "/ rslave");
   int root = empty_directory();
   if (root < 0 || mount_attach(root, AT_FDCWD, "/") < 0) return fail("mount", "empty root");
-  return enter(root);
+  if (enter(root) == 0) return 0;
+  /* An initramfs cannot be moved away from, and who asks for this has no right left to get back to it. */
+  return fault.err == EINVAL ? enter_by_chroot(root, 0, (struct cursor){NULL, NULL}) : -1;
 }
 
 int root_enter(const struct root_sources *sources, int root) {
   if (root < 0) return 0;
-  return sources->by_chroot ? enter_by_chroot(root) : enter(root);
+  return sources->by_chroot ? enter_by_chroot(root, sources->ndetach, sources->detach) : enter(root);
 }
 
 static int run(int root, const struct root_op *op, int source, int *empty) {
@@ -495,6 +500,8 @@ int root_build(const struct spec *spec, struct root_sources *sources, bool own_m
     if (root < 0) return fail_with(EINVAL, "root", "no root");
     if (op.kind == OP_CHROOT) {
       pivot = false;
+      sources->ndetach = op.nlist;
+      sources->detach = op.list;
       continue;
     }
     if (op.kind == OP_FILE && (sources->fd[i] = file_make(spec, &op)) < 0) return fail("file", op.target);

@@ -10,6 +10,9 @@ struct root_sources {
   uint32_t n;
   /* The root cannot be pivoted to: said by the ops. */
   bool by_chroot;
+  /* What is mounted on the old root and taken away then. */
+  uint32_t ndetach;
+  struct cursor detach;
   /* User namespaces that mounts are idmapped by: the caller's, one with the container's maps, one with an op's own. */
   int userns, own, other;
   /* root_lock has attached them, below the working directory. */

@@ -629,6 +629,7 @@ function rootFields(op: RootOp, blobs: number): RootFields {
     case 'unmount':
       return { target: op.target };
     case 'chroot':
+      return { list: op.detach };
     case 'root-readonly':
     case 'none':
       return {};

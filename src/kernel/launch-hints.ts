@@ -36,7 +36,7 @@ export function launchHint(step: string, errno: string, path: string, fileSystem
     return 'in a user namespace only what belongs to it may be mounted: /proc needs a pid namespace that it owns';
   }
   if (step === 'pivot_root' && errno === 'EINVAL') {
-    return 'an initramfs cannot be moved away from: rootfs: { dir: …, pivot: false } enters by chroot instead, and is warned of';
+    return 'the root cannot be moved away from: rootfs: { dir: …, pivot: false } enters by chroot instead, and is warned of';
   }
   if (step === 'sysctl') {
     return SYSCTL_HINTS[errno];

@@ -64,8 +64,8 @@ export type MountOp =
       readonly create: 'none' | 'dir';
     } & MountFlags &
       Swap)
-  /** The root is entered by chroot and not by pivot_root: the old one stays beneath. */
-  | { readonly op: 'chroot' };
+  /** The root is entered by chroot and not by pivot_root: the old one stays beneath, without what is mounted at `detach`. */
+  | { readonly op: 'chroot'; readonly detach: readonly string[] };
 
 /** Edit the mounts of a running container, from inside its namespaces. */
 export interface MountsSpec {

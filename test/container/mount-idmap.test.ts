@@ -6,7 +6,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseMountInfo } from '../../src/kernel/proc.ts';
 import type { Sandbox } from '../support/sandbox.ts';
-import { applied, destroyed, pidsOf, scene } from '../support/userns.ts';
+import { applied, destroyed, mappedScene as scene, pidsOf } from '../support/userns.ts';
 
 const USER = 'namespaces: { user: { uids: [{ inside: 0, outside: 300000, count: 65536 }] } }';
 

@@ -1,4 +1,5 @@
 /** How a container's root is entered: pivot_root wherever it was not forbidden, and what chroot in its place holds. */
+import { execFileSync } from 'node:child_process';
 import { readFileSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -23,6 +24,11 @@ async function pidOf(box: Sandbox): Promise<number> {
 
 function mounts(pid: number | 'self'): readonly MountInfo[] {
   return parseMountInfo(readFileSync(`/proc/${pid}/mountinfo`, 'utf8'));
+}
+
+/** The one mount without a parent: `node scripts/guest.mjs container --filter pivot-traps --initramfs`. */
+function onInitramfs(): boolean {
+  return mounts('self').some((m) => m.target === '/' && m.id === m.parent);
 }
 
 function sameFile(a: string, b: string): boolean {
@@ -88,6 +94,10 @@ test('pivot_root is what is used: the old root is gone, the directory is in the 
 });
 
 test('on a ramfs root, which cannot be moved away: the container has a root of its own', async () => {
+  if (onInitramfs()) {
+    // pivot_root(8) cannot make another root of it; the next test is of this one.
+    return;
+  }
   await scene(async (box) => {
     makeRoot(join(box.dir, 'root'));
     const file = box.write('stack.yaml', stack(''));
@@ -108,6 +118,46 @@ ${APPLY}`,
     const pid = await pidOf(box);
     assertOwnRoot(pid);
     assert.not.ok(mounts(pid).some((m) => m.fstype === 'ramfs'));
+    await destroyed(box, file);
+  });
+});
+
+/** What is left in a container's mount namespace once its root is unmounted, as far as the kernel lets that be done. */
+function beneath(pid: number): readonly MountInfo[] {
+  const script = `
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+def done(result):
+    if result != 0: raise OSError(ctypes.get_errno(), 'refused')
+proc = os.open('/proc', os.O_RDONLY | os.O_DIRECTORY)
+done(libc.setns(os.open('/proc/${pid}/ns/mnt', os.O_RDONLY), 0))
+done(libc.unshare(0x20000))
+done(libc.umount2(b'/', 2))
+done(libc.setns(os.open('self/ns/mnt', os.O_RDONLY, dir_fd=proc), 0))
+print(os.read(os.open('self/mountinfo', os.O_RDONLY, dir_fd=proc), 1 << 20).decode())`;
+  return parseMountInfo(execFileSync('python3', ['-c', script], { encoding: 'utf8' }));
+}
+
+test('on an initramfs, which nothing moves away from: its files stay beneath, what was mounted on it does not', async () => {
+  await scene(async (box) => {
+    makeRoot(join(box.dir, 'root'));
+    const initramfs = onInitramfs();
+    const file = box.write('stack.yaml', stack('', ', capabilities: [SYS_ADMIN]'));
+    const plan = await box.tsbox('plan', '-f', file);
+    const warning = /warning: container\/app: \/ is the initramfs, which stays mounted beneath .* SYS_ADMIN/;
+    assert.is(warning.test(plan.stderr), initramfs, plan.stderr);
+    box.write('stack.yaml', stack('', ', working_dir: /data'));
+    const run = await applied(box, file);
+    assert.not.match(run.stderr, 'initramfs');
+    const pid = await pidOf(box);
+    assert.is(mounts(pid).filter((m) => m.target === '/').length, 1);
+    // The kernel's own root file system is beneath every other; on a machine that runs from it, that is its files.
+    assert.equal(
+      beneath(pid).map((m) => m.fstype),
+      ['rootfs'],
+    );
+    const up = await inside(box, '/bin/stat', '-c', '%d:%i', '/', '/../../..', '/proc/1/root/..');
+    assert.is(new Set(up.stdout.trim().split('\n')).size, 1, up.stdout + up.stderr);
     await destroyed(box, file);
   });
 });

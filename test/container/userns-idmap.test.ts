@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Sandbox } from '../support/sandbox.ts';
-import { applied, destroyed, makeRoot, pidsOf, scene } from '../support/userns.ts';
+import { applied, destroyed, makeRoot, mappedScene, pidsOf, scene, tmpfsIdmaps } from '../support/userns.ts';
 
 const MAPS = '{ uids: [{ inside: 0, outside: 300000, count: 65536 }] }';
 const SLEEP = '[/bin/sleep, infinity]';
@@ -21,7 +21,7 @@ async function inside(box: Sandbox, name: string, ...argv: string[]): Promise<st
 }
 
 test("a root directory that root owns is root's inside: overlay and bind", async () => {
-  await scene(async (box) => {
+  await mappedScene(async (box) => {
     makeRoot(join(box.dir, 'root'));
     const file = box.write(
       'stack.yaml',
@@ -53,7 +53,7 @@ containers:
 });
 
 test('a file written by another user of the container belongs to that number on disk', async () => {
-  await scene(async (box) => {
+  await mappedScene(async (box) => {
     makeRoot(join(box.dir, 'root'));
     const file = box.write(
       'stack.yaml',
@@ -78,7 +78,7 @@ containers:
 });
 
 test('idmap: false and a directory that was given to the mapped ids are left as they are', async () => {
-  await scene(async (box) => {
+  await mappedScene(async (box) => {
     makeRoot(join(box.dir, 'root'));
     makeRoot(join(box.dir, 'given'), 300000);
     const file = box.write(
@@ -102,7 +102,7 @@ containers:
 });
 
 test('a restart by the supervisor and a shared user namespace map the root the same way', async () => {
-  await scene(async (box) => {
+  await mappedScene(async (box) => {
     makeRoot(join(box.dir, 'root'));
     const file = box.write(
       'stack.yaml',
@@ -150,14 +150,14 @@ containers:
 test('a file system that cannot: a warning by default, an error at its place when it was asked for', async () => {
   await scene(async (box) => {
     // sysfs has no idmapped mounts, and the container would not start from it either: only plans are made.
-    const stack = (more: string): string =>
+    const stack = (more: string, dir = '/sys/kernel'): string =>
       box.write(
         'stack.yaml',
         `tsbox: 1
 name: idm
 containers:
   app:
-    rootfs: { dir: /sys/kernel${more} }
+    rootfs: { dir: ${dir}${more} }
     command: [/x]
     namespaces: { user: ${MAPS} }
 `,
@@ -169,6 +169,11 @@ containers:
     assert.is(refused.code, 1);
     assert.match(refused.stderr, /error\[TSB1009\]: container\/app: \/sys\/kernel is on sysfs/);
     assert.match(refused.stderr, /stack\.yaml:5:\d+/);
+    if (!tmpfsIdmaps()) {
+      const early = await box.tsbox('plan', '-f', stack(', idmap: true', '/dev/shm'));
+      assert.is(early.code, 1);
+      assert.match(early.stderr, 'error[TSB1009]: container/app: /dev/shm is on tmpfs');
+    }
   });
 });
 

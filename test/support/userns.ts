@@ -1,5 +1,16 @@
 /** Roots, stacks and readers for the tests of user namespaces. */
-import { chownSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { release } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { assertNoLeaks, snapshot } from './leaks.ts';
@@ -34,6 +45,38 @@ export async function scene(body: (box: Sandbox) => Promise<void>): Promise<void
     await box.cleanup();
   }
   assertNoLeaks(before, await snapshot());
+}
+
+/** statfs(2). */
+const TMPFS_MAGIC = 0x01021994;
+
+/** Whether this kernel has idmapped mounts of tmpfs, which came with Linux 6.3. */
+export function tmpfsIdmaps(): boolean {
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  return major > 6 || (major === 6 && minor >= 3);
+}
+
+/** A scene whose directory can be idmapped: one on a tmpfs that cannot gets an ext4 of its own. */
+export async function mappedScene(body: (box: Sandbox) => Promise<void>): Promise<void> {
+  await scene(async (box) => {
+    if (tmpfsIdmaps() || statfsSync(box.dir).type !== TMPFS_MAGIC) {
+      return body(box);
+    }
+    const image = `${box.dir}.ext4`;
+    const made = await box.run('sh', [
+      '-ec',
+      'truncate -s 256M "$0"; mkfs.ext4 -q -F "$0"; mount -o loop "$0" "$1"; chmod 755 "$1"',
+      image,
+      box.dir,
+    ]);
+    assert.is(made.code, 0, made.stderr);
+    try {
+      await body(box);
+    } finally {
+      await box.run('umount', ['-l', box.dir]);
+      rmSync(image);
+    }
+  });
 }
 
 export async function applied(box: Sandbox, file: string, ...more: string[]): Promise<Run> {

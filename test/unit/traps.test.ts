@@ -42,9 +42,9 @@ test('the addon enters no namespace: its process has many threads, and those of 
   }
 });
 
-test('an initramfs cannot be moved away from: the error says so, and how else', () => {
+test('a root that cannot be moved away from: the error says so, and how else', () => {
   const hint = launchHint('pivot_root', 'EINVAL', '/', () => 'rootfs') ?? '';
-  assert.match(hint, /initramfs.*pivot: false/);
+  assert.match(hint, /cannot be moved away from.*pivot: false/);
 });
 
 test.run();

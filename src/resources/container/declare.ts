@@ -17,6 +17,7 @@ import { desiredHooks } from './hooks.ts';
 import { desiredTerminal } from './terminal.ts';
 import { desiredHealth } from './health.ts';
 import { checkMapped, rootIsMapped } from './idmap.ts';
+import { checkInitramfs } from './initramfs.ts';
 import { checkOwners } from './owners.ts';
 import { useText } from './use-text.ts';
 import { desiredSets } from './process/sets.ts';
@@ -173,9 +174,10 @@ export function declareContainer(
     'missing' in account ? '?' : `${account.uid}:${account.gid}${account.groups.map((g) => `,${g}`).join('')}`;
   checkOwners(spec, stack, reader, report);
   checkPivot(spec, stack, report);
+  checkInitramfs(spec, reader, address, report, () => stack.locate(address, ['capabilities']));
   checkLog(spec.log, reader, address, report, stack.locate(address, ['log']));
   checkSettings(spec.settings, reader, address, report, (field) => stack.locate(address, [field]));
-  checkConfine(spec.confine, reader, address, report, (field) => stack.locate(address, [field]));
+  const confine = checkConfine(spec.confine, reader, address, report, (field) => stack.locate(address, [field]));
   const policy = policyValues(policyText(restartPolicy(spec)));
   const hierarchies = reader.layout.hierarchies.map((h) => h.name);
   const desired: Record<string, Value> = {
@@ -198,7 +200,7 @@ export function declareContainer(
     log: logText(spec.log),
     ...spec.settings,
     ...spec.start,
-    ...spec.confine,
+    ...confine,
     ...desiredSets(spec.capabilitySets, 'missing' in account ? 0 : account.uid),
     restart: policy.restart,
     stop: policy.stop,

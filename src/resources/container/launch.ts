@@ -19,6 +19,7 @@ import { withMounts } from './mounts/ops.ts';
 import type { HostMounts, Places } from './mounts/host.ts';
 import { maskedPaths, readonlyPaths } from './declare.ts';
 import type { Account } from './accounts.ts';
+import { mountedOnInitramfs } from './initramfs.ts';
 import { rootfsOp } from './rootfs.ts';
 import type { ContainerSpec } from './schema.ts';
 import { givenSets } from './process/sets.ts';
@@ -38,7 +39,7 @@ export interface LaunchFacts {
   /** Namespaces to join, already resolved. A type that is neither here nor 'host' is made anew. */
   readonly join: readonly JoinNamespace[];
   readonly create: readonly NamespaceType[];
-  /** Text of /proc/self/mountinfo, for rootfs: host. */
+  /** Text of /proc/self/mountinfo, of what is mounted on the host's root. */
   readonly mountinfo: string;
   /** Whether group 5 (tty, by which programs know a terminal that others may write to) is mapped in the container. */
   readonly ttyGroup: boolean;
@@ -169,6 +170,7 @@ function baseOps(spec: ContainerSpec, facts: LaunchFacts): RootOp[] {
     return [
       // From the start: what is made for the target of a mount must not be made on the host.
       { op: 'root-bind', source: '/', recursive: false, ro: true, ...SAFE },
+      ...chrootOps(spec, facts),
       ...hostMounts(facts.mountinfo).map((path): RootOp => ({
         op: 'bind',
         source: path,
@@ -180,7 +182,19 @@ function baseOps(spec: ContainerSpec, facts: LaunchFacts): RootOp[] {
       })),
     ];
   }
-  return [rootfsOp(spec.rootfs, facts.rootMapped), ...(spec.rootfs.pivot ? [] : [{ op: 'chroot' } as const])];
+  return [rootfsOp(spec.rootfs, facts.rootMapped), ...chrootOps(spec, facts)];
+}
+
+/**
+ * The root is entered by pivot_root but for an initramfs, which cannot be moved away from, and where the stack says so.
+ * What shows the old root whole is taken away then.
+ */
+function chrootOps(spec: ContainerSpec, facts: LaunchFacts): RootOp[] {
+  const initramfs = mountedOnInitramfs(facts.mountinfo);
+  if (initramfs !== undefined) {
+    return [{ op: 'chroot', detach: initramfs }];
+  }
+  return spec.rootfs.kind === 'host' || spec.rootfs.pivot ? [] : [{ op: 'chroot', detach: ['/proc', '/sys'] }];
 }
 
 /** /proc of its pid namespace, /sys of its network namespace, and its own view of the cgroup tree. */
