@@ -158,7 +158,11 @@ test('what cannot be idmapped is an error of the plan at its place', async () =>
     assert.match(none, /stack\.yaml:9:\d+/);
     const sysfs = await planned(stack('- { bind: /sys/kernel, target: /run/src, recursive: false, idmap: true }'));
     assert.match(sysfs, /error\[TSB1009\]: container\/app: \/sys\/kernel is on sysfs, whose mounts \S+ does not idmap/);
-    const below = await planned(stack('- { bind: /, target: /run/src, readonly: true, idmap: true }'));
+    mkdirSync(join(box.dir, 'src/below'));
+    execFileSync('mount', ['-t', 'proc', 'proc', join(box.dir, 'src/below')]);
+    const below = await planned(stack('- { bind: ./src, target: /run/src, idmap: true }')).finally(() =>
+      execFileSync('umount', [join(box.dir, 'src/below')]),
+    );
     assert.match(below, /whose mounts \S+ does not idmap/);
     assert.match(below, /recursive: false leaves out what is mounted below/);
     const bad = await planned(

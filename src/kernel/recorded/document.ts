@@ -56,6 +56,7 @@ const KINDS = {
   cgroup_programs: programs,
   scheduling: z.union([scheduling, integer]),
   landlock_abi: integer,
+  selinux_labels: z.union([z.tuple([z.string()]), z.enum(['unknown', 'no policy', 'not told'])]),
   uts: z.tuple([z.string(), z.string()]).nullable(),
   sysctls: text,
   devices: z.tuple([z.enum(['b', 'c']), integer, integer]).nullable(),

@@ -6,6 +6,7 @@ import type { FileRange, ImageFiles, PackedFile } from '../image-files.ts';
 import type { SysctlGroup } from '../init-spec.ts';
 import type { CgroupLayout } from '../layout.ts';
 import type { KernelReader, UtsNames } from '../reader.ts';
+import type { PolicyAnswer } from '../selinux.ts';
 import type { Settings } from '../settings.ts';
 import { decodeBytes, decodePrograms, decodeStat, recordedLayout } from './document.ts';
 import type { Answer, Kind, Recording } from './document.ts';
@@ -150,6 +151,10 @@ export class RecordedReader implements KernelReader {
   }
   landlockAbi(): number {
     return this.#known('landlock_abi', '');
+  }
+  selinuxLabel(label: string): PolicyAnswer {
+    const found = this.#known('selinux_labels', label);
+    return typeof found === 'string' ? found : { label: found[0] };
   }
   readUts(paths: readonly string[]): Promise<Array<UtsNames | undefined>> {
     return Promise.resolve(

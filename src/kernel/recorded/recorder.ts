@@ -4,6 +4,7 @@ import type { DeviceNumbers, Located } from '../host-facts.ts';
 import type { FileRange, ImageFiles, PackedFile } from '../image-files.ts';
 import type { SysctlGroup } from '../init-spec.ts';
 import type { KernelReader, UtsNames } from '../reader.ts';
+import type { PolicyAnswer } from '../selinux.ts';
 import {
   encodeBytes,
   encodePrograms,
@@ -166,6 +167,11 @@ export class RecordingReader implements KernelReader {
   }
   landlockAbi(): number {
     return this.#one('landlock_abi', '', this.#from.landlockAbi(), same);
+  }
+  selinuxLabel(label: string): PolicyAnswer {
+    return this.#one('selinux_labels', label, this.#from.selinuxLabel(label), (a) =>
+      typeof a === 'object' ? [a.label] : a,
+    );
   }
   async readUts(paths: readonly string[]): Promise<Array<UtsNames | undefined>> {
     return this.#batch('uts', paths, await this.#from.readUts(paths), (names) =>
