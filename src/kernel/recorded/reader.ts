@@ -17,6 +17,7 @@ import { Walked } from './walked.ts';
 type About = { readonly path: string; readonly is: 'file' | 'directory' };
 
 const ENOENT: Errno = -2;
+const ENODATA: Errno = -61;
 
 export class RecordedReader implements KernelReader {
   readonly settings: Settings;
@@ -123,7 +124,13 @@ export class RecordedReader implements KernelReader {
     return typeof found === 'number' ? [] : [...found];
   }
   getXattrs(paths: readonly string[], name: string): Array<string | Errno> {
-    return this.#batch('xattrs', paths, 'directory', question.xattr(name));
+    return paths.map((given) => {
+      const path = this.#there(given);
+      const names = this.#answer('xattr_names', path);
+      const isAbsent = typeof names === 'object' && !names.includes(name);
+      const answer = this.#answer('xattrs', question.xattr(name)(path)) ?? (isAbsent ? ENODATA : undefined);
+      return answer ?? this.#batch('xattrs', [given], 'directory', question.xattr(name))[0] ?? ENODATA;
+    });
   }
   listXattrs(path: string): string[] | Errno {
     return this.#batch('xattr_names', [path], 'directory')[0] ?? ENOENT;

@@ -47,7 +47,7 @@ export class RecordingReader implements KernelReader {
     };
   }
 
-  /** Asks what a plan of a changed stack would, too: every file of the cgroups that were walked, and what machines have. */
+  /** Asks what a plan of a changed stack would, too: every file and attribute of the cgroups that were walked, and what machines have. */
   widen(): void {
     const { hierarchies, primary } = this.layout;
     const mount = primary?.mount ?? '';
@@ -58,6 +58,10 @@ export class RecordingReader implements KernelReader {
     const below = [this.settings.cgroupRoot, ...walked.map((path) => path.slice(mount.length))];
     for (const directory of hierarchies.flatMap((h) => below.map((path) => h.mount + path))) {
       this.readFiles(this.#from.list(directory).map((name) => `${directory}/${name}`));
+    }
+    for (const directory of walked) {
+      const names = this.listXattrs(directory);
+      (typeof names === 'number' ? [] : names).forEach((name) => this.getXattrs([directory], name));
     }
     this.landlockAbi();
     this.scheduling([0]);
