@@ -37,7 +37,10 @@ export const OPTION_TEXT: Readonly<Record<string, OptionText>> = {
   'lock-timeout': { value: 'SECONDS', text: 'wait this long for another command that changes the stack (default 0)' },
   filter: { value: 'FILE|NAME', text: 'only the runs of this name, or of this file; the others are skipped' },
   verbose: { text: 'the plan of each run' },
-  kernel: { value: 'FILE', text: 'plan against the kernel recorded in this file; needs neither privileges nor Linux' },
+  kernel: {
+    value: 'FILE',
+    text: 'plan against the kernel recorded in this file; needs no privileges and no kernel of that kind',
+  },
   'record-kernel': {
     value: 'FILE',
     text: 'write down what the kernel was asked for this plan and what it answered, without secrets',

@@ -11,7 +11,7 @@ import { knobAccess } from '../resources/cgroup/access.ts';
 import { SYMBOLS } from '../resources/cgroup/probe.ts';
 import { KNOBS } from '../resources/cgroup/registry.ts';
 import { entriesOf } from '../resources/container/mounts/live.ts';
-import { contentDigest, contentOf } from '../resources/files.ts';
+import { contentDigest, contentOf, secretTexts } from '../resources/files.ts';
 import type { Stack } from '../stack/types.ts';
 import type { Arguments } from './args.ts';
 import { writeWhole } from './write-file.ts';
@@ -33,7 +33,7 @@ export function readerFor(args: Arguments, stack: Stack | undefined): KernelRead
 const SHORTEST = 4;
 
 /** Texts of a stack's secrets by names that stay when a value changes. */
-function secretTexts(stack: Stack | undefined, bootId: string): SecretText[] {
+function namedSecrets(stack: Stack | undefined, bootId: string): SecretText[] {
   if (stack === undefined) {
     return [];
   }
@@ -53,9 +53,22 @@ function secretTexts(stack: Stack | undefined, bootId: string): SecretText[] {
           { name: `content of ${spec.name}`, text: content.toString('utf8') },
           { name: `bytes of ${spec.name}`, text: content.toString('base64') },
           { name: `digest of ${spec.name}`, text: contentDigest(content, true, bootId) },
+          // Without the line's end, and line by line, as programs take them.
+          ...secretTexts([spec]).map((text, i) => ({ name: `text ${i + 1} of ${spec.name}`, text })),
         ];
   });
-  return [...variables, ...inModules, ...files];
+  return [...variables, ...inModules, ...files].flatMap(withEscaped);
+}
+
+/** A secret as it stands, and as it stands in the JSON of records. */
+function withEscaped({ name, text }: SecretText): SecretText[] {
+  const escaped = JSON.stringify(text).slice(1, -1);
+  return escaped === text
+    ? [{ name, text }]
+    : [
+        { name, text },
+        { name: `${name}, escaped`, text: escaped },
+      ];
 }
 
 /** What sensitive variables of containers held before: it stands in records and environments. */
@@ -67,7 +80,7 @@ function earlierTexts({ observed, declared }: Planned, known: readonly SecretTex
     return [o.live['env'], o.applied?.['env']].flatMap((env) =>
       secret.flatMap((key) => {
         const text = entriesOf(env)[key] ?? '';
-        return text === '' || holds(text) ? [] : [{ name: `earlier ${key} of ${o.address}`, text }];
+        return text === '' || holds(text) ? [] : withEscaped({ name: `earlier ${key} of ${o.address}`, text });
       }),
     );
   });
@@ -103,7 +116,7 @@ export function writeRecording(path: string, reader: KernelReader, planned: Plan
   }
   reader.widen();
   KNOBS.forEach((knob) => knobAccess(reader, knob));
-  const secrets = secretTexts(stack, reader.bootId);
+  const secrets = namedSecrets(stack, reader.bootId);
   const short = secrets.find((s) => s.text !== '' && s.text.length < SHORTEST);
   if (short !== undefined) {
     throw new TsboxError('TSB3014', `${short.name} is too short to be left out of a recording`, {
@@ -140,6 +153,6 @@ export function openRecording(path: string, stack: Stack | undefined): RecordedR
     });
   }
   const recording = parseRecording(path, text);
-  const known = withSecretTexts(recording, secretTexts(stack, recording.boot_id));
+  const known = withSecretTexts(recording, namedSecrets(stack, recording.boot_id));
   return new RecordedReader(known, path, stack?.directory ?? process.cwd());
 }

@@ -4,6 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { TsboxError } from '../../src/errors.ts';
+import { abstractJson, cleanupJson, conclusionJson, fileJson, planJson, runJson } from '../../src/report/test/json.ts';
 import { parse } from 'yaml';
 import { allSchemas } from '../../scripts/schema/all.ts';
 import { random, randomStack, stackText } from '../support/random-stack.ts';
@@ -64,6 +66,27 @@ test('wrong keys and values do not fit', () => {
   assert.ok(of('{ tsbox: 1, name: a, cgroups: { a: { children: { b: { cpus: 1 } } } } }').length > 0);
   assert.equal(of('{ tsbox: 1, name: a, cgroups: { a: { children: { b: { pids: { max: 1 } } } } }, x-more: 1 }'), []);
   assert.ok(of('{ tsbox: 2, name: a }').length > 0);
+});
+
+test('events of tests fit', () => {
+  const run = { name: 'a', status: 'fail', ms: 12.3, problems: [] } as const;
+  const file = {
+    name: 'a.test.yaml',
+    status: 'fail',
+    runs: [run],
+    left: [new TsboxError('TSB3008', 'still there')],
+  } as const;
+  const lines = [
+    abstractJson([file]),
+    fileJson(file),
+    runJson(file.name, run),
+    planJson(file.name, run.name, { format_version: '1.2' }),
+    cleanupJson(file),
+    conclusionJson([file]),
+  ];
+  for (const line of lines) {
+    assert.equal(problems('event', JSON.parse(line)), [], line);
+  }
 });
 
 test('what is kept in test/golden fits', () => {

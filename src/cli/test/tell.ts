@@ -67,7 +67,7 @@ const JSON_TELLER: Teller = {
     out(`${versionJson(VERSION)}\n${abstractJson(files)}\n`);
     streamBegun();
   },
-  async file(result) {
+  file(result) {
     out(`${fileJson(result)}\n`);
     for (const run of result.runs) {
       out(`${runJson(result.name, run)}\n`);
