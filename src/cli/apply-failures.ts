@@ -4,6 +4,7 @@ import type { Abandoned, ApplyResult, Failure, Unfinished } from '../executor/in
 import type { PlannedChange } from '../planner/plan.ts';
 import type { Stack } from '../stack/types.ts';
 import { err, printError } from './output.ts';
+import { tellError } from './stream.ts';
 
 const LISTED = 12;
 
@@ -35,15 +36,22 @@ function progress({ done, left, at }: Unfinished): void {
 }
 
 export async function printFailure(failure: Failure, result: ApplyResult, stack: Stack | undefined): Promise<void> {
-  const { change, error, step, at } = failure;
-  err(`\n${change.address}: failed to ${step} (step ${at} of ${result.steps})\n`);
+  const { change, error, step, at, remains } = failure;
+  const which = at === 0 ? '' : ` (step ${at} of ${result.steps})`;
+  err(`\n${change.address}: failed to ${step}${which}\n`);
   await printError(withExcerpt(error, stack));
   const { syscall, errnoCode, errno, subject } = error.info;
   if (syscall !== undefined || errnoCode !== undefined) {
     const number = errno === undefined || errno === 0 ? '' : ` (errno ${Math.abs(errno)})`;
     note('syscall', `${syscall ?? '?'}${subject === undefined ? '' : ` ${subject}`}: ${errnoCode ?? '?'}${number}`);
   }
-  progress(failure);
+  if (at > 0) {
+    progress(failure);
+  }
+  if (remains !== undefined) {
+    err('   = the new one could not be taken back:\n');
+    await tellError(remains);
+  }
   const held = waiting(change, result.notStarted);
   if (held.length > 0) {
     note('held up', held.join(', '));

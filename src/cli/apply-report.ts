@@ -58,6 +58,10 @@ export async function report(outcome: Outcome): Promise<number> {
     const isStale = result.failed.every((f) => f.error.code === 'TSB3006');
     return done.length > 0 ? EXIT.partial : isStale ? EXIT.stale : EXIT.error;
   }
+  if (result.traces !== undefined) {
+    await tellError(result.traces);
+    return EXIT.partial;
+  }
   return verify(outcome);
 }
 

@@ -70,11 +70,16 @@ async function applied(
     const failure = result.failed[0];
     if (failure !== undefined) {
       const more = result.failed.length === 1 ? '' : `, and ${result.failed.length - 1} more`;
-      return { result: 'failed', reason: `${failure.change.address}: ${failure.error.message}${more}`, changed };
+      const { change, error, remains } = failure;
+      const both = remains === undefined ? '' : ` (and the new one could not be taken back: ${remains.message})`;
+      return { result: 'failed', reason: `${change.address}: ${error.message}${both}${more}`, changed };
     }
     const left = result.notStarted.filter((c) => c.action !== 'no-op');
     if (left.length > 0) {
       return { result: 'failed', reason: `interrupted before ${left.map((c) => c.address).join(', ')}`, changed };
+    }
+    if (result.traces !== undefined) {
+      return { result: 'failed', reason: result.traces.message, changed };
     }
     if (isEmpty(planned.plan)) {
       return { result: 'nothing', changed };

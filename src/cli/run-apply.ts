@@ -124,7 +124,10 @@ async function applyLocked(
     for (const failure of result.failed) {
       await printFailure(failure, result, stack);
     }
-    if (result.failed.length > 0) {
+    if (result.traces !== undefined) {
+      await tellError(result.traces);
+    }
+    if (result.failed.length > 0 || result.traces !== undefined) {
       return EXIT.error;
     }
     if (!quiet) {

@@ -54,6 +54,8 @@ export interface Unfinished {
 
 export interface Failure extends Unfinished {
   readonly error: TsboxError;
+  /** Why what was made until then could not be taken back, where it was to be. */
+  readonly remains?: TsboxError | undefined;
 }
 
 export interface Abandoned extends Unfinished {
@@ -68,6 +70,8 @@ export interface ApplyResult {
   readonly failed: readonly Failure[];
   readonly abandoned: readonly Abandoned[];
   readonly notStarted: readonly PlannedChange[];
+  /** Why the last traces of a stack of which nothing is left are still there. */
+  readonly traces: TsboxError | undefined;
   /** How many steps the plan has. */
   readonly steps: number;
 }
@@ -152,7 +156,7 @@ export async function applyPlan(context: ExecutionContext, plan: Plan, options: 
     done.delete(change);
     const { error } = await takeBack(context, change, change.steps, options);
     if (error !== undefined) {
-      failed.push({ change, step: '', at: 0, done: [], left: [], error });
+      failed.push({ change, step: 'take the new one back', at: 0, done: [], left: [], error });
     }
   }
   const failedChanges = new Set([...failed, ...abandoned].map((f) => f.change));
@@ -160,12 +164,13 @@ export async function applyPlan(context: ExecutionContext, plan: Plan, options: 
   journal.write({ event: 'done' });
   journal.close();
   const isBlocked = plan.changes.some((c) => c.blocked !== undefined);
-  await finish(context, plan, failedChanges.size === 0 && notStarted.length === 0 && !isBlocked);
+  const traces = await finish(context, plan, failedChanges.size === 0 && notStarted.length === 0 && !isBlocked);
   return {
     done: [...done].filter((c) => !failedChanges.has(c)),
     failed,
     abandoned,
     notStarted,
+    traces,
     steps: stepCount(plan.changes),
   };
 }
@@ -213,7 +218,8 @@ async function runNode(
     journal.write({ event: 'failed', address: change.address, action: change.action, step, error: error.message });
     options.onEvent({ type: 'failed', change, ms: elapsed(), error });
     if (change.createFirst === true && change.rollout !== undefined && !node.late) {
-      await takeBack(context, change, steps.slice(0, at), options);
+      const { error: remains } = await takeBack(context, change, steps.slice(0, at), options);
+      return { ...unfinished(), error, remains };
     }
     return { ...unfinished(), error };
   }
@@ -272,14 +278,21 @@ function handProtectionOn({ kernel, stackName }: ExecutionContext): void {
 }
 
 /** Records what the stack now consists of, or takes its last traces away. */
-async function finish(context: ExecutionContext, plan: Plan, complete: boolean): Promise<void> {
+async function finish(context: ExecutionContext, plan: Plan, complete: boolean): Promise<TsboxError | undefined> {
   if (plan.refreshOnly !== true) {
     if (plan.declared.length === 0) {
       if (complete) {
-        await removeStackRoot(context);
+        try {
+          await removeStackRoot(context);
+        } catch (error) {
+          if (error instanceof TsboxError) {
+            return error;
+          }
+          throw error;
+        }
         handProtectionOn(context);
       }
-      return;
+      return undefined;
     }
     handProtectionOn(context);
     const staying = plan.changes.filter((c) => c.blocked !== undefined).map((c) => c.address);
@@ -288,4 +301,5 @@ async function finish(context: ExecutionContext, plan: Plan, complete: boolean):
   if (complete && plan.complete) {
     context.kernel.setXattr(primaryDirectory(context, ''), STACK_XATTR, plan.declared.join('\n'));
   }
+  return undefined;
 }

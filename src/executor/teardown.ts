@@ -1,11 +1,12 @@
 /** Taking the last traces of a stack away: the supervisors' leaf, the stack's directories, our root with the last stack. */
-import { EBUSY } from '../kernel/kernel.ts';
 import { ENABLED_XATTR } from '../resources/label.ts';
 import { ADOPTED, SUPERVISORS } from '../resources/scope.ts';
 import { allDirectories, primaryDirectory, stackRunDir, type ExecutionContext } from './context.ts';
 import { anyTitleOf, endOrphans } from './orphans.ts';
 import { readOrEmpty } from './read.ts';
+import { removeDirectory } from './steps/cgroup.ts';
 
+/** @throws TsboxError TSB3008 naming somebody else's process that lives in it */
 export async function removeStackRoot(context: ExecutionContext): Promise<void> {
   const { kernel } = context;
   if (holdsForgotten(context)) {
@@ -16,7 +17,7 @@ export async function removeStackRoot(context: ExecutionContext): Promise<void> 
   const hierarchies = allDirectories(context, '');
   const ordered = [...hierarchies.filter((h) => h.dir !== primary), ...hierarchies.filter((h) => h.dir === primary)];
   for (const { dir } of ordered) {
-    await removeSupervisors(context, `${dir}/${SUPERVISORS}`);
+    await removeDirectory(context, `${dir}/${SUPERVISORS}`, false, BUSY_TIMEOUT);
     kernel.removeDirs([`${dir}/${ADOPTED}`, dir]);
   }
   const rootParts = kernel.settings.cgroupRoot.split('/').filter((p) => p !== '');
@@ -39,16 +40,8 @@ export async function removeStackRoot(context: ExecutionContext): Promise<void> 
   kernel.removeIfEmpty(kernel.settings.runDir);
 }
 
-/** How long the supervisors' leaf is tried, ms: rmdir(2) is EBUSY for a moment after the last of them is gone. */
+/** How long the supervisors' leaf is tried, ms. */
 const BUSY_TIMEOUT = 1000;
-
-/** Removes it unless somebody else's process lives in it. */
-async function removeSupervisors({ kernel }: ExecutionContext, dir: string): Promise<void> {
-  const deadline = Date.now() + BUSY_TIMEOUT;
-  while (kernel.removeDirs([dir])[0] === -EBUSY && Date.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 
 const MAX_DIRECTORIES = 200_000;
 

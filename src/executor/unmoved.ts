@@ -6,40 +6,40 @@ import { TsboxError } from '../errors.ts';
 import type { PlannedChange } from '../planner/plan.ts';
 import { sameValue, type Value } from '../resources/attribute.ts';
 import { observeKnobs } from '../resources/cgroup/observe.ts';
+import { observeDevices } from '../resources/devices/observe.ts';
+import type { AttributeChange } from '../resources/kind.ts';
+import { NETWORK_NAMES } from '../resources/network/attributes.ts';
+import { observeNetwork } from '../resources/network/observe.ts';
 import { kindOf } from '../resources/registry.ts';
 import type { Step } from '../resources/step.ts';
+import { volumeLabel } from '../resources/volume/index.ts';
+import { volumeAddress } from '../resources/volume/paths.ts';
 import { primaryDirectory, type ExecutionContext } from './context.ts';
 import { isLabelled } from './labels.ts';
 
+const FREEZE = 'cgroup.freeze';
+const DEVICES = 'devices';
 const AGAIN = 'nothing of it was overwritten; look at a new plan: tsbox plan';
 
 /** @throws TsboxError TSB3006 naming what moved */
 export function requireUnmoved(context: ExecutionContext, change: PlannedChange, step: Step): void {
-  if (step.op === 'cgroup-write' && (change.action === 'update' || change.action === 'restart')) {
-    requireKnobs(context, change, step);
-  } else if (step.op === 'cgroup-remove') {
+  if (step.op === 'cgroup-remove') {
     requireOwn(context, step.path);
+  } else if (step.op === 'volume-remove') {
+    requireOwnVolume(context, step);
+  } else if (change.action === 'update' || change.action === 'restart') {
+    requireValues(context, change, step);
   }
 }
 
-/** One read of the files that are about to be written. What came to be with this apply had no value before. */
-function requireKnobs(
-  context: ExecutionContext,
-  change: PlannedChange,
-  step: Extract<Step, { op: 'cgroup-write' }>,
-): void {
-  const { kernel, stackName } = context;
-  const names = new Set(step.writes.map((w) => w.attribute));
-  // On v1 a parent's cpuset has to change its children's first.
-  const moves = kernel.layout.byController.get('cpuset')?.version === 1;
-  const due = change.attributes.filter(
-    (a) => names.has(a.name) && a.before !== undefined && !(moves && a.name.startsWith('cpuset.')),
-  );
+/** One read of what is about to be written. What came to be with this apply had no value before. */
+function requireValues(context: ExecutionContext, change: PlannedChange, step: Step): void {
+  const names = writtenBy(context, step);
+  const due = change.attributes.filter((a) => names.includes(a.name) && a.before !== undefined);
   if (due.length === 0) {
     return;
   }
-  const knobs = new Map(due.map((a) => [a.name, [a.after, a.applied] as const]));
-  const [live = {}] = observeKnobs(kernel, stackName, [{ path: step.path, knobs }]);
+  const live = liveValues(context, step, due);
   const table = kindOf(change.address).attributes;
   for (const { name, before } of due) {
     const attribute = table.get(name);
@@ -50,6 +50,49 @@ function requireKnobs(
         hint: AGAIN,
       });
     }
+  }
+}
+
+/** The attributes that a step writes, as far as one read shows them and no other step of this apply moves them. */
+function writtenBy({ kernel }: ExecutionContext, step: Step): readonly string[] {
+  const { layout } = kernel;
+  // On v1 a parent's cpuset has to change its children's first, and its devices change theirs.
+  const isV2 = layout.primary?.version === 2;
+  switch (step.op) {
+    case 'cgroup-write': {
+      const moves = layout.byController.get('cpuset')?.version === 1;
+      return step.writes.map((w) => w.attribute).filter((name) => !(moves && name.startsWith('cpuset.')));
+    }
+    case 'freeze':
+      return isV2 ? [FREEZE] : [];
+    case 'devices':
+    case 'devices-clear':
+      return isV2 ? [DEVICES] : [];
+    case 'network':
+      return NETWORK_NAMES;
+    default:
+      return [];
+  }
+}
+
+function liveValues(
+  { kernel, stackName }: ExecutionContext,
+  step: Step,
+  due: readonly AttributeChange[],
+): Readonly<Record<string, Value | undefined>> {
+  switch (step.op) {
+    case 'cgroup-write':
+    case 'freeze': {
+      const knobs = new Map(due.map((a) => [a.name, [a.after, a.applied] as const]));
+      return observeKnobs(kernel, stackName, [{ path: step.path, knobs }])[0] ?? {};
+    }
+    case 'devices':
+    case 'devices-clear':
+      return { [DEVICES]: observeDevices(kernel, stackName, [step.path])[0] };
+    case 'network':
+      return observeNetwork(kernel, stackName, [step.path], [true])[0]?.live ?? {};
+    default:
+      return {};
   }
 }
 
@@ -65,6 +108,23 @@ function requireOwn(context: ExecutionContext, path: string): void {
   }
   if (!isLabelled(context, path)) {
     throw new TsboxError('TSB3006', `${directory} is not the cgroup that the plan saw: it has no label of this stack`, {
+      subject: directory,
+      hint: 'somebody else has made it anew; what tsbox did not make it does not remove',
+    });
+  }
+}
+
+/** The same of a volume, in which somebody else's files may be by now. */
+function requireOwnVolume(
+  { kernel, stackName }: ExecutionContext,
+  { name, directory }: Extract<Step, { op: 'volume-remove' }>,
+): void {
+  const stat = kernel.stats([directory])[0];
+  if (
+    typeof stat === 'object' &&
+    volumeLabel(kernel, directory, stackName, volumeAddress(name), stat.ino) === undefined
+  ) {
+    throw new TsboxError('TSB3006', `${directory} is not the volume that the plan saw: it has no label of ${name}`, {
       subject: directory,
       hint: 'somebody else has made it anew; what tsbox did not make it does not remove',
     });

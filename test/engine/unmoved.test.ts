@@ -8,10 +8,11 @@ import { executionContext } from '../../src/executor/context.ts';
 import { applyPlan, type ApplyResult } from '../../src/executor/index.ts';
 import { openKernel, type Kernel } from '../../src/kernel/kernel.ts';
 import { makePlan } from '../../src/planner/index.ts';
+import { SUPERVISORS } from '../../src/resources/scope.ts';
 import { loadStack } from '../../src/stack/index.ts';
 import type { Stack } from '../../src/stack/types.ts';
 import { assertNoLeaks, snapshot } from '../support/leaks.ts';
-import { CLI, hierarchies, sandbox } from '../support/sandbox.ts';
+import { CLI, exists, hierarchies, sandbox } from '../support/sandbox.ts';
 
 const load = (cgroups: string): Stack =>
   loadStack(['s.yaml'], { env: {}, texts: new Map([['s.yaml', `tsbox: 1\nname: s\ncgroups:\n${cgroups}`]]) });
@@ -35,25 +36,30 @@ test('an edit and another directory in the place of ours', async () => {
     const first = await applied(
       kernel,
       load(
-        '  a: { pids: { max: 50 } }\n  b: { pids: { max: 50 }, cpu: { weight: 200 } }\n  gone: { pids: { max: 9 } }\n',
+        '  a: { pids: { max: 50 } }\n  b: { pids: { max: 50 }, cpu: { weight: 200 } }\n  gone: { pids: { max: 9 } }\n  c: { freeze: false }\n',
       ),
     );
     assert.equal(first.failed, []);
     const file = (name: string): string => join(box.cgroupDir('pids', `s/${name}`), 'pids.max');
     const read = (name: string): string => readFileSync(file(name), 'utf8').trim();
-    const next = load('  a: { pids: { max: 60 } }\n  b: { pids: { max: 60 }, cpu: { weight: 200 } }\n');
+    const next = load(
+      '  a: { pids: { max: 60 } }\n  b: { pids: { max: 60 }, cpu: { weight: 200 } }\n  c: { freeze: true }\n',
+    );
+    const freeze = join(box.cgroupDir('unified', 's/c'), 'cgroup.freeze');
     const places = hierarchies().map((h) => `${h.mount}${box.cgroupRoot}/s/gone`);
     const moved = await applied(kernel, next, () => {
       writeFileSync(file('a'), '55');
+      writeFileSync(freeze, '1');
       places.forEach((place) => rmdirSync(place));
       places.forEach((place) => mkdirSync(place));
     });
     const why = new Map(moved.failed.map((f) => [f.change.address, f.error]));
     assert.equal(
       [...why.values()].map((e) => e.code),
-      ['TSB3006', 'TSB3006'],
+      ['TSB3006', 'TSB3006', 'TSB3006'],
     );
     assert.match(why.get('cgroup/a')?.message ?? '', 'pids.max moved since the plan: it was 50, and is 55 now');
+    assert.match(why.get('cgroup/c')?.message ?? '', /cgroup.freeze moved since the plan: it was .*, and is .* now/);
     assert.match(why.get('cgroup/gone')?.message ?? '', 'is not the cgroup that the plan saw');
     assert.equal([read('a'), read('b')], ['55', '60'], 'what did not move is done');
     places.forEach((place) => rmdirSync(place));
@@ -94,6 +100,30 @@ test('what moves while somebody reads the plan at the prompt is not overwritten'
     assert.is(readFileSync(knob, 'utf8').trim(), '55');
     assert.is((await box.tsbox('destroy', '--stack', 's', '-y')).code, 0);
   } finally {
+    await box.cleanup();
+  }
+});
+
+test("a process of others among the supervisors keeps the stack's directory, and that is told", async () => {
+  const box = await sandbox('unmoved');
+  const child = spawn('sleep', ['1000']);
+  try {
+    box.write('tsbox.yaml', 'tsbox: 1\nname: s\ncgroups: { a: {} }\n');
+    assert.is((await box.tsbox('apply', '-y')).code, 0);
+    const leaf = box.cgroupDir('unified', `s/${SUPERVISORS}`);
+    mkdirSync(leaf, { recursive: true });
+    writeFileSync(`${leaf}/cgroup.procs`, String(child.pid));
+    const held = await box.tsbox('destroy', '-y');
+    assert.is(held.code, 4, held.stderr);
+    assert.match(held.stderr, `cannot be removed: it still holds process ${child.pid} (sleep)`);
+    const ended = new Promise((resolve) => child.on('close', resolve));
+    child.kill();
+    await ended;
+    const gone = await box.tsbox('destroy', '-y');
+    assert.is(gone.code, 0, gone.stderr);
+    assert.not.ok(exists(box.cgroupDir('unified', 's')));
+  } finally {
+    child.kill();
     await box.cleanup();
   }
 });

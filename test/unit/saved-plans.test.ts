@@ -1,6 +1,10 @@
 /** What a saved plan is compared by: which facts moved, and whether what is left is a part of it. */
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { planKey } from '../../src/cli/plan-file/key.ts';
 import type { Basis, BasisChange } from '../../src/planner/saved/basis.ts';
 import { digested } from '../../src/planner/saved/digested.ts';
 import { factsBeyond } from '../../src/planner/saved/subset.ts';
@@ -122,6 +126,20 @@ test('a secret is kept as a digest of itself beside what is shown', () => {
   );
   const one = digested<Record<string, unknown>>({ '(s)': 1 }, { a: 1, b: 1 }, () => '0');
   assert.equal(one, { '(s)': 1, '[0]': true });
+});
+
+test('the key is made once, whole, and for its owner alone', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'tsbox-key-'));
+  try {
+    const state = join(dir, 'state');
+    assert.is(planKey(state, false), undefined);
+    const [first, second] = [planKey(state, true), planKey(state, true)];
+    assert.is(first?.mark('x', 'y'), second?.mark('x', 'y'));
+    assert.equal(readdirSync(state), ['plan.key']);
+    assert.is(statSync(join(state, 'plan.key')).mode & 0o777, 0o600);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
 });
 
 test.run();

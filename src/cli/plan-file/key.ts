@@ -3,7 +3,7 @@
  * derived from it: the seal of the configuration, and the mark by which a plan is known to come from here unchanged.
  */
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
-import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TsboxError } from '../../errors.ts';
 
@@ -70,24 +70,20 @@ export function planKey(stateDir: string, make: boolean): PlanKey | undefined {
     return undefined;
   }
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  let fd: number;
+  // Whole when it is there: of two that make it at once, one has it and both use that.
+  const fresh = `${path}.${randomBytes(8).toString('hex')}`;
+  const key = randomBytes(LENGTH);
   try {
-    fd = openSync(path, 'wx', 0o600);
+    writeFileSync(fresh, key, { flag: 'wx', mode: 0o600, flush: true });
+    linkSync(fresh, path);
+    return new PlanKey(key);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
-      // Another one made it just now.
       return new PlanKey(checked(readFileSync(path), path));
     }
     throw error;
-  }
-  try {
-    const key = randomBytes(LENGTH);
-    writeSync(fd, key);
-    fsyncSync(fd);
-    chmodSync(path, 0o600);
-    return new PlanKey(key);
   } finally {
-    closeSync(fd);
+    rmSync(fresh, { force: true });
   }
 }
 

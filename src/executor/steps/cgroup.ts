@@ -170,9 +170,14 @@ export async function removeCgroup(context: ExecutionContext, step: Of<'cgroup-r
 }
 
 /** rmdir(2) is EBUSY for a moment after the last process is gone; cgroups a container made below go first. */
-async function removeDirectory(context: ExecutionContext, dir: string, recursive: boolean): Promise<void> {
+export async function removeDirectory(
+  context: ExecutionContext,
+  dir: string,
+  recursive: boolean,
+  timeoutMs = REMOVE_TIMEOUT,
+): Promise<void> {
   const { kernel } = context;
-  const deadline = Date.now() + REMOVE_TIMEOUT;
+  const deadline = Date.now() + timeoutMs;
   for (;;) {
     const walked = recursive ? kernel.walkDirs(dir, 10_000) : undefined;
     const below = Array.isArray(walked) ? walked.filter((d) => d.path !== '').map((d) => `${dir}/${d.path}`) : [];

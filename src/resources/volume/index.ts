@@ -28,7 +28,7 @@ function desiredOf(spec: VolumeSpec, directory: string): Record<string, Value> {
 }
 
 /** The sound label of a volume's directory: its own, under the name it has. */
-function labelOf(
+export function volumeLabel(
   reader: KernelReader,
   directory: string,
   stack: string,
@@ -126,7 +126,7 @@ export const volumeKind: ResourceKind = {
       const label =
         here === undefined || foreign
           ? undefined
-          : labelOf(reader, directory, scope.stack, volumeAddress(name), here.ino);
+          : volumeLabel(reader, directory, scope.stack, volumeAddress(name), here.ino);
       const absent = here === undefined;
       if (!wanted.has(name) && label === undefined) {
         return [];
