@@ -5,21 +5,11 @@ import { TsboxError } from '../errors.ts';
 import type { TsboxErrorInfo } from '../errors.ts';
 import { located } from './source.ts';
 import type { Place, SourceFile } from './source.ts';
-import { composeFile, DEPTH_LIMIT, tooDeep } from './syntax.ts';
+import { plainTree } from './plain.ts';
+import { composeFile, tooDeep } from './syntax.ts';
+import { DEPTH_LIMIT, FORBIDDEN_KEYS, LONE_SURROGATE, UNSAFE_IN_NAMES, VALUE_LIMIT } from './text-rules.ts';
 import { brokenTree, listTree, mapTree, scalarTree } from './tree.ts';
 import type { Entry, MapTree, Scalar, Tree } from './tree.ts';
-
-/** Values in one file with aliases written out. */
-export const VALUE_LIMIT = 200_000;
-
-/** Keys that mean something to JavaScript objects; no stack needs them. */
-const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
-
-/** Control and formatting characters that could disguise a name where it is shown. */
-const UNSAFE_IN_NAMES = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}]/u;
-
-/** Cannot be written as UTF-8, so not given to the kernel either. */
-const LONE_SURROGATE = /\p{Cs}/u;
 
 const TAGS: ReadonlySet<string> = new Set(
   ['str', 'int', 'float', 'bool', 'null', 'map', 'seq'].map((t) => `tag:yaml.org,2002:${t}`),
@@ -38,6 +28,11 @@ interface Parsing {
 
 /** The tree of a file's map; undefined for one without content. Errors are added to `problems`; what has one is left out. */
 export function parseFile(file: SourceFile, problems: TsboxError[]): MapTree | undefined {
+  return plainTree(file) ?? wholeTree(file, problems);
+}
+
+/** The same by all of YAML, for files that are not plain. */
+export function wholeTree(file: SourceFile, problems: TsboxError[]): MapTree | undefined {
   const document = composeFile(file, problems);
   if (document === null) {
     return undefined;

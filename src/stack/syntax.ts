@@ -7,11 +7,8 @@ import type { Document, YAMLParseError } from 'yaml';
 import { TsboxError } from '../errors.ts';
 import type { SourceFile } from './source.ts';
 import { located } from './source.ts';
+import { DEPTH_LIMIT, TOKEN_LIMIT } from './text-rules.ts';
 
-/** Levels of maps and lists in each other. */
-export const DEPTH_LIMIT = 64;
-/** YAML tokens in one file: some 30,000 lines. */
-export const TOKEN_LIMIT = 500_000;
 /** Syntax errors told per file; after the first few the rest follows from them. */
 const ERRORS_TOLD = 10;
 
