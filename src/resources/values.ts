@@ -12,7 +12,12 @@ export class ValueError extends Error {
   /** Where inside the value, when it is not the whole of it. */
   readonly path: readonly (string | number)[];
   constructor(message: string, expected?: string, hint?: string, path: readonly (string | number)[] = []) {
+    // Most are thrown by the first of several ways to write a value, where the second then fits: a trace of each would
+    // take longer than all of the parsing.
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 0;
     super(message);
+    Error.stackTraceLimit = limit;
     this.name = 'ValueError';
     this.expected = expected;
     this.hint = hint;

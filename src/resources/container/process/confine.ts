@@ -172,8 +172,11 @@ export function profileParts(text: string): { readonly profile: string; readonly
 
 /** A stack of profiles is told by its parts; what another policy namespace holds is not looked into. */
 function checkProfile(apparmor: string, reader: KernelReader, tell: TellConfine): void {
+  if (apparmor === INHERITED || apparmor.includes(':')) {
+    return;
+  }
   const [list] = reader.readFiles(['/sys/kernel/security/apparmor/profiles']);
-  if (apparmor === INHERITED || typeof list !== 'string' || apparmor.includes(':')) {
+  if (typeof list !== 'string') {
     return;
   }
   const modes = new Map(list.split('\n').map((line) => [profileParts(line).profile, profileParts(line).mode]));

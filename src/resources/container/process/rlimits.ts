@@ -113,8 +113,18 @@ export const rlimitsSchema = z
     Object.fromEntries(Object.entries(limits).flatMap(([n, v]) => (typeof v === 'string' ? [[n, v]] : []))),
   );
 
+/** The last that were parsed: containers are mostly given the same. */
+let lastParsed: { readonly text: string; readonly limits: Readonly<Record<string, string>> } = { text: '', limits: {} };
+
 /** 'soft:hard' by name, from the text of /proc/PID/limits (proc_pid_limits(5)). */
-export function parseLimits(text: string): Record<string, string> {
+export function parseLimits(text: string): Readonly<Record<string, string>> {
+  if (lastParsed.text !== text) {
+    lastParsed = { text, limits: limitsIn(text) };
+  }
+  return lastParsed.limits;
+}
+
+function limitsIn(text: string): Record<string, string> {
   const lines = text.split('\n');
   const found: Record<string, string> = {};
   for (const [name, { title }] of Object.entries(RLIMITS)) {

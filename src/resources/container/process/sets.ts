@@ -84,9 +84,14 @@ export function afterExec(sets: CapabilitySets, uid: number): CapabilitySets {
   return { ...sets, permitted, effective: permitted };
 }
 
+/** By mask: there are few, and each is asked for several times for every container. */
+const namesOf = new Map<bigint, readonly string[]>();
+
 /** Names of a mask, sorted. */
 export function capabilityNames(mask: bigint): readonly string[] {
-  return CAPABILITIES.filter((_, bit) => ((mask >> BigInt(bit)) & 1n) === 1n).sort();
+  const names = namesOf.get(mask) ?? CAPABILITIES.filter((_, bit) => ((mask >> BigInt(bit)) & 1n) === 1n).sort();
+  namesOf.set(mask, names);
+  return names;
 }
 
 export const setName = (set: InnerSet): string => `capabilities.${set}`;

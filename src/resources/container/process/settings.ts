@@ -124,11 +124,10 @@ export function checkSettings(
     });
   // Only what is asked for is looked up: this is done for every container of every plan.
   const wanted = Object.entries(settings.rlimits);
-  const [score, limits, online] = reader.readFiles([
-    '/proc/self/oom_score_adj',
-    ...(wanted.length > 0 || settings.cpu_affinity !== 'all' ? ['/proc/self/limits', ONLINE] : []),
-  ]);
+  const looks = wanted.length > 0 || settings.cpu_affinity !== 'all';
+  const [limits, online] = looks ? reader.readFiles(['/proc/self/limits', ONLINE]) : [];
   if (!hasCapability(reader, CAP_SYS_RESOURCE)) {
+    const score = ownScore(reader);
     const own = parseLimits(typeof limits === 'string' ? limits : '');
     for (const [name, pair] of wanted) {
       const most = halves(own[name] ?? pair).hard;
@@ -140,12 +139,8 @@ export function checkSettings(
         );
       }
     }
-    if (typeof score === 'string' && Number(settings.oom_score_adj) < Number(score)) {
-      error(
-        'oom_score_adj',
-        `oom_score_adj is ${score.trim()} here, and lowering it needs CAP_SYS_RESOURCE`,
-        'a higher one',
-      );
+    if (score !== undefined && Number(settings.oom_score_adj) < Number(score)) {
+      error('oom_score_adj', `oom_score_adj is ${score} here, and lowering it needs CAP_SYS_RESOURCE`, 'a higher one');
     }
   }
   const first = settings.scheduler.split(' ')[0] ?? '';
@@ -166,6 +161,17 @@ export function checkSettings(
 }
 
 const ONLINE = '/sys/devices/system/cpu/online';
+
+const ownScores = new WeakMap<KernelReader, string | undefined>();
+
+/** Our own score, which stays what it was when we were started. */
+function ownScore(reader: KernelReader): string | undefined {
+  if (!ownScores.has(reader)) {
+    const [text] = reader.readFiles(['/proc/self/oom_score_adj']);
+    ownScores.set(reader, typeof text === 'string' ? text.trim() : undefined);
+  }
+  return ownScores.get(reader);
+}
 
 /**
  * The settings as native/init/settings.c reads them: 'rlimit.nofile=7:1024:4096 oom=-5 sched=0:0:20:0:0:0:0 ioprio=0
@@ -230,7 +236,11 @@ export function liveSettings(
  * which it cannot have done itself without the privilege. A soft limit that a program raised up to the hard one (Go,
  * Node and Java do so with nofile) is what was declared.
  */
-function liveLimits(found: Record<string, string>, label: Label, declared: Value | undefined): Record<string, string> {
+function liveLimits(
+  found: Readonly<Record<string, string>>,
+  label: Label,
+  declared: Value | undefined,
+): Record<string, string> {
   const applied = asMap(label.applied?.['rlimits']);
   const wanted = asMap(declared);
   const result: Record<string, string> = {};
