@@ -91,6 +91,7 @@ namespace {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitBeneath(env, exports);
   InitFiles(env, exports);
+  InitReads(env, exports);
   InitXattr(env, exports);
   InitLock(env, exports);
   InitPidfd(env, exports);

@@ -5,7 +5,7 @@
       'sources': [
         'addon.cc', 'beneath.cc', 'bpf.cc', 'child.cc', 'errno.cc', 'eventfd.cc', 'files.cc', 'fsids.cc', 'holes.cc', 'lock.cc', 'mount.cc', 'nsfs.cc', 'openat2.cc', 'pidfd.cc', 'spawn.cc',
         'waitfile.cc', 'xattr.cc',
-        'prlimit.cc', 'sched.cc',
+        'prlimit.cc', 'reads.cc', 'sched.cc',
         'landlock.cc', 'fanotify.cc', 'poll.cc', 'rtnetlink.cc',
       ],
       'include_dirs': ['<!(node -p "require(\'node-addon-api\').include_dir")'],

@@ -1,96 +1,17 @@
-// Batched reading and writing of kernel files, and walking of directory trees.
+// Batched writing of kernel files, reading beneath a root that is not to be trusted, and walking of directory trees.
 #include <dirent.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
 #include <vector>
 
-#include "batch.h"
 #include "util.h"
 
 namespace tsbox {
 
 namespace {
-
-// O_NONBLOCK so that a FIFO somebody put in the way cannot hold us; regular and kernel files do not care.
-constexpr int kReadFlags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-constexpr size_t kMaxFile = size_t{64} << 20;
-
-// Reads a file into the buffer, growing it. The length, or a negative errno.
-ssize_t Slurp(const char* path, std::vector<char>& buffer) {
-  Fd fd(Retry([&] { return open(path, kReadFlags); }));
-  if (!fd) return -errno;
-  size_t used = 0;
-  for (;;) {
-    // Kernel files have no size and give short reads at will: only a read of nothing is the end.
-    ssize_t n = Retry([&] { return read(fd.get(), buffer.data() + used, buffer.size() - used); });
-    if (n < 0) return -errno;
-    if (n == 0) return static_cast<ssize_t>(used);
-    used += static_cast<size_t>(n);
-    if (used == buffer.size()) {
-      if (used >= kMaxFile) return -EFBIG;
-      buffer.resize(buffer.size() * 2);
-    }
-  }
-}
-
-struct Content {
-  std::string text;
-  ssize_t err = 0;
-};
-
-Napi::Value ContentText(Napi::Env env, const Content& found) {
-  if (found.err != 0) return Int(env, found.err);
-  return Napi::String::New(env, found.text.data(), found.text.size());
-}
-
-// readFiles: man 2 open, read
-Napi::Value ReadFiles(const Napi::CallbackInfo& info) {
-  return EachPathShared<Content>(
-      info,
-      [](const char* path, std::vector<char>& scratch) {
-        ssize_t n = Slurp(path, scratch);
-        return n < 0 ? Content{{}, n} : Content{std::string(scratch.data(), static_cast<size_t>(n)), 0};
-      },
-      ContentText);
-}
-
-// readLinks: man 2 readlink
-Napi::Value ReadLinks(const Napi::CallbackInfo& info) {
-  constexpr size_t kLongest = 4097;
-  return EachPathShared<Content>(
-      info,
-      [](const char* path, std::vector<char>& scratch) {
-        ssize_t n = readlink(path, scratch.data(), kLongest);
-        if (n < 0) return Content{{}, -errno};
-        if (static_cast<size_t>(n) == kLongest) return Content{{}, -ENAMETOOLONG};
-        return Content{std::string(scratch.data(), static_cast<size_t>(n)), 0};
-      },
-      ContentText);
-}
-
-struct Found {
-  struct stat st;
-  int err = 0;
-};
-
-// stats: man 2 stat
-Napi::Value Stats(const Napi::CallbackInfo& info) {
-  return EachPathShared<Found>(
-      info,
-      [](const char* path, std::vector<char>&) {
-        Found found = {};
-        if (stat(path, &found.st) != 0) found.err = -errno;
-        return found;
-      },
-      [](Napi::Env env, const Found& found) -> Napi::Value {
-        if (found.err != 0) return Int(env, found.err);
-        return StatObject(env, found.st);
-      });
-}
 
 // Of linux/openat2.h, newer than many a C library's headers.
 struct OpenHow {
@@ -280,10 +201,7 @@ Napi::Value WalkDirs(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void InitFiles(Napi::Env env, Napi::Object exports) {
-  Export<ReadFiles>(env, exports, "readFiles");
   Export<ReadInRoot>(env, exports, "readInRoot");
-  Export<ReadLinks>(env, exports, "readLinks");
-  Export<Stats>(env, exports, "stats");
   Export<WriteFiles>(env, exports, "writeFiles");
   Export<Mkdirs>(env, exports, "mkdirs");
   Export<Rmdirs>(env, exports, "rmdirs");

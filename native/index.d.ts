@@ -33,6 +33,17 @@ export interface DirEntry {
   readonly ino: number;
 }
 
+/** What startReads gives; of use to finishReads alone. */
+export interface ReadsHandle {
+  readonly reads: unique symbol;
+}
+
+/** Paths that are going to be asked for by one call. */
+export interface ReadBatch {
+  readonly call: 'readFiles' | 'readLinks';
+  readonly paths: readonly string[];
+}
+
 /** What pollStart gives; of use to pollStop alone. */
 export interface PollHandle {
   readonly poll: unique symbol;
@@ -137,6 +148,10 @@ export interface Native {
   readInRoot(root: string, paths: readonly string[], limit: number): Array<FileInRoot | Errno>;
   /** readlink(2) of each path. */
   readLinks(paths: readonly string[]): Array<string | Errno>;
+  /** Begins with these batches, one after another, off the main thread. */
+  startReads(batches: readonly ReadBatch[]): ReadsHandle;
+  /** What the call of one of the batches gives, once; what has not been read yet is read meanwhile. */
+  finishReads(reads: ReadsHandle, batch: number): Array<string | Errno>;
   /** stat(2) of each path (follows links, so a namespace file gives the nsfs inode). */
   stats(paths: readonly string[]): Array<Stat | Errno>;
   /** One open(O_WRONLY, never O_CREAT) + one write(2) per item, in order; stops at nothing. 0 or a negative errno each. */

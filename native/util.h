@@ -47,6 +47,9 @@ class Fd {
   int fd_ = -1;
 };
 
+// O_NONBLOCK so that a FIFO somebody put in the way cannot hold us; regular and kernel files do not care.
+constexpr int kReadFlags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+
 // Calls again while a signal interrupts.
 template <class F>
 auto Retry(F call) -> decltype(call()) {
@@ -178,6 +181,7 @@ void Export(Napi::Env env, Napi::Object exports, const char* name) {
 // One per facility, called by addon.cc.
 void InitBeneath(Napi::Env env, Napi::Object exports);
 void InitFiles(Napi::Env env, Napi::Object exports);
+void InitReads(Napi::Env env, Napi::Object exports);
 void InitXattr(Napi::Env env, Napi::Object exports);
 void InitLock(Napi::Env env, Napi::Object exports);
 void InitPidfd(Napi::Env env, Napi::Object exports);

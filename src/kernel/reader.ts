@@ -9,6 +9,8 @@ import type {
   Errno,
   FileInRoot,
   Native,
+  ReadBatch,
+  ReadsHandle,
   Scheduler,
   Scheduling,
   Stat,
@@ -24,7 +26,7 @@ import { initPath, loadNative } from './native.ts';
 import { policyAnswer, type PolicyAnswer } from './selinux.ts';
 import { settingsFrom, type Settings } from './settings.ts';
 
-export type { BpfProgram, CgroupProgram, Errno, Scheduler, Scheduling };
+export type { BpfProgram, CgroupProgram, Errno, ReadBatch, Scheduler, Scheduling };
 
 export interface UtsNames {
   readonly hostname: string;
@@ -91,6 +93,15 @@ export interface KernelReader {
   packedFile(path: string): PackedFile | undefined;
 }
 
+/** A reader of a machine that is there. */
+export interface LiveReader extends KernelReader {
+  /**
+   * Begins to read what is going to be asked for, while something else is done: the first call of readFiles or readLinks
+   * with the very paths of a batch is answered with what was read since.
+   */
+  readAhead(batches: readonly ReadBatch[]): void;
+}
+
 /** True when the process holds the capability with this number. */
 export function hasCapability(reader: Pick<KernelReader, 'capabilities'>, bit: number): boolean {
   return ((reader.capabilities >> BigInt(bit)) & 1n) === 1n;
@@ -101,11 +112,11 @@ export const CAP_SYS_NICE = 23;
 export const CAP_SYS_RESOURCE = 24;
 
 /** The reader of this machine. Loads the addon. */
-export function openReader(env: NodeJS.ProcessEnv): KernelReader {
+export function openReader(env: NodeJS.ProcessEnv): LiveReader {
   return new LinuxReader(loadNative(), settingsFrom(env));
 }
 
-export class LinuxReader implements KernelReader {
+export class LinuxReader implements LiveReader {
   readonly settings: Settings;
   readonly layout: CgroupLayout;
   readonly bootId: string;
@@ -114,6 +125,8 @@ export class LinuxReader implements KernelReader {
   readonly capabilities: bigint;
   readonly arch = process.arch;
   protected readonly native: Native;
+  /** Batches that are read ahead and were not asked for yet. */
+  readonly #ahead: Array<ReadBatch & { readonly reads: ReadsHandle; readonly at: number }> = [];
 
   constructor(native: Native, settings: Settings) {
     this.native = native;
@@ -139,13 +152,17 @@ export class LinuxReader implements KernelReader {
   }
 
   readFiles(paths: readonly string[]): Array<string | Errno> {
-    return this.native.readFiles(paths);
+    return this.#readAlready('readFiles', paths) ?? this.native.readFiles(paths);
+  }
+  readAhead(batches: readonly ReadBatch[]): void {
+    const reads = this.native.startReads(batches);
+    this.#ahead.push(...batches.map((batch, at) => ({ ...batch, reads, at })));
   }
   readInRoot(root: string, paths: readonly string[], limit: number): Array<FileInRoot | Errno> {
     return this.native.readInRoot(root, paths, limit);
   }
   readLinks(paths: readonly string[]): Array<string | Errno> {
-    return this.native.readLinks(paths);
+    return this.#readAlready('readLinks', paths) ?? this.native.readLinks(paths);
   }
   stats(paths: readonly string[]): Array<Stat | Errno> {
     return this.native.stats(paths);
@@ -195,6 +212,14 @@ export class LinuxReader implements KernelReader {
   }
   selinuxLabel(label: string): PolicyAnswer {
     return policyAnswer(label);
+  }
+
+  #readAlready(call: ReadBatch['call'], paths: readonly string[]): Array<string | Errno> | undefined {
+    const found = this.#ahead.findIndex(
+      (b) => b.call === call && b.paths.length === paths.length && b.paths.every((p, i) => p === paths[i]),
+    );
+    const [batch] = found < 0 ? [] : this.#ahead.splice(found, 1);
+    return batch === undefined ? undefined : this.native.finishReads(batch.reads, batch.at);
   }
 
   async readUts(paths: readonly string[]): Promise<Array<UtsNames | undefined>> {

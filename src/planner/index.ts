@@ -66,6 +66,7 @@ export interface Planned {
 /**
  * Plans a stack.
  * @param stack the stack, or undefined with a name when only what exists is to be removed
+ * @param early the scope, where it has been read already
  * @throws TsboxErrors with everything this kernel cannot do of what is asked
  */
 export async function makePlan(
@@ -73,11 +74,13 @@ export async function makePlan(
   name: string,
   stack: Stack | undefined,
   options: PlanOptions,
+  early?: StackScope,
 ): Promise<Planned> {
   const asked = options.destroy ? undefined : stack;
   const adopted = [...(asked?.cgroups.values() ?? [])].flatMap((c) => (c.location === null ? [] : [c.location]));
   const imported = (asked?.blocks.import ?? []).filter((i) => i.to.startsWith('cgroup/')).map((i) => i.id);
-  const before = readScope(reader, name, [...adopted, ...imported]);
+  const elsewhere = [...adopted, ...imported];
+  const before = early?.stack === name && elsewhere.length === 0 ? early : readScope(reader, name, elsewhere);
   const scope = movedScope(before, movesOf(asked, before));
   refuseForeign(reader, scope, asked);
   const all: Declarations =

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadNative } from '../../src/kernel/native.ts';
+import { openReader } from '../../src/kernel/reader.ts';
 
 const test = suite('batches');
 const ENOENT = -2;
@@ -44,6 +45,41 @@ test('long batches answer as short ones do', () => {
     }
     assert.equal(native.readFiles(paths('f').slice(0, 20)), files.slice(0, 20));
     assert.throws(() => native.readFiles([...paths('f'), 7 as unknown as string]), /string/);
+
+    const begun = native.startReads([
+      { call: 'readFiles', paths: paths('f') },
+      { call: 'readLinks', paths: paths('l') },
+      { call: 'readFiles', paths: [] },
+      { call: 'readFiles', paths: paths('f').slice(0, 5) },
+    ]);
+    // In any order, those that are still to be read too.
+    assert.equal(native.finishReads(begun, 3), files.slice(0, 5));
+    assert.equal(native.finishReads(begun, 1), links);
+    assert.equal(native.finishReads(begun, 0), files);
+    assert.equal(native.finishReads(begun, 2), []);
+    assert.throws(() => native.finishReads(begun, 4), /no such batch/);
+    assert.throws(() => native.startReads([{ call: 'stats' as 'readFiles', paths: [] }]), /readFiles or readLinks/);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
+test('what was read ahead answers once, and nothing but its very paths', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'tsbox-ahead-'));
+  try {
+    const reader = openReader({});
+    const path = join(dir, 'f');
+    const ahead = (): void => reader.readAhead([{ call: 'readFiles', paths: [path, path] }]);
+    writeFileSync(path, 'before: \u00e9');
+    ahead();
+    // Time for the thread to have read it.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+    writeFileSync(path, 'after');
+    assert.equal(reader.readFiles([path]), ['after']);
+    assert.equal(reader.readFiles([path, path]), ['before: \u00e9', 'before: \u00e9']);
+    assert.equal(reader.readFiles([path, path]), ['after', 'after']);
+    // Nobody has to ask for it: the process ends all the same.
+    ahead();
   } finally {
     rmSync(dir, { recursive: true });
   }

@@ -5,6 +5,7 @@ import type { Stack } from '../../stack/types.ts';
 import { TsboxError } from '../../errors.ts';
 import { choiceOption, type Arguments } from '../args.ts';
 import { EXIT } from '../exit.ts';
+import { readEarly } from '../early.ts';
 import { PLANNING, planOptions, renderOptions } from '../planning.ts';
 import { err, out, paletteFor } from '../output.ts';
 import { emitPlan } from '../stream.ts';
@@ -35,16 +36,18 @@ export const command: Command = {
   help: ['Compares the stack with the live kernel and shows what apply would change. Writes nothing.'].join('\n'),
   async run(args) {
     const format = args.flags.json === true ? 'stream' : choiceOption(args, 'format', FORMATS, 'text');
+    const live = args.values.kernel === undefined && args.values['record-kernel'] === undefined;
+    const early = live && args.flags.destroy !== true ? await readEarly(args) : undefined;
     const { name, stack } = args.flags.destroy === true ? await stackNameFor(args) : await named(args);
     const { makePlan } = await import('../../planner/index.ts');
     const { isEmpty } = await import('../../planner/plan.ts');
-    const reader = await readerOf(args, stack);
+    const reader = early?.reader ?? (await readerOf(args, stack));
     const destroy = args.flags.destroy === true;
     const options = planOptions(args, destroy);
     if (args.values.output !== undefined) {
       requirePrivileges(reader, 'plan -o');
     }
-    const planned = await makePlan(reader, name, stack, options);
+    const planned = await makePlan(reader, name, stack, options, early?.scope);
     const record = args.values['record-kernel'];
     if (record !== undefined) {
       const { writeRecording } = await import('../recorded-kernel.ts');

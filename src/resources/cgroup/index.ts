@@ -14,7 +14,7 @@ import { TsboxError } from '../../errors.ts';
 import { protection } from '../lifecycle.ts';
 import { describeProcesses } from '../processes.ts';
 import { ADOPTED_ATTRIBUTE, DEVICES_ATTRIBUTE, HIERARCHIES_ATTRIBUTE, KNOB_ATTRIBUTES } from './attributes.ts';
-import { observeHierarchies, observeKnobs, observeMembers } from './observe.ts';
+import { observeKnobs, observePresence } from './observe.ts';
 import { KNOB_BY_NAME } from './registry.ts';
 import type { CgroupSpec } from './schema.ts';
 import { controllersFor, desiredKnobs, knobSteps, writeSteps } from './writes.ts';
@@ -100,8 +100,7 @@ export const cgroupKind: ResourceKind = {
         knobs: knobCandidates(wanted.get(address)?.desired, applied[i]),
       })),
     );
-    const hierarchies = observeHierarchies(reader, scope.stack, paths);
-    const members = observeMembers(reader, scope.stack, paths);
+    const presence = observePresence(reader, scope.stack, paths);
     const withDevices = present.flatMap(({ address, path }, i) =>
       usesDevices(wanted.get(address), applied[i]) ? [path] : [],
     );
@@ -121,7 +120,7 @@ export const cgroupKind: ResourceKind = {
       const elsewhere = path.startsWith('/');
       const live: Record<string, Value | undefined> = elsewhere
         ? { adopted: labelled ? path : 'no', ...knobs[i] }
-        : { hierarchies: hierarchies[i] ?? [], ...knobs[i] };
+        : { hierarchies: presence[i]?.hierarchies ?? [], ...knobs[i] };
       const rules = devices.get(path);
       if (rules !== undefined) {
         live['devices'] = rules;
@@ -139,10 +138,7 @@ export const cgroupKind: ResourceKind = {
         // Whoever lives in an adopted cgroup belongs there, and so do the programs of its owner.
         extras: elsewhere
           ? []
-          : [
-              ...(network[i]?.extras ?? []),
-              ...foreignProcesses(reader, path, members[i] ?? new Map<number, string[]>()),
-            ],
+          : [...(network[i]?.extras ?? []), ...foreignProcesses(reader, path, presence[i]?.members ?? new Map())],
         unreadable: network[i]?.unreadable ?? [],
         facts: {
           ...(before === undefined ? {} : { adopted: 'yes' }),

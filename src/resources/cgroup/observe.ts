@@ -116,39 +116,42 @@ function frozenByV1(reader: KernelReader, stack: string, queries: readonly KnobQ
   });
 }
 
-/** Names of the hierarchies in which each cgroup has its directory. */
-export function observeHierarchies(reader: KernelReader, stack: string, paths: readonly string[]): string[][] {
-  const hierarchies = reader.layout.hierarchies;
-  const all = paths.flatMap((path) =>
-    hierarchies.map((h) => directoryIn(h.mount, reader.settings.cgroupRoot, stack, path)),
-  );
-  const stats = reader.stats(all);
-  return paths.map((_, i) =>
-    hierarchies.filter((__, j) => typeof stats[i * hierarchies.length + j] !== 'number').map((h) => h.name),
+export interface Presence {
+  /** Names of the hierarchies in which the cgroup has its directory. */
+  readonly hierarchies: readonly string[];
+  /** Pids found in the cgroup itself (not below), with the hierarchies they are in. */
+  readonly members: ReadonlyMap<number, readonly string[]>;
+}
+
+/** The files that observePresence reads. */
+export function presenceFiles(reader: KernelReader, stack: string, paths: readonly string[]): string[] {
+  const { cgroupRoot } = reader.settings;
+  return paths.flatMap((path) =>
+    reader.layout.hierarchies.map((h) => `${directoryIn(h.mount, cgroupRoot, stack, path)}/cgroup.procs`),
   );
 }
 
-/** Pids found in each cgroup itself (not below), with the hierarchies they are in. */
-export function observeMembers(
-  reader: KernelReader,
-  stack: string,
-  paths: readonly string[],
-): Array<Map<number, string[]>> {
-  const hierarchies = reader.layout.hierarchies;
-  const files = paths.flatMap((path) =>
-    hierarchies.map((h) => `${directoryIn(h.mount, reader.settings.cgroupRoot, stack, path)}/cgroup.procs`),
-  );
-  const texts = reader.readFiles(files);
+/** Errors of a file whose directory is not there: ENOENT, ENOTDIR, and ENODEV of one removed while it was read. */
+const NO_DIRECTORY: ReadonlySet<unknown> = new Set([-2, -20, -19]);
+
+/** Where each cgroup is, and who is in it. */
+export function observePresence(reader: KernelReader, stack: string, paths: readonly string[]): Presence[] {
+  const { hierarchies } = reader.layout;
+  const texts = reader.readFiles(presenceFiles(reader, stack, paths));
   return paths.map((_, i) => {
+    const present: string[] = [];
     const members = new Map<number, string[]>();
     hierarchies.forEach((h, j) => {
       const text = texts[i * hierarchies.length + j];
+      if (!NO_DIRECTORY.has(text)) {
+        present.push(h.name);
+      }
       for (const pid of typeof text === 'string' ? parsePids(text) : []) {
         const list = members.get(pid) ?? [];
         list.push(h.name);
         members.set(pid, list);
       }
     });
-    return members;
+    return { hierarchies: present, members };
   });
 }

@@ -4,7 +4,7 @@ import { namespaceInode, parseMountInfo, parseProcCgroup, parseStatus } from '..
 import type { KernelReader } from '../../kernel/reader.ts';
 import type { Value } from '../attribute.ts';
 import { knobCandidates } from '../cgroup/index.ts';
-import { observeHierarchies, observeKnobs, observeMembers } from '../cgroup/observe.ts';
+import { observeKnobs, observePresence } from '../cgroup/observe.ts';
 import { observeDevices } from '../devices/observe.ts';
 import type { Declared, Extra, Observed } from '../kind.ts';
 import { HEALTH_XATTR, POLICY_XATTR, RUN_XATTR, type Label } from '../label.ts';
@@ -14,6 +14,7 @@ import { readSysctls, sysctlKeys } from '../namespace/sysctls.ts';
 import { isAlive, readStats } from '../processes.ts';
 import { directoryIn, type ScopeEntry, type StackScope } from '../scope.ts';
 import { signalName } from '../signals.ts';
+import { namespaceLinks, ownedContainers, PROC_FILES, procFiles } from './ahead.ts';
 import { PREFIX, policyValues } from './declare.ts';
 import { liveHealth } from './health.ts';
 import type { Stack } from '../../stack/types.ts';
@@ -21,24 +22,11 @@ import { FILE_SECTIONS, liveFiles, type FileSection } from './files.ts';
 import { foreignMembers } from './members.ts';
 import { effectiveCpus, type EffectiveCpus } from './process/affinity.ts';
 import { CONFINE_DEFAULTS, labelFiles, liveConfine } from './process/confine.ts';
-import { IDENTITY_DEFAULTS, IDENTITY_FILES, liveIdentity } from './process/identity.ts';
-import { liveSettings, SETTINGS_FILES } from './process/settings.ts';
+import { IDENTITY_DEFAULTS, liveIdentity } from './process/identity.ts';
+import { liveSettings } from './process/settings.ts';
 import { entriesOf, mountsReading, observeMounts } from './mounts/live.ts';
 import { targetInode } from './namespaces.ts';
 import { RESTING, restingFact, rests } from './rest.ts';
-
-/** Types in the order of NAMESPACE_TYPES; /proc/PID/ns file names. */
-const PROC_FILES = [
-  'status',
-  'cgroup',
-  'mountinfo',
-  'uid_map',
-  'gid_map',
-  'setgroups',
-  'timens_offsets',
-  ...SETTINGS_FILES,
-  ...IDENTITY_FILES,
-] as const;
 
 interface Subject {
   readonly address: string;
@@ -59,12 +47,12 @@ export async function observeContainers(
   volumes?: Stack['volumes'],
 ): Promise<Observed[]> {
   const wanted = new Map(declared.map((d) => [d.address, d]));
-  const owned = [...scope.byAddress].filter(([a]) => a.startsWith(PREFIX));
+  const own = ownedContainers(scope);
   const stats = readStats(
     reader,
-    owned.flatMap(([, e]) => [e.run?.pid ?? 0, e.run?.supervisor ?? 0]),
+    own.flatMap(([, e]) => [e.run?.pid ?? 0, e.run?.supervisor ?? 0]),
   );
-  const subjects = owned.map(([address, entry], i): Subject => ({
+  const subjects = own.map(([address, entry], i): Subject => ({
     address,
     entry,
     label: entry.label as Label,
@@ -123,22 +111,22 @@ async function observeSubjects(
 ): Promise<Observed[]> {
   const running = found.filter((s) => s.alive);
   const index = new Map(running.map((s, i) => [s.address, i]));
-  const procs = reader.readFiles(running.flatMap((s) => PROC_FILES.map((f) => `/proc/${s.pid}/${f}`)));
-  const links = reader.readLinks([
-    ...NAMESPACE_TYPES.map((t) => `/proc/self/ns/${t}`),
-    ...running.flatMap((s) => NAMESPACE_TYPES.map((t) => `/proc/${s.pid}/ns/${t}`)),
-  ]);
+  const pids = running.map((s) => s.pid);
+  const utsSubjects = running.filter((s) => ownsUts(s));
+  // By a child, while the rest is read here.
+  const utsRead = reader.readUts(utsSubjects.map((s) => `/proc/${s.pid}/ns/uts`));
+  const procs = reader.readFiles(procFiles(pids));
+  const links = reader.readLinks(namespaceLinks(pids));
   const inodes = links.map((l) => (typeof l === 'string' ? namespaceInode(l) : undefined));
   const inodeOf = (i: number | undefined, type: NamespaceType): string | undefined =>
     inodes[((i ?? -1) + 1) * NAMESPACE_TYPES.length + NAMESPACE_TYPES.indexOf(type)];
   const labels = labelFiles(reader, running);
-  const scheduling = reader.scheduling(running.map((s) => s.pid));
+  const scheduling = reader.scheduling(pids);
   const cpus = effectiveCpus(
     reader,
     running.map((s) => directoryIn('', reader.settings.cgroupRoot, scope.stack, s.path)),
   );
-  const utsSubjects = running.filter((s) => ownsUts(s));
-  const utsNames = await reader.readUts(utsSubjects.map((s) => `/proc/${s.pid}/ns/uts`));
+  const utsNames = await utsRead;
   const uts = new Map(utsSubjects.map((s, i) => [s.address, utsNames[i]]));
 
   const tuned = running.flatMap((s) => {
@@ -158,8 +146,7 @@ async function observeSubjects(
     scope.stack,
     subjects.map((s) => ({ path: s.path, knobs: knobCandidates(s.declared?.desired, s.label.applied) })),
   );
-  const hierarchies = observeHierarchies(reader, scope.stack, paths);
-  const members = observeMembers(reader, scope.stack, paths);
+  const presence = observePresence(reader, scope.stack, paths);
   const devices = observeDevices(reader, scope.stack, paths);
   const network = observeNetwork(
     reader,
@@ -183,7 +170,7 @@ async function observeSubjects(
       ...s.label.applied,
       state,
       supervisor: s.supervised ? 'present' : s.alive ? 'missing' : 'done',
-      hierarchies: hierarchies[at] ?? [],
+      hierarchies: presence[at]?.hierarchies ?? [],
       devices: devices[at] ?? [],
       ...liveHealth(textOrNone(checks[at]), s.entry.run),
       ...network[at]?.live,
@@ -271,7 +258,7 @@ async function observeSubjects(
     extras.push(
       ...foreignMembers(reader, {
         path: s.path,
-        members: members[at] ?? new Map<number, string[]>(),
+        members: presence[at]?.members ?? new Map(),
         pid: s.alive ? s.pid : 0,
         supervisor: s.supervised ? (s.entry.run?.supervisor ?? 0) : 0,
         sharesHostPids: live['namespace.pid'] === 'host',
