@@ -44,6 +44,8 @@ test('metrics: every series, zero ones too, with escaped labels', () => {
   assert.match(text, /^tsbox_drift_fields\{stack="a\\"\\\\b",severity="capacity"\} 0$/m);
   assert.match(text, /^tsbox_heal_total\{result="healed"\} 3$/m);
   assert.match(text, /^tsbox_heal_total\{result="failed"\} 0$/m);
+  assert.match(text, /^tsbox_apply_total\{result="applied"\} 3$/m);
+  assert.match(text, /^tsbox_apply_total\{result="locked"\} 0$/m);
   assert.match(text, /^tsbox_watch_errors_total 1$/m);
   const names = [...text.matchAll(/^(\w+)[ {]/gm)].map((m) => m[1]);
   for (const name of new Set(names)) {

@@ -44,6 +44,7 @@ export class Healer {
       heal: choiceOf(due),
     });
     if (outcome.result === 'locked') {
+      this.#counters.locked++;
       return LOCKED;
     }
     due.forEach((item) => this.#count(stack.name, item));

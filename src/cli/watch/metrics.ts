@@ -22,6 +22,8 @@ export interface Counters {
   healed: number;
   healFailed: number;
   backedOff: number;
+  /** Applies of which another command had the lock; those that came to an end are healed or healFailed. */
+  locked: number;
 }
 
 export const NO_COUNTS: Readonly<Counters> = {
@@ -31,6 +33,7 @@ export const NO_COUNTS: Readonly<Counters> = {
   healed: 0,
   healFailed: 0,
   backedOff: 0,
+  locked: 0,
 };
 
 export function metricsText(stacks: readonly StackMetrics[], counters: Counters): string {
@@ -70,6 +73,11 @@ export function metricsText(stacks: readonly StackMetrics[], counters: Counters)
     [{ result: 'healed' }, counters.healed],
     [{ result: 'failed' }, counters.healFailed],
     [{ result: 'backed_off' }, counters.backedOff],
+  ]);
+  block('tsbox_apply_total', 'counter', 'Applies by their result.', [
+    [{ result: 'applied' }, counters.healed],
+    [{ result: 'failed' }, counters.healFailed],
+    [{ result: 'locked' }, counters.locked],
   ]);
   block('tsbox_watch_checks_total', 'counter', 'Readings of a stack.', [[{}, counters.checks]]);
   block('tsbox_watch_events_total', 'counter', 'What the kernel told.', [[{}, counters.events]]);
