@@ -62,7 +62,7 @@ test('no golden plan and no recording holds the secret', () => {
 });
 
 test('tests against a recorded kernel', () => {
-  assert.match(tsbox('test'), /\nSuccess! 3 passed, 0 failed\.\n$/);
+  assert.match(tsbox('test'), /\nSuccess! 4 passed, 0 failed\.\n$/);
 });
 
 test.run();
