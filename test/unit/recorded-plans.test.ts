@@ -4,6 +4,16 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { documented } from '../../src/cli/documented.ts';
+import { hideSecrets, masked } from '../../src/cli/output.ts';
+import { openRecording } from '../../src/cli/recorded-kernel.ts';
+import { makePlan, type Planned, type PlanOptions } from '../../src/planner/index.ts';
+import { PLAIN } from '../../src/report/palette.ts';
+import { renderPlanJson } from '../../src/report/plan-json.ts';
+import { planMarkdown } from '../../src/report/plan-markdown.ts';
+import { renderPlan } from '../../src/report/plan-text.ts';
+import { planDocument, type Documented } from '../../src/report/terraform/document.ts';
+import { loadStack, type Stack } from '../../src/stack/index.ts';
 import { CLI, repository } from '../support/sandbox.ts';
 
 const KERNELS = join(repository(), 'test', 'kernels');
@@ -32,20 +42,40 @@ function golden(name: string, text: string): void {
 function settled(text: string): string {
   return text
     .replace(/("@?timestamp": ?)"[^"]+"/g, '$1"TIME"')
+    .replace(/("boot_id": ?)"[^"]+"/g, '$1"BOOT"')
     .replace(/("(?:tsbox|version)": ?)"\d+\.\d+\.\d+[^"]*"/g, '$1"VERSION"')
-    .replace(/("@message": ?"tsbox )[\d.]+/g, '$1VERSION');
+    .replace(/("@message": ?"tsbox )[^"]+/g, '$1VERSION');
 }
 
-for (const machine of MACHINES) {
-  const plan = (...args: string[]): string =>
-    tsbox('plan', '-f', 'shop.yaml', '--kernel', `${machine}.kernel`, '-q', ...args);
+/** Of no machine: recordings have their own. */
+const BOOT = 'a-boot';
 
-  test(`${machine}: drift, a change, a removal`, () => {
-    golden(`${machine}-drift.txt`, plan());
-    golden(`${machine}-changed.md`, plan('--var', 'processes=20', '--format', 'markdown'));
-    golden(`${machine}-changed.json`, settled(plan('--var', 'processes=20', '--format', 'json')));
-    golden(`${machine}-destroy.txt`, plan('--destroy'));
-    golden(`${machine}-replace.jsonl`, settled(plan('--replace', 'container/db', '--json')));
+const stackWith = (variables: Readonly<Record<string, string>> = {}): Stack => {
+  const stack = loadStack(['shop.yaml'], { env: {}, variables });
+  hideSecrets(stack, []);
+  return stack;
+};
+
+for (const machine of MACHINES) {
+  const planned = (stack: Stack, options: Partial<PlanOptions> = {}): Promise<Planned> =>
+    makePlan(openRecording(`${machine}.kernel`, stack), stack.name, options.destroy === true ? undefined : stack, {
+      targets: [],
+      destroy: false,
+      ...options,
+    });
+  const source = (of: Planned, stack: Stack): Documented => documented(of, stack, { destroy: false, bootId: BOOT });
+
+  test(`${machine}: drift, a change, a removal`, async () => {
+    golden(`${machine}-drift.txt`, tsbox('plan', '-f', 'shop.yaml', '--kernel', `${machine}.kernel`, '-q'));
+    process.chdir(KERNELS);
+    const fewer = stackWith({ processes: '20' });
+    const changed = await planned(fewer);
+    golden(`${machine}-changed.md`, await planMarkdown(changed.plan, { mask: masked }));
+    golden(`${machine}-changed.json`, settled(`${JSON.stringify(planDocument(source(changed, fewer)), null, 2)}\n`));
+    const stack = stackWith();
+    golden(`${machine}-destroy.txt`, await renderPlan((await planned(stack, { destroy: true })).plan, PLAIN));
+    const anew = await planned(stack, { replace: ['container/db'] });
+    golden(`${machine}-replace.jsonl`, masked(settled(renderPlanJson(source(anew, stack)))));
   });
 }
 
