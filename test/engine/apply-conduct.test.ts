@@ -165,10 +165,7 @@ test('only yes is a yes, details shows the steps, and a file that declares nothi
       'apply',
     );
     assert.is(yes.code, 0, yes.stdout);
-    assert.match(
-      yes.stdout,
-      /cgroup\/x {3}# create\r\n {2}1\. make cgroup x\r\n {2}2\. set pids.max\r\n {2}3\. record\r\n/,
-    );
+    assert.match(yes.stdout, / {2}1 {2}cgroup\/x {2}make cgroup x\r\n {2}2 {12}set pids.max\r\n {2}3 {12}record\r\n/);
     assert.match(yes.stdout, 'Verified: read back 1 resource, ');
     box.write('tsbox.yaml', 'tsbox: 1\nname: one\n');
     const empty = await box.tsbox('apply', '-y');
