@@ -25,7 +25,7 @@ export interface Outcome {
 
 /** Tells it all; returns the exit code. */
 export async function report(outcome: Outcome): Promise<number> {
-  const { args, result, settings, interrupted, stack } = outcome;
+  const { result, settings, interrupted, stack } = outcome;
   for (const failure of result.failed) {
     await printFailure(failure, result, stack);
   }
