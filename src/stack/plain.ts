@@ -106,7 +106,6 @@ function blockValue(r: Reading, column: number, level: number): Tree {
     : scalarTree({ file: r.file, start: offset, end: offset }, null);
 }
 
-/** A map or a list on lines of its own. */
 function below(r: Reading, column: number, level: number): Tree {
   return at(r.l, 'seq-item-ind') ? blockList(r, column, level) : blockMap(r, column, level);
 }
@@ -115,9 +114,7 @@ function below(r: Reading, column: number, level: number): Tree {
 function inLine(r: Reading, column: number, level: number): Tree {
   const { l } = r;
   if (l.kind === 'block-scalar-header') {
-    const tree = blockScalar(r, column);
-    skipBlank(l);
-    return tree;
+    return blockScalar(r, column);
   }
   const tree = flowValue(r, level + 1);
   endLine(l);
@@ -167,8 +164,7 @@ function blockItem(r: Reading, column: number, level: number): Tree {
   return valueOf(first);
 }
 
-function blockScalar(r: Reading, column: number): Tree {
-  const { l, file } = r;
+function blockScalar({ l, file }: Reading, column: number): Tree {
   const { offset } = l;
   const props: CST.SourceToken[] = [];
   while (l.kind !== 'scalar') {
@@ -181,6 +177,7 @@ function blockScalar(r: Reading, column: number): Tree {
   const token: CST.BlockScalar = { type: 'block-scalar', offset, indent: column, props, source: l.source };
   const { value, range } = CST.resolveAsScalar(token, true, notPlain);
   step(l);
+  skipBlank(l);
   return scalarTree({ file, start: range[0], end: range[1] }, value);
 }
 
