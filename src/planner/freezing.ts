@@ -39,7 +39,7 @@ export function splitFreezing(
       reasons: thaws && staysFrozen ? [...draft.reasons, `thawed while ${below.join(', ')} starts`] : draft.reasons,
       steps: [
         ...(thaws ? [{ op: 'freeze', path, frozen: false } as const] : []),
-        ...draft.steps.filter((s) => !freezes(s)),
+        ...draft.steps.filter((s) => (thaws ? s.op !== 'freeze' : !freezes(s))),
       ],
       lateSteps: staysFrozen ? [freeze] : [],
       startsBelow: below,

@@ -165,7 +165,7 @@ containers:
   web:
     command: [sh, -c, "trap 'touch /tmp/ill' USR1; trap 'rm /tmp/ill' USR2; while :; do sleep 0.1; done"]
     mounts: [{ tmpfs: /tmp, size: 1MiB }]
-    healthcheck: { command: '${check}', interval: 200ms, retries: 2 }
+    healthcheck: { command: '${check}', interval: 1s, retries: 2 }
   calm: { command: [sleep, infinity] }
 `,
   );

@@ -36,12 +36,18 @@ function processes(): string[] {
         const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
         const ours = cmdline.startsWith('tsbox:') || stat.includes('(tsbox') || cgroup.includes('/tsbox-test-');
         return ours && fields[0] !== 'Z'
-          ? [`process ${pid} started ${fields[19]}: ${cmdline} in ${cgroup.trim().split('\n').at(-1)}`]
+          ? [`process ${pid} started ${fields[19]}: ${cmdline} in ${placeOf(cgroup)}`]
           : [];
       } catch {
         return [];
       }
     });
+}
+
+/** The line of /proc/PID/cgroup that names a test, in whichever hierarchy, or else the last. */
+function placeOf(cgroup: string): string {
+  const lines = cgroup.trim().split('\n');
+  return lines.find((line) => line.includes('/tsbox-test-')) ?? lines.at(-1) ?? '';
 }
 
 function mounts(): string[] {
