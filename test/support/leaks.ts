@@ -3,17 +3,33 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseMountInfo } from '../../src/kernel/proc.ts';
 import { hierarchies } from './sandbox.ts';
+import { pause } from './wait.ts';
 
 export type Snapshot = ReadonlySet<string>;
 
 export async function snapshot(): Promise<Snapshot> {
-  return new Set([...processes(), ...mounts(), ...cgroups(), ...netdevs(), ...runFiles()].filter(isOurs));
+  return new Set([...(await settled()), ...mounts(), ...cgroups(), ...netdevs(), ...runFiles()].filter(isOurs));
 }
 
 /** Tests running beside this one have names with their own pid; what they make is theirs to remove. */
 function isOurs(entry: string): boolean {
-  const owner = /tsbox-(?:test|bench|docs|dev)-?(\d*)/.exec(entry);
-  return owner === null || owner[1] === String(process.pid);
+  const owner = ownerOf(entry);
+  return owner === undefined || owner === String(process.pid);
+}
+
+function ownerOf(entry: string): string | undefined {
+  return /tsbox-(?:test|bench|docs|dev)-?(\d*)/.exec(entry)?.[1];
+}
+
+/** A process of a test beside this one has no name of it for a moment, when it begins and when it ends. */
+async function settled(): Promise<string[]> {
+  const first = processes();
+  if (first.every((entry) => ownerOf(entry) !== undefined)) {
+    return first;
+  }
+  await pause(300);
+  const again = new Set(processes());
+  return first.filter((entry) => ownerOf(entry) !== undefined || again.has(entry));
 }
 
 /** Throws with every thing that is there now and was not before. */
