@@ -82,7 +82,7 @@ function cgroups(): string[] {
       : [];
   return hierarchies().flatMap(({ mount }) =>
     readdirSync(mount, { withFileTypes: true })
-      .filter((e) => e.isDirectory() && e.name.startsWith('tsbox'))
+      .filter((e) => e.isDirectory() && e.name.startsWith('tsbox') && isOurs(e.name))
       .flatMap((e) => below(join(mount, e.name))),
   );
 }
@@ -93,7 +93,7 @@ function netdevs(): string[] {
 
 function runFiles(): string[] {
   return readdirSync('/run')
-    .filter((n) => n.startsWith('tsbox'))
+    .filter((n) => n.startsWith('tsbox') && isOurs(n))
     .flatMap((n) => [
       `file /run/${n}`,
       ...readdirSync(join('/run', n), { recursive: true }).map((f) => `file /run/${n}/${String(f)}`),
