@@ -85,7 +85,7 @@ test('scaling makes and removes only what changes, the highest first', async () 
     await apply(box);
     const starts = new Map([...(await rows(box))].map(([name, pid]) => [name, startTime(pid)]));
     const less = (await box.tsbox('plan', '--var', 'n=1')).stdout;
-    assert.match(less, /- container\/web\[1\.\.2\] .*\nPlan: 0 to add, 0 to change, 2 to destroy/);
+    assert.match(less, /- container\/web\[1\.\.2\] .*\nSymbols: - remove\.\nPlan: 0 to add, 0 to change, 2 to destroy/);
     await apply(box, '--var', 'n=1');
     await empty(box, '--var', 'n=1');
     assert.equal([...(await rows(box)).keys()].sort(), ['db', 'side', 'web[0]']);

@@ -28,7 +28,7 @@ test('start-first: the new one is up before the old one ends, and one that does 
     assert.is(left.get('web[3]'), after.get('web[3]'));
     assert.is.not(left.get('web[0]'), after.get('web[0]'));
     const plan = (await box.tsbox('plan', '--var', 'version=third')).stdout;
-    assert.match(plan, /-\/\+ container\/web\[2/);
+    assert.match(plan, /\+\/- container\/web\[2/);
     assert.not.match(plan, /another generation/);
   });
 });

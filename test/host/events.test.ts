@@ -156,7 +156,8 @@ scene('what exists already makes no events, addresses filter, and at rest it sle
 });
 
 scene('health: each change once, with what the check said; not each check', async (box, start) => {
-  const check = 'if test -e /tmp/ill; then echo no good; exit 3; fi; printf %0300d 7';
+  // It takes a while, so that the first state can be seen.
+  const check = 'sleep 0.7; if test -e /tmp/ill; then echo no good; exit 3; fi; printf %0300d 7';
   const file = box.write(
     'ev.yaml',
     `tsbox: 1
@@ -165,7 +166,7 @@ containers:
   web:
     command: [sh, -c, "trap 'touch /tmp/ill' USR1; trap 'rm /tmp/ill' USR2; while :; do sleep 0.1; done"]
     mounts: [{ tmpfs: /tmp, size: 1MiB }]
-    healthcheck: { command: '${check}', interval: 1s, retries: 2 }
+    healthcheck: { command: '${check}', interval: 200ms, retries: 2 }
   calm: { command: [sleep, infinity] }
 `,
   );
