@@ -192,7 +192,7 @@ function guestScript() {
   const what =
     command ??
     `node scripts/test.mjs ${(suites.length > 0 ? suites : ['host', 'faults']).join(' ')}${filter === '' ? '' : ` --filter ${filter}`}${shard === '' ? '' : ` --shard ${shard}`}`;
-  return `export PATH=${process.env.PATH} HOME=/root LANG=C.UTF-8 NO_COLOR=1 TSBOX_GUEST=1 TSBOX_TEST_TIMEOUT=900
+  return `export PATH=${process.env.PATH} HOME=/root LANG=C.UTF-8 NO_COLOR=1 TSBOX_GUEST=1 TSBOX_TEST_TIMEOUT=1500
 ${mounts.join('\n')}
 mount -t securityfs securityfs /sys/kernel/security
 cd '${root}' || exit 1

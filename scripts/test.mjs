@@ -10,8 +10,8 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const built = process.env.TSBOX_TEST_DIR ?? join(root, 'build', 'test');
 const TIMEOUT = Number(process.env.TSBOX_TEST_TIMEOUT ?? 480) * 1000;
-/** Files side by side: a test waits half of its time, and there are two processors. */
-const WIDTH = 2;
+/** Files side by side: a test waits half of its time, and there are two processors. Under emulation it never waits. */
+const WIDTH = process.env.TSBOX_GUEST === '1' ? 1 : 2;
 /** Files that measure shares of a processor, a disk or a link: nothing runs beside them. */
 const ALONE = new Set(['host/effects.test.mjs', 'host/network-tag.test.mjs', 'host/stats.test.mjs']);
 
