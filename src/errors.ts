@@ -91,3 +91,14 @@ export class TsboxErrors extends Error {
     this.errors = errors;
   }
 }
+
+/** The errors in what was thrown; anything that is none of ours is thrown again. */
+export function errorsOf(thrown: unknown): readonly TsboxError[] {
+  if (thrown instanceof TsboxErrors) {
+    return thrown.errors;
+  }
+  if (thrown instanceof TsboxError) {
+    return [thrown];
+  }
+  throw thrown;
+}

@@ -1,6 +1,6 @@
 /** Finding containers across stacks, from the kernel alone. */
 import { TsboxError } from '../errors.ts';
-import type { KernelReader } from '../kernel/reader.ts';
+import { MAX_DIRECTORIES, type KernelReader } from '../kernel/reader.ts';
 import { isAlive, readStats } from '../resources/processes.ts';
 import { directoryIn, readScope, type ScopeEntry, type StackScope } from '../resources/scope.ts';
 import { signalName } from '../resources/signals.ts';
@@ -21,7 +21,7 @@ export function stackNames(reader: KernelReader): string[] {
     return [];
   }
   const root = directoryIn(primary.mount, reader.settings.cgroupRoot, '').replace(/\/$/, '');
-  const walked = reader.walkDirs(root, 200_000);
+  const walked = reader.walkDirs(root, MAX_DIRECTORIES);
   return Array.isArray(walked) ? walked.filter((d) => d.path !== '' && !d.path.includes('/')).map((d) => d.path) : [];
 }
 

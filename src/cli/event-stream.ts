@@ -1,5 +1,6 @@
 /** Following the events of cgroups as they happen: what is watched, and turning changes of files into events. */
 import type { Kernel } from '../kernel/kernel.ts';
+import { MAX_DIRECTORIES } from '../kernel/reader.ts';
 import { FileWatch } from '../kernel/watch.ts';
 import { eventsBetween, eventSources, type CgroupEvent, type EventSource } from '../resources/cgroup/events.ts';
 import { ADOPTED_XATTR, LABEL_XATTR } from '../resources/label.ts';
@@ -25,7 +26,6 @@ const LOOK = 500;
 /** How long an out-of-memory notice waits for its kill to be counted, ms, and how often it looks. */
 const KILL_WAIT = 2000;
 const KILL_LOOK = 20;
-const MAX_DIRECTORIES = 200_000;
 const A_DAY = 86_400_000;
 
 interface Counters {

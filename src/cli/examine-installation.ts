@@ -1,11 +1,9 @@
 /** Which installation this is, and what others have below the same root. */
 import { UNNAMED } from '../kernel/installation.ts';
-import type { KernelReader } from '../kernel/reader.ts';
+import { MAX_DIRECTORIES, type KernelReader } from '../kernel/reader.ts';
 import { LABEL_XATTR } from '../resources/label.ts';
 import { isOfInstallation, labelOn } from '../resources/ownership.ts';
 import type { Finding } from './examine.ts';
-
-const MAX_DIRECTORIES = 200_000;
 
 export function installationFindings(reader: KernelReader): Finding[] {
   const { installation, settings } = reader;

@@ -16,17 +16,16 @@ import type { Stack } from '../stack/types.ts';
 import type { Arguments } from './args.ts';
 import { writeWhole } from './write-file.ts';
 
-/** The reader that a plan asks: a recording, this machine, or this machine with somebody who writes down what it says. */
+/** The reader of --kernel or --record-kernel: a recording, or this machine with somebody who writes down what it says. */
 export function readerFor(args: Arguments, stack: Stack | undefined): KernelReader {
   const { kernel, 'record-kernel': record } = args.values;
-  if (kernel !== undefined && record !== undefined) {
+  if (kernel === undefined) {
+    return new RecordingReader(openReader(process.env));
+  }
+  if (record !== undefined) {
     throw new TsboxError('TSB2001', '--kernel and --record-kernel go one without the other');
   }
-  if (kernel !== undefined) {
-    return openRecording(kernel, stack);
-  }
-  const reader = openReader(process.env);
-  return record === undefined ? reader : new RecordingReader(reader);
+  return openRecording(kernel, stack);
 }
 
 /** Shorter ones cannot be told from other text: what they stand in would be lost with them. */

@@ -1,4 +1,5 @@
 /** Taking the last traces of a stack away: the supervisors' leaf, the stack's directories, our root with the last stack. */
+import { MAX_DIRECTORIES } from '../kernel/reader.ts';
 import { ENABLED_XATTR } from '../resources/label.ts';
 import { ADOPTED, SUPERVISORS } from '../resources/scope.ts';
 import { allDirectories, primaryDirectory, stackRunDir, type ExecutionContext } from './context.ts';
@@ -42,8 +43,6 @@ export async function removeStackRoot(context: ExecutionContext): Promise<void> 
 
 /** How long the supervisors' leaf is tried, ms. */
 const BUSY_TIMEOUT = 1000;
-
-const MAX_DIRECTORIES = 200_000;
 
 /** Whether processes live in the stack's tree that are not its any more (`removed` without destroy): they and their supervisors run on. */
 function holdsForgotten(context: ExecutionContext): boolean {

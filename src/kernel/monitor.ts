@@ -8,6 +8,7 @@ import type { FanotifyEvent } from '../../native/index.d.ts';
 import type { Kernel } from './kernel.ts';
 import { loadNative } from './native.ts';
 import { onReadable, type Stop } from './poll.ts';
+import { MAX_DIRECTORIES } from './reader.ts';
 import { FileWatch } from './watch.ts';
 
 export interface FileEvent {
@@ -48,7 +49,6 @@ const FAN_Q_OVERFLOW = 0x4000;
 
 /** linux/sched.h: a thread of the kernel. */
 const PF_KTHREAD = 0x00200000;
-const MAX_DIRECTORIES = 200_000;
 const ARGUMENTS = 4;
 
 export class CgroupMonitor {

@@ -102,6 +102,9 @@ export interface LiveReader extends KernelReader {
   readAhead(batches: readonly ReadBatch[]): void;
 }
 
+/** Directories that a walk of a cgroup tree of ours takes at most. */
+export const MAX_DIRECTORIES = 200_000;
+
 /** True when the process holds the capability with this number. */
 export function hasCapability(reader: Pick<KernelReader, 'capabilities'>, bit: number): boolean {
   return ((reader.capabilities >> BigInt(bit)) & 1n) === 1n;

@@ -1,5 +1,5 @@
 /** What the kernel holds of one stack: its directories, their labels, and the namespaces it pinned. */
-import { CAP_SYS_ADMIN, hasCapability, type KernelReader } from '../kernel/reader.ts';
+import { CAP_SYS_ADMIN, hasCapability, MAX_DIRECTORIES, type KernelReader } from '../kernel/reader.ts';
 import { parseRunState, type RunState } from '../kernel/init-spec.ts';
 import { TsboxError } from '../errors.ts';
 import {
@@ -21,8 +21,6 @@ export const ADOPTED = '_adopted';
 
 /** Leaf of our root for processes that were in it: names of stacks never begin with '_'. */
 export const EVACUATED = '_leaf';
-
-const MAX_DIRECTORIES = 200_000;
 
 export interface ScopeEntry {
   /** Path below the stack's directory, '' for itself. */

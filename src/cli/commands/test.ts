@@ -34,9 +34,9 @@ export const command: Command = {
     try {
       for (const { file, place } of places) {
         let left: TsboxError[] = [];
-        let result;
+        let runs;
         try {
-          result = await runFile(file, place, {
+          runs = await runFile(file, place, {
             args,
             format,
             interrupt,
@@ -45,7 +45,7 @@ export const command: Command = {
         } finally {
           left = await removeScratch(place);
         }
-        const whole = fileResult(file.name, result.runs, left);
+        const whole = fileResult(file.name, runs, left);
         results.push(whole);
         await teller.file(whole);
       }

@@ -2,7 +2,7 @@ import type { Arguments } from '../args.ts';
 import type { Command } from '../main.ts';
 import type { validateJson } from '../../report/validate-json.ts';
 import type { Stack } from '../../stack/types.ts';
-import { TsboxError, TsboxErrors } from '../../errors.ts';
+import { errorsOf } from '../../errors.ts';
 import { EXIT } from '../exit.ts';
 import { out } from '../output.ts';
 import { loadStackFor } from '../session.ts';
@@ -71,11 +71,7 @@ async function documentOf(
     out(validateJson([], ...(await load())));
     return EXIT.ok;
   } catch (error) {
-    const errors = error instanceof TsboxErrors ? error.errors : error instanceof TsboxError ? [error] : undefined;
-    if (errors === undefined) {
-      throw error;
-    }
-    out(validateJson(errors, [], undefined));
+    out(validateJson(errorsOf(error), [], undefined));
     return EXIT.error;
   }
 }

@@ -81,10 +81,11 @@ function unlabelledCgroups(reader: KernelReader, scope: StackScope, subtree: Sub
       found.push(path);
     }
   }
+  const processes = processesOf(reader, subtree, found);
   return found.map((path) => {
     const directories = subtree.get(path) ?? [];
-    const pids = processesOf(reader, subtree, [path]);
-    const holds = pids.length === 0 ? 'empty' : `${pids.length} ${pids.length === 1 ? 'process' : 'processes'}`;
+    const count = processes.get(path)?.size ?? 0;
+    const holds = count === 0 ? 'empty' : `${count} ${count === 1 ? 'process' : 'processes'}`;
     const address = owners.get(parentOf(path)) ?? `stack/${scope.stack}`;
     const text = `cgroup ${path === '' ? scope.stack : path}, ${holds}: ${directories.join(', ')}`;
     return finding(scope.stack, address, 'cgroup', path, text, `rmdir ${directories.join(' ')}`);

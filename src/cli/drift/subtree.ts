@@ -1,11 +1,9 @@
 /** Everything that is below the cgroup of a stack, in any hierarchy, whoever made it, and how much of it is the stack's. */
-import type { KernelReader } from '../../kernel/reader.ts';
+import { MAX_DIRECTORIES, type KernelReader } from '../../kernel/reader.ts';
 import { parsePids } from '../../kernel/proc.ts';
 import type { Plan } from '../../planner/plan.ts';
 import type { Coverage } from '../../report/drift/coverage.ts';
 import { directoryIn, isBelow, type StackScope } from '../../resources/scope.ts';
-
-const MAX_DIRECTORIES = 200_000;
 
 /** Directories by their path below the stack's, '' for its own; one for each hierarchy that has it. */
 export type Subtree = ReadonlyMap<string, readonly string[]>;
@@ -22,10 +20,20 @@ export function readSubtree(reader: KernelReader, scope: StackScope): Subtree {
   return found;
 }
 
-/** Processes of each path, each where it is in any hierarchy. */
-export function processesOf(reader: KernelReader, subtree: Subtree, paths: readonly string[]): number[] {
-  const files = paths.flatMap((path) => (subtree.get(path) ?? []).map((dir) => `${dir}/cgroup.procs`));
-  return [...new Set(reader.readFiles(files).flatMap((t) => (typeof t === 'string' ? parsePids(t) : [])))];
+/** Processes by path, each where it is in any hierarchy. */
+export function processesOf(
+  reader: KernelReader,
+  subtree: Subtree,
+  paths: readonly string[],
+): ReadonlyMap<string, ReadonlySet<number>> {
+  const directories = paths.flatMap((path) => (subtree.get(path) ?? []).map((dir) => ({ path, dir })));
+  const texts = reader.readFiles(directories.map(({ dir }) => `${dir}/cgroup.procs`));
+  const found = new Map(paths.map((path) => [path, new Set<number>()]));
+  directories.forEach(({ path }, i) => {
+    const text = texts[i];
+    (typeof text === 'string' ? parsePids(text) : []).forEach((pid) => found.get(path)?.add(pid));
+  });
+  return found;
 }
 
 /** Paths with a container's label: what is below them is the container's. */
@@ -57,11 +65,13 @@ export function coverageOf(reader: KernelReader, plan: Plan, scope: StackScope, 
   const evicted = plan.changes.flatMap((c) =>
     c.extras.flatMap((e) => e.steps.flatMap((s) => (s.op === 'evict' ? s.pids : []))),
   );
-  const all = processesOf(reader, subtree, paths);
+  const processes = processesOf(reader, subtree, paths);
+  const together = (of: readonly string[]): Set<number> => new Set(of.flatMap((p) => [...(processes.get(p) ?? [])]));
+  const all = together(paths);
   const strange = new Set(evicted);
-  const own = processesOf(reader, subtree, homes).filter((pid) => !strange.has(pid));
+  const own = [...together(homes)].filter((pid) => !strange.has(pid));
   return {
     cgroups: { managed: managed.length, total: counted.length },
-    processes: { managed: own.length, total: all.length },
+    processes: { managed: own.length, total: all.size },
   };
 }

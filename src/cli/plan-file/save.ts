@@ -1,6 +1,7 @@
 /** `plan -o FILE`. */
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
+import { MACHINE_ID } from '../../kernel/installation.ts';
 import type { KernelReader } from '../../kernel/reader.ts';
 import type { Planned, PlanOptions } from '../../planner/index.ts';
 import { basisOf, type Basis } from '../../planner/saved/basis.ts';
@@ -23,7 +24,7 @@ const SHORT = 16;
 
 /** What identifies the machine, whatever it is called; '' where there is no such file (a chroot). */
 export function machineId(reader: KernelReader): string {
-  const text = reader.readFiles(['/etc/machine-id'])[0];
+  const text = reader.readFiles([MACHINE_ID])[0];
   return typeof text === 'string' ? text.trim() : '';
 }
 

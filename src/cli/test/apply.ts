@@ -1,5 +1,5 @@
 /** Applying and destroying in a scratch: nothing is asked or printed, and what fails is told to the run. */
-import { TsboxError, TsboxErrors } from '../../errors.ts';
+import { errorsOf, TsboxError } from '../../errors.ts';
 import type { ApplyResult } from '../../executor/index.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { Planned } from '../../planner/index.ts';
@@ -64,12 +64,6 @@ export async function destroyAll(kernel: Kernel, name: string): Promise<TsboxErr
       );
     });
   } catch (error) {
-    if (error instanceof TsboxErrors) {
-      return [...error.errors];
-    }
-    if (error instanceof TsboxError) {
-      return [error];
-    }
-    throw error;
+    return [...errorsOf(error)];
   }
 }

@@ -1,7 +1,7 @@
 /** Which test files are meant, and reading them: all of them, before any is run. */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { TsboxError, TsboxErrors } from '../../errors.ts';
+import { errorsOf, TsboxError, TsboxErrors } from '../../errors.ts';
 import { compiled } from '../../stack/cel.ts';
 import { loadTestFile, TEST_SUFFIX, type TestFile } from '../../stack/tests/load.ts';
 
@@ -37,13 +37,7 @@ export function loadTestFiles(names: readonly string[]): TestFile[] {
       compiled(file.runs.flatMap((r) => r.assertions));
       return [file];
     } catch (error) {
-      if (error instanceof TsboxErrors) {
-        errors.push(...error.errors);
-      } else if (error instanceof TsboxError) {
-        errors.push(error);
-      } else {
-        throw error;
-      }
+      errors.push(...errorsOf(error));
       return [];
     }
   });

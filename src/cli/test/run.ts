@@ -1,9 +1,9 @@
 /** Running the tests of a file, one after the other in one scratch. */
-import { TsboxError, TsboxErrors } from '../../errors.ts';
+import { errorsOf, TsboxError } from '../../errors.ts';
 import { openReader, type KernelReader } from '../../kernel/reader.ts';
 import type { Planned } from '../../planner/index.ts';
 import { PLAIN } from '../../report/palette.ts';
-import { fileResult, type FileResult, type RunResult, type Status } from '../../report/test/model.ts';
+import type { RunResult, Status } from '../../report/test/model.ts';
 import type { TestFile, TestRun } from '../../stack/tests/load.ts';
 import type { Stack } from '../../stack/types.ts';
 import type { Arguments } from '../args.ts';
@@ -26,7 +26,7 @@ export interface Running {
 }
 
 /** Never throws for what is wrong with a stack: the results say it. After a run that could not be made the others are skipped. */
-export async function runFile(file: TestFile, scratch: Scratch, running: Running): Promise<Omit<FileResult, 'left'>> {
+export async function runFile(file: TestFile, scratch: Scratch, running: Running): Promise<readonly RunResult[]> {
   const results: RunResult[] = [];
   let isBroken = false;
   for (const run of file.runs) {
@@ -38,7 +38,7 @@ export async function runFile(file: TestFile, scratch: Scratch, running: Running
     isBroken = result.status === 'error';
     results.push(result);
   }
-  return fileResult(file.name, results);
+  return results;
 }
 
 async function runOne(run: TestRun, scratch: Scratch, running: Running): Promise<RunResult> {
@@ -133,14 +133,4 @@ async function shownPlan(
 /** What an error is about. */
 function named({ info: { address } }: TsboxError): string[] {
   return address === undefined ? [] : [address];
-}
-
-function errorsOf(error: unknown): readonly TsboxError[] {
-  if (error instanceof TsboxErrors) {
-    return error.errors;
-  }
-  if (error instanceof TsboxError) {
-    return [error];
-  }
-  throw error;
 }

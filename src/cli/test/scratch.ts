@@ -3,6 +3,8 @@ import { chmodSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { TsboxError } from '../../errors.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
+import { parsePids } from '../../kernel/proc.ts';
+import { MAX_DIRECTORIES } from '../../kernel/reader.ts';
 import { settingsFrom } from '../../kernel/settings.ts';
 import { readStats } from '../../resources/processes.ts';
 
@@ -22,7 +24,6 @@ export function whereabouts(scratches: readonly Scratch[]): string | undefined {
 }
 
 const SIGKILL = 9;
-const MAX_DIRECTORIES = 200_000;
 
 /** Beside the places that the settings name: on the same file systems, and seen by no stack. */
 export function scratch(): Scratch {
@@ -93,7 +94,7 @@ async function removeCgroups(kernel: Kernel): Promise<TsboxError[]> {
 
 async function endAll(kernel: Kernel, directories: readonly string[]): Promise<void> {
   const texts = kernel.readFiles(directories.map((d) => `${d}/cgroup.procs`));
-  const pids = texts.flatMap((t) => (typeof t === 'string' ? t.split('\n').filter((l) => l !== '') : [])).map(Number);
+  const pids = texts.flatMap((t) => (typeof t === 'string' ? parsePids(t) : []));
   const stats = readStats(kernel, pids);
   await Promise.all(
     pids.map(async (pid, i) => {

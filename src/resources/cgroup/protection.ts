@@ -3,7 +3,7 @@
  * (cgroup-v2.rst, "Memory Interface Files"). The stack's directory and our root, which no stack declares, therefore hold
  * the sum of what is asked for below, or nothing of it would be in force.
  */
-import type { KernelReader } from '../../kernel/reader.ts';
+import { MAX_DIRECTORIES, type KernelReader } from '../../kernel/reader.ts';
 import { directoryIn } from '../scope.ts';
 
 export const PROTECTIONS = ['memory.min', 'memory.low'] as const;
@@ -17,8 +17,6 @@ export interface ProtectionGap {
   readonly value: string;
   readonly wanted: string;
 }
-
-const MAX_DIRECTORIES = 200_000;
 
 /** The gaps of a stack's directory and of our root, in the order in which they are to be closed. */
 export function protectionGaps(reader: KernelReader, stack: string): ProtectionGap[] {
