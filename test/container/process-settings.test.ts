@@ -54,10 +54,10 @@ const tool = (name: string, ...args: string[]): string => execFileSync(name, arg
 const cpus = (tid: number, pid = tid): string =>
   /^Cpus_allowed_list:\s*(\S+)/m.exec(read(pid, `task/${tid}/status`))?.[1] ?? '';
 
-/** The container's process first, then its children by pid. */
+/** The container's process first, then its children by pid. What ends while it is looked at is looked for anew. */
 async function pids(box: Sandbox): Promise<[number, number, number]> {
   let found: [number, number, number] = [0, 0, 0];
-  await until('its three processes', () => {
+  const look = (): boolean => {
     const all = readFileSync(`${box.cgroupDir('unified', `${STACK}/app`)}/cgroup.procs`, 'utf8')
       .split('\n')
       .filter((l) => l !== '')
@@ -67,6 +67,16 @@ async function pids(box: Sandbox): Promise<[number, number, number]> {
     const threads = all[0] === undefined ? '' : read(all[0], 'status');
     found = all as typeof found;
     return all.length === 3 && nice(own) !== nice(all[1] ?? 0) && /^Threads:\s*2$/m.test(threads);
+  };
+  await until('its three processes', () => {
+    try {
+      return look();
+    } catch (error) {
+      if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+        return false;
+      }
+      throw error;
+    }
   });
   return found;
 }

@@ -51,13 +51,21 @@ function processes(): string[] {
         const cgroup = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
         const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
         const ours = cmdline.startsWith('tsbox:') || stat.includes('(tsbox') || cgroup.includes('/tsbox-test-');
-        return ours && fields[0] !== 'Z'
-          ? [`process ${pid} started ${fields[19]}: ${cmdline} in ${placeOf(cgroup)}`]
-          : [];
+        const entry = `process ${pid} started ${fields[19]}: ${cmdline} in ${placeOf(cgroup)}`;
+        const isAnothers = (): boolean => ![undefined, process.pid].includes(testAbove(Number(fields[1])));
+        return ours && fields[0] !== 'Z' && (ownerOf(entry) !== undefined || !isAnothers()) ? [entry] : [];
       } catch {
         return [];
       }
     });
+}
+
+/** The nearest test among a process and those above it; undefined where there is none. */
+function testAbove(pid: number): number | undefined {
+  if (pid <= 1 || readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('.test.mjs')) {
+    return pid <= 1 ? undefined : pid;
+  }
+  return testAbove(Number(/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0));
 }
 
 /** The line of /proc/PID/cgroup that names a test, in whichever hierarchy, or else the last. */
