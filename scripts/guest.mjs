@@ -2,7 +2,7 @@
 // layout we choose. Software emulation only: some six times slower than here, so nothing is timed in it.
 //
 //   node scripts/guest.mjs [SUITE]… [--layout unified|v1] [--lsm apparmor|selinux] [--initramfs] [--smt]
-//     [--kernel BZIMAGE] [--filter TEXT] [--shard I/N] [--command 'SHELL COMMAND']
+//     [--kernel BZIMAGE] [--filter TEXT] [--shard I/N] [--again] [--command 'SHELL COMMAND']
 //   node scripts/guest.mjs --prepare   only fetches the kernel
 //
 // --initramfs: / is the initramfs itself, with this machine's directories mounted on it.
@@ -43,7 +43,8 @@ const VALUED = ['--layout', '--lsm', '--kernel', '--command', '--filter', '--sha
 const taken = new Set(VALUED.flatMap((n) => (argv.includes(n) ? [argv.indexOf(n), argv.indexOf(n) + 1] : [])));
 const suites = argv.filter((a, i) => !a.startsWith('--') && !taken.has(i));
 const unknown = argv.find(
-  (a, i) => a.startsWith('--') && !['--prepare', '--smt', '--initramfs', ...VALUED].includes(a) && !taken.has(i),
+  (a, i) =>
+    a.startsWith('--') && !['--prepare', '--smt', '--initramfs', '--again', ...VALUED].includes(a) && !taken.has(i),
 );
 if (unknown !== undefined) {
   console.error(`${unknown}: not an option; the head of this script lists them`);
@@ -191,7 +192,7 @@ function guestScript() {
       : ['mount -t cgroup2 cgroup2 /sys/fs/cgroup'];
   const what =
     command ??
-    `node scripts/test.mjs ${(suites.length > 0 ? suites : ['host', 'faults']).join(' ')}${filter === '' ? '' : ` --filter ${filter}`}${shard === '' ? '' : ` --shard ${shard}`}`;
+    `node scripts/test.mjs ${(suites.length > 0 ? suites : ['host', 'faults']).join(' ')}${filter === '' ? '' : ` --filter ${filter}`}${shard === '' ? '' : ` --shard ${shard}`}${argv.includes('--again') ? ' --again' : ''}`;
   return `export PATH=${process.env.PATH} HOME=/root LANG=C.UTF-8 NO_COLOR=1 TSBOX_GUEST=1 TSBOX_TEST_TIMEOUT=1500
 ${mounts.join('\n')}
 mount -t securityfs securityfs /sys/kernel/security

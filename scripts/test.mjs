@@ -1,7 +1,11 @@
 // The guarded test runner. uvu alone exits 0 for a throwing hook, a forgotten run() and a file without tests; here a
 // file counts only if it exits 0 and its own totals add up.
 //
-//   node scripts/test.mjs [SUITE]… [--filter TEXT] [--shard I/N] [--strict] [--with-guest]
+//   node scripts/test.mjs [SUITE]… [--filter TEXT] [--shard I/N] [--strict] [--with-guest] [--again]
+//
+// --again: a file of real processes that fails is run once more, with nothing beside it, and its second verdict
+// counts; the first is printed and named at the end all the same. Pure logic and generated cases get no second run, and
+// with more than AGAIN_AT_MOST failed files nothing does: that is no matter of timing.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -12,10 +16,23 @@ const built = process.env.TSBOX_TEST_DIR ?? join(root, 'build', 'test');
 const TIMEOUT = Number(process.env.TSBOX_TEST_TIMEOUT ?? 480) * 1000;
 /** Files side by side: a test waits half of its time, and there are two processors. Under emulation it never waits. */
 const WIDTH = process.env.TSBOX_GUEST === '1' ? 1 : 2;
-/** Files that measure shares of a processor, a disk or a link: nothing runs beside them. */
-const ALONE = new Set(['host/effects.test.mjs', 'host/network-tag.test.mjs', 'host/stats.test.mjs']);
+/**
+ * Files that measure shares of a processor, a disk or a link, and one that asks what every container of the machine is
+ * made of: nothing runs beside them.
+ */
+const ALONE = new Set([
+  'host/effects.test.mjs',
+  'host/network-tag.test.mjs',
+  'host/stats.test.mjs',
+  'container/images-prune.test.mjs',
+]);
+
+/** Suites whose files may fail because of what ran beside them. */
+const TIMED = /^(host|hybrid|container|engine|faults)\//;
+const AGAIN_AT_MOST = 4;
 
 const argv = process.argv.slice(2);
+const again = argv.includes('--again');
 const filterAt = argv.indexOf('--filter');
 const filter = filterAt < 0 ? '' : argv[filterAt + 1];
 const strict = argv.includes('--strict');
@@ -108,11 +125,35 @@ function filesOf(suite) {
 }
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
+/** What failed, for the end of the output, and what is to have a second run. */
+const failures = [];
+/** What failed beside another file and passed alone. */
+const flaky = [];
+const retries = [];
 
-function report(result, began) {
+/** The failed tests of a file with the first line of what was wrong, or what became of the file. */
+function failuresOf({ file, problem, output }) {
+  const tests = [...output.matchAll(/^\s*FAIL\s+(?:\S+\s+)?(".*")\n\s*(.*)$/gm)].map((m) => `${m[1]}: ${m[2]}`);
+  return (tests.length > 0 ? tests : [problem]).map((text) => `${relative(built, file)}: ${text}`);
+}
+
+function count(result, lines) {
   totals.passed += result.passed;
   totals.failed += result.failed;
   totals.skipped += result.skipped;
+  failures.push(...lines);
+}
+
+function report(result, began) {
+  if (result.problem !== '' && again && TIMED.test(relative(built, result.file))) {
+    retries.push(result);
+  } else {
+    count(result, result.problem === '' ? [] : failuresOf(result));
+  }
+  print(result, began);
+}
+
+function print(result, began) {
   const name = relative(built, result.file);
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   console.log(
@@ -167,10 +208,29 @@ await runFiles(
   WIDTH,
 );
 await runFiles(mine.filter(alone), 1);
+await runAgain();
+
+async function runAgain() {
+  const firsts = retries.splice(0);
+  for (const first of firsts) {
+    if (firsts.length > AGAIN_AT_MOST) {
+      count(first, failuresOf(first));
+      continue;
+    }
+    const began = performance.now();
+    const second = await runFile(first.file);
+    print(second, began);
+    const passed = second.problem === '';
+    count(second, passed ? [] : failuresOf(second));
+    flaky.push(...(passed ? failuresOf(first) : []));
+  }
+}
 
 /** Runs a guest to its end and returns what it printed. */
 function runGuest(index) {
-  const child = spawn(process.execPath, [join(root, 'scripts', 'guest.mjs'), '--shard', `${index + 1}/${GUESTS}`], {
+  const script = join(root, 'scripts', 'guest.mjs');
+  const options = ['--shard', `${index + 1}/${GUESTS}`, ...(again ? ['--again'] : [])];
+  const child = spawn(process.execPath, [script, ...options], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -189,9 +249,20 @@ if (argv.includes('--with-guest')) {
     totals.passed += Number(line?.[1] ?? 0);
     totals.failed += line === null ? 1 : Number(line[2]);
     totals.skipped += Number(line?.[3] ?? 0);
+    if (line === null) {
+      failures.push('guest: it ended before its tests did');
+    }
+    failures.push(...[...output.matchAll(/^failed: (.*)$/gm)].map((m) => `guest: ${m[1]}`));
+    flaky.push(...[...output.matchAll(/^flaky: (.*)$/gm)].map((m) => `guest: ${m[1]}`));
   }
 }
 
+for (const line of flaky) {
+  console.log(`flaky: ${line}`);
+}
+for (const failure of failures) {
+  console.log(`failed: ${failure}`);
+}
 console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
 const nothing = totals.passed + totals.failed === 0;
 process.exit(totals.failed > 0 || nothing || (strict && totals.skipped > 0) ? 1 : 0);

@@ -40,32 +40,51 @@ export function assertNoLeaks(before: Snapshot, after: Snapshot): void {
   }
 }
 
-/** Supervisors, and anything in a test's cgroup. */
-function processes(): string[] {
-  return readdirSync('/proc')
-    .filter((n) => /^\d+$/.test(n))
-    .flatMap((pid) => {
-      try {
-        const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-        const cmdline = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-        const cgroup = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
-        const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-        const ours = cmdline.startsWith('tsbox:') || stat.includes('(tsbox') || cgroup.includes('/tsbox-test-');
-        const entry = `process ${pid} started ${fields[19]}: ${cmdline} in ${placeOf(cgroup)}`;
-        const isAnothers = (): boolean => ![undefined, process.pid].includes(testAbove(Number(fields[1])));
-        return ours && fields[0] !== 'Z' && (ownerOf(entry) !== undefined || !isAnothers()) ? [entry] : [];
-      } catch {
-        return [];
-      }
-    });
+interface Process {
+  readonly pid: number;
+  readonly parent: number;
+  readonly command: string;
+  readonly entry: string;
+  readonly isTsbox: boolean;
 }
 
-/** The nearest test among a process and those above it; undefined where there is none. */
-function testAbove(pid: number): number | undefined {
-  if (pid <= 1 || readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('.test.mjs')) {
-    return pid <= 1 ? undefined : pid;
+/** Supervisors, and anything in a test's cgroup; not what is of a test beside this one. */
+function processes(): string[] {
+  const all = readdirSync('/proc').flatMap((pid) => (/^\d+$/.test(pid) ? readProcess(pid) : []));
+  const byPid = new Map(all.map((p) => [p.pid, p]));
+  return all
+    .filter((p) => p.isTsbox)
+    .filter((p) => ownerOf(p.entry) !== undefined || [undefined, process.pid].includes(testOf(p, byPid, all)))
+    .map((p) => p.entry);
+}
+
+/** Nothing where it ended, or is ending. */
+function readProcess(pid: string): Process[] {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+    const cgroup = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const entry = `process ${pid} started ${fields[19]}: ${command} in ${placeOf(cgroup)}`;
+    const isTsbox = command.startsWith('tsbox:') || stat.includes('(tsbox') || cgroup.includes('/tsbox-test-');
+    return fields[0] === 'Z' ? [] : [{ pid: Number(pid), parent: Number(fields[1]), command, entry, isTsbox }];
+  } catch {
+    return [];
   }
-  return testAbove(Number(/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0));
+}
+
+/** The nearest test above a process, or, of a detached one, that of what it holds; undefined where there is none. */
+function testOf(of: Process, byPid: ReadonlyMap<number, Process>, all: readonly Process[]): number | undefined {
+  for (let above = byPid.get(of.parent); above !== undefined; above = byPid.get(above.parent)) {
+    if (above.command.includes('.test.mjs')) {
+      return above.pid;
+    }
+  }
+  const owner = all
+    .filter((p) => p.parent === of.pid)
+    .map((p) => ownerOf(p.entry))
+    .find((o) => o !== undefined);
+  return owner === undefined ? undefined : Number(owner);
 }
 
 /** The line of /proc/PID/cgroup that names a test, in whichever hierarchy, or else the last. */

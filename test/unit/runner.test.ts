@@ -68,6 +68,35 @@ test('no file at all fails', () => {
   assert.is(judge('').code, 1);
 });
 
+// Fails at its first run and passes at the next.
+const ONCE = `
+  import { existsSync, writeFileSync } from 'node:fs';
+  const mark = new URL('mark', import.meta.url);
+  test('late', () => { if (!existsSync(mark)) { writeFileSync(mark, ''); throw new Error('too late'); } });
+  test.run();`;
+
+test('with --again a file that failed beside another is judged alone, and named', () => {
+  const passed = judgeFiles('host', { once: ONCE }, '--again');
+  assert.is(passed.code, 0, passed.output);
+  assert.is(passed.last, '1 passed, 0 failed, 0 skipped');
+  assert.match(passed.output, /^flaky: host\/once\.test\.mjs: "late": too late$/m);
+  const twice = judgeFiles('host', { twice: "test('a', () => { throw new Error('x'); }); test.run();" }, '--again');
+  assert.is(twice.code, 1);
+  assert.is(twice.last, '0 passed, 1 failed, 0 skipped');
+  assert.match(twice.output, /^failed: host\/twice\.test\.mjs: "a": x$/m);
+});
+
+test('there is one run without --again, for pure logic, and when much fails', () => {
+  const plain = judgeFiles('host', { once: ONCE });
+  assert.is(plain.code, 1);
+  assert.match(plain.output, /^failed: host\/once\.test\.mjs: "late": too late$/m);
+  assert.is(judgeFiles('unit', { once: ONCE }, '--again').code, 1);
+  const many = Object.fromEntries(
+    Array.from({ length: 5 }, (_, i) => [`once${i}`, ONCE.replace("'mark'", `'mark${i}'`)]),
+  );
+  assert.is(judgeFiles('host', many, '--again').last, '0 passed, 5 failed, 0 skipped');
+});
+
 test('files run side by side, and what measures runs alone', () => {
   const meets = (own: string, other: string): string => `
     import { existsSync, writeFileSync } from 'node:fs';
