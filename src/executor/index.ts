@@ -205,7 +205,7 @@ async function runNode(
       }
       options.onEvent({ type: 'step', change, step, number: node.first + at });
       faultPoint(change.address, step.op, 'before');
-      requireUnmoved(context, change, step);
+      await requireUnmoved(context, change, step);
       if (!(await runUnlessAbandoned(context, step, abandon))) {
         break;
       }

@@ -16,30 +16,31 @@ import { volumeLabel } from '../resources/volume/index.ts';
 import { volumeAddress } from '../resources/volume/paths.ts';
 import { primaryDirectory, type ExecutionContext } from './context.ts';
 import { isLabelled } from './labels.ts';
+import { readNames, readParameters, readSettings, type Reading } from './unmoved-process.ts';
 
 const FREEZE = 'cgroup.freeze';
 const DEVICES = 'devices';
 const AGAIN = 'nothing of it was overwritten; look at a new plan: tsbox plan';
 
 /** @throws TsboxError TSB3006 naming what moved */
-export function requireUnmoved(context: ExecutionContext, change: PlannedChange, step: Step): void {
+export async function requireUnmoved(context: ExecutionContext, change: PlannedChange, step: Step): Promise<void> {
   if (step.op === 'cgroup-remove') {
     requireOwn(context, step.path);
   } else if (step.op === 'volume-remove') {
     requireOwnVolume(context, step);
   } else if (change.action === 'update' || change.action === 'restart') {
-    requireValues(context, change, step);
+    await requireValues(context, change, step);
   }
 }
 
 /** One read of what is about to be written. What came to be with this apply had no value before. */
-function requireValues(context: ExecutionContext, change: PlannedChange, step: Step): void {
-  const names = writtenBy(context, step);
-  const due = change.attributes.filter((a) => names.includes(a.name) && a.before !== undefined);
-  if (due.length === 0) {
+async function requireValues(context: ExecutionContext, change: PlannedChange, step: Step): Promise<void> {
+  const names = writtenBy(context, change, step);
+  const due = change.attributes.filter((a) => names.includes(a.name) && a.before !== undefined && !follows(a));
+  const live = due.length === 0 ? undefined : await liveValues(context, step, due);
+  if (live === undefined) {
     return;
   }
-  const live = liveValues(context, step, due);
   const table = kindOf(change.address).attributes;
   for (const { name, before } of due) {
     const attribute = table.get(name);
@@ -54,7 +55,7 @@ function requireValues(context: ExecutionContext, change: PlannedChange, step: S
 }
 
 /** The attributes that a step writes, as far as one read shows them and no other step of this apply moves them. */
-function writtenBy({ kernel }: ExecutionContext, step: Step): readonly string[] {
+function writtenBy({ kernel }: ExecutionContext, change: PlannedChange, step: Step): readonly string[] {
   const { layout } = kernel;
   // On v1 a parent's cpuset has to change its children's first, and its devices change theirs.
   const isV2 = layout.primary?.version === 2;
@@ -70,16 +71,25 @@ function writtenBy({ kernel }: ExecutionContext, step: Step): readonly string[] 
       return isV2 ? [DEVICES] : [];
     case 'network':
       return NETWORK_NAMES;
+    case 'settings':
+      return step.names;
+    // After a restart they are those of another process.
+    case 'sysctls':
+      return change.action === 'update' ? ['sysctls'] : [];
+    case 'uts':
+      return change.action === 'update' ? ['hostname', 'domainname'] : [];
     default:
       return [];
   }
 }
 
-function liveValues(
-  { kernel, stackName }: ExecutionContext,
-  step: Step,
-  due: readonly AttributeChange[],
-): Readonly<Record<string, Value | undefined>> {
+/** A list of processors that somebody set is cut anew by the kernel when the cpuset above changes, in this apply too. */
+function follows({ name, before, applied }: AttributeChange): boolean {
+  return name === 'cpu_affinity' && before !== applied;
+}
+
+async function liveValues(context: ExecutionContext, step: Step, due: readonly AttributeChange[]): Promise<Reading> {
+  const { kernel, stackName } = context;
   switch (step.op) {
     case 'cgroup-write':
     case 'freeze': {
@@ -91,6 +101,12 @@ function liveValues(
       return { [DEVICES]: observeDevices(kernel, stackName, [step.path])[0] };
     case 'network':
       return observeNetwork(kernel, stackName, [step.path], [true])[0]?.live ?? {};
+    case 'settings':
+      return readSettings(context, step);
+    case 'sysctls':
+      return readParameters(context, step);
+    case 'uts':
+      return readNames(context, step);
     default:
       return {};
   }

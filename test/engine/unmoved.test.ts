@@ -1,5 +1,5 @@
 /** What moves between the plan under the lock and a step is neither overwritten nor removed. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -14,8 +14,9 @@ import type { Stack } from '../../src/stack/types.ts';
 import { assertNoLeaks, snapshot } from '../support/leaks.ts';
 import { CLI, exists, hierarchies, sandbox } from '../support/sandbox.ts';
 
-const load = (cgroups: string): Stack =>
-  loadStack(['s.yaml'], { env: {}, texts: new Map([['s.yaml', `tsbox: 1\nname: s\ncgroups:\n${cgroups}`]]) });
+const loadText = (text: string): Stack =>
+  loadStack(['s.yaml'], { env: {}, texts: new Map([['s.yaml', `tsbox: 1\nname: s\n${text}`]]) });
+const load = (cgroups: string): Stack => loadText(`cgroups:\n${cgroups}`);
 
 /** Plans, lets somebody else act, and applies what was planned. */
 async function applied(kernel: Kernel, stack: Stack, between: () => void = () => undefined): Promise<ApplyResult> {
@@ -66,6 +67,52 @@ test('an edit and another directory in the place of ours', async () => {
     const again = await applied(kernel, next);
     assert.equal(again.failed, []);
     assert.is(read('a'), '60', 'the next plan has seen it');
+    assert.is((await box.tsbox('destroy', '--stack', 's', '-y')).code, 0);
+    assertNoLeaks(before, await snapshot());
+  } finally {
+    await box.cleanup();
+  }
+});
+
+test('settings of a process, kernel parameters and names that somebody edits are not overwritten', async () => {
+  const before = await snapshot();
+  const box = await sandbox('unmoved');
+  try {
+    const kernel = openKernel(box.env);
+    const text = (nofile: number, score: number, ttl: number, name: string): string =>
+      `containers:
+  limits: { command: [sleep, "1000"], rlimits: { nofile: ${nofile} }, oom_score_adj: ${score} }
+  tuned: { command: [sleep, "1000"], sysctls: { net.ipv4.ip_default_ttl: ${ttl} } }
+  named: { command: [sleep, "1000"], namespaces: { uts: { hostname: ${name} } } }
+`;
+    const file = box.write('tsbox.yaml', `tsbox: 1\nname: s\n${text(512, 100, 70, 'one')}`);
+    const first = await box.tsbox('apply', '-y', '-f', file);
+    assert.is(first.code, 0, first.stderr);
+    const rows = JSON.parse((await box.tsbox('ps', '--json')).stdout) as Array<{ name: string; pid: number }>;
+    const pid = (name: string): string => String(rows.find((r) => r.name === name)?.pid);
+    const run = (command: string, ...args: string[]): void =>
+      assert.is(spawnSync(command, args, { encoding: 'utf8' }).stderr, '');
+    const next = loadText(text(600, 100, 80, 'two'));
+    const moved = await applied(kernel, next, () => {
+      run('prlimit', '--pid', pid('limits'), '--nofile=400:400');
+      run('nsenter', '-n', '-t', pid('tuned'), 'sh', '-c', 'echo 75 > /proc/sys/net/ipv4/ip_default_ttl');
+      run('nsenter', '-u', '-t', pid('named'), 'hostname', 'other');
+    });
+    const why = new Map(moved.failed.map((f) => [f.change.address, f.error.message]));
+    assert.is(
+      why.get('container/limits'),
+      'rlimits moved since the plan: it was {"nofile":"512:512"}, and is {"nofile":"400:400"} now',
+    );
+    assert.is(
+      why.get('container/tuned'),
+      'sysctls moved since the plan: it was {"net.ipv4.ip_default_ttl":"70"}, and is {"net.ipv4.ip_default_ttl":"75"} now',
+    );
+    assert.is(why.get('container/named'), 'hostname moved since the plan: it was one, and is other now');
+    assert.match(readFileSync(`/proc/${pid('limits')}/limits`, 'utf8'), /Max open files +400 +400/);
+    const again = await applied(kernel, loadText(text(300, 200, 80, 'two')));
+    assert.equal(again.failed, []);
+    assert.match(readFileSync(`/proc/${pid('limits')}/limits`, 'utf8'), /Max open files +300 +300/);
+    assert.is(readFileSync(`/proc/${pid('limits')}/oom_score_adj`, 'utf8').trim(), '200');
     assert.is((await box.tsbox('destroy', '--stack', 's', '-y')).code, 0);
     assertNoLeaks(before, await snapshot());
   } finally {

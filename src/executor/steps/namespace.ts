@@ -173,7 +173,8 @@ export async function setNames(context: ExecutionContext, step: Of<'uts'>): Prom
   );
 }
 
-function utsPath(context: ExecutionContext, target: Of<'uts'>['target']): string {
+/** The file of the uts namespace whose names a step sets. */
+export function utsPath(context: ExecutionContext, target: Of<'uts'>['target']): string {
   if (target.kind === 'namespace') {
     return pinPath(context.kernel.settings.runDir, context.stackName, target.name);
   }

@@ -14,7 +14,7 @@ const TIMEOUT = 30_000;
 export async function setSysctls(context: ExecutionContext, step: Of<'sysctls'>): Promise<void> {
   const { kernel } = context;
   const values: Record<string, string> = { ...(await valuesOfNew(context, step.reset)), ...step.values };
-  const groups = sysctlGroups({ file: fileOf(context, step.target), keys: Object.keys(values) }, values);
+  const groups = sysctlGroups({ file: sysctlFiles(context, step.target), keys: Object.keys(values) }, values);
   if (groups.length > 0) {
     await kernel.runInit({ mode: 'sysctl-write', groups }, '', TIMEOUT, true);
   }
@@ -34,7 +34,8 @@ async function valuesOfNew({ kernel }: ExecutionContext, keys: readonly string[]
   );
 }
 
-function fileOf(
+/** The files of the namespaces whose parameters a step writes, by type. */
+export function sysctlFiles(
   context: ExecutionContext,
   target: Of<'sysctls'>['target'],
 ): (type: NamespaceType) => { path: string; startTime: string } {
