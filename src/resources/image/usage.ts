@@ -11,7 +11,7 @@ import { storeContents } from '../../kernel/store-contents.ts';
 import type { Value } from '../attribute.ts';
 import { isAlive, readStats } from '../processes.ts';
 import { LABEL_XATTR, RUN_XATTR, type Label } from '../label.ts';
-import { labelOn } from '../ownership.ts';
+import { isOfInstallation, labelOn } from '../ownership.ts';
 import { REF_NAME } from './find.ts';
 import { partsOf, type Parts } from './stored.ts';
 
@@ -163,6 +163,8 @@ function splitName(image: StoredImage): { name: string; platform: string | null 
 export function storeUse(reader: KernelReader): StoreUse {
   const { stateDir } = reader.settings;
   const users = new Map<string, ImageUser[]>();
+  // Another installation mostly has a store of its own: of what its containers have, only what is in this one counts.
+  const here = new Set(storeContents(stateDir).blobs);
   const { mounted, unnamed } = mountedLayers(reader);
   const unclear: string[] = [];
   for (const { label, pid, supervised } of holders(reader)) {
@@ -176,6 +178,9 @@ export function storeUse(reader: KernelReader): StoreUse {
       continue;
     }
     for (const { target, digest } of digestsOf(label.applied)) {
+      if (!here.has(digest) && !isOfInstallation(label, reader.installation)) {
+        continue;
+      }
       users.set(digest, [...(users.get(digest) ?? []), { stack: label.stack, container, target }]);
     }
   }
