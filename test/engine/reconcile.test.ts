@@ -1,6 +1,8 @@
 /** tsbox reconcile: a repository is pulled and applied; what is bad is rolled back, unsigned, pruned or waits. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -8,7 +10,9 @@ import { Reconciler } from '../../src/cli/reconcile/reconciler.ts';
 import { openKernel } from '../../src/kernel/kernel.ts';
 import { loadStack } from '../../src/stack/index.ts';
 import type { Stack } from '../../src/stack/types.ts';
+import { get } from '../support/http.ts';
 import { CLI, sandbox, type Run, type Sandbox } from '../support/sandbox.ts';
+import { until } from '../support/wait.ts';
 
 const test = suite('reconcile');
 let box: Sandbox;
@@ -175,6 +179,54 @@ test('policies, windows and signatures hold a revision back until it fits', asyn
   assert.is(stays.status.seen, unsigned);
   assert.match(stays.status.error ?? '', new RegExp(`${signed} stays`));
   assert.is(limit(), '53');
+});
+
+test('it runs on, tells a webhook, and serves its metrics until it is ended', async () => {
+  const posted: string[] = [];
+  const receiver = createServer((req, res) => {
+    let body = '';
+    req.on('data', (d: Buffer) => (body += d.toString()));
+    req.on('end', () => {
+      posted.push((JSON.parse(body) as { event: string }).event);
+      res.writeHead(204).end();
+    });
+  });
+  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', () => resolve()));
+  const { port } = receiver.address() as AddressInfo;
+  const head = commit('served', { 'one.yaml': one(53, '/bin/sleep, "1000000"') });
+  const socket = join(box.dir, 'reconcile.sock');
+  const child = spawn(
+    process.execPath,
+    [
+      ...[CLI, 'reconcile', '--git', repository, '--dir', 'stacks', '--interval', '1s', '--health-timeout', '8s'],
+      ...['--json', '--listen', `unix:${socket}`, '--webhook', `http://127.0.0.1:${port}/hook`],
+    ],
+    { cwd: box.dir, env: box.env, stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  try {
+    child.stdout.resume();
+    await until('the revision', () => posted.includes('applied'));
+    let text = '';
+    await until('a round', async () => {
+      text = (await get(socket, '/metrics')).body;
+      return /^tsbox_reconcile_rounds_total\{.*result="ok"\} [1-9]/m.test(text);
+    });
+    assert.match(
+      text,
+      new RegExp(`^tsbox_reconcile_info\\{.*revision="${head}",result="applied",health="healthy"\\} 1$`, 'm'),
+    );
+    assert.match(text, /^tsbox_stack_info\{stack="one",sync="synced",health="healthy"\} 1$/m);
+    assert.match(text, /^tsbox_reconcile_in_sync\{.*\} 1$/m);
+    assert.match(text, /^tsbox_apply_total\{result="applied"\} [1-9]/m);
+    assert.equal(await get(socket, '/healthz'), { status: 200, body: 'ok\n' });
+    const ended = new Promise((resolve) => child.on('close', resolve));
+    child.kill('SIGTERM');
+    assert.is(await ended, 0);
+    assert.not.ok(existsSync(socket), 'its socket is gone');
+  } finally {
+    child.kill('SIGKILL');
+    await new Promise((resolve) => receiver.close(resolve));
+  }
 });
 
 test('what moves between the judgement and the lock is judged again', async () => {

@@ -1,11 +1,12 @@
 /** tsbox watch: drift is noticed when it happens, by whom, healed by policy, and left in peace by its end. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, request } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { get } from '../support/http.ts';
 import { CLI, sandbox, type Sandbox } from '../support/sandbox.ts';
 import { pause, until } from '../support/wait.ts';
 
@@ -85,18 +86,6 @@ async function watch(...args: string[]): Promise<Running> {
 
 const knob = (): string => join(box.cgroupDir('pids', 'a/limits'), 'pids.max');
 
-function get(socket: string, path: string): Promise<{ status: number; body: string }> {
-  return new Promise((resolve, reject) => {
-    const asked = request({ socketPath: socket, path }, (response) => {
-      let body = '';
-      response.on('data', (d: Buffer) => (body += d.toString()));
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
-    });
-    asked.on('error', reject);
-    asked.end();
-  });
-}
-
 test('a changed limit is noticed, by whom, in the report too; metrics, webhook; its end is told; SIGTERM leaves nothing', async () => {
   const posted: Array<{ event: string }> = [];
   const receiver = createServer((req, res) => {
@@ -144,7 +133,7 @@ test('a changed limit is noticed, by whom, in the report too; metrics, webhook; 
   assert.match(report.stdout, /"whom":\s*\{/, 'the report names the writer, too');
 
   const metrics = await get(socket, '/metrics');
-  assert.match(metrics.body, /^tsbox_stack_info\{stack="a",sync="drifted"\} 1$/m);
+  assert.match(metrics.body, /^tsbox_stack_info\{stack="a",sync="drifted",health="healthy"\} 1$/m);
   assert.match(metrics.body, /^tsbox_drift_fields\{stack="a",severity="\w+"\} 1$/m);
   assert.match(metrics.body, /^tsbox_last_check_timestamp_seconds\{stack="a"\} \d+/m);
   assert.equal(await get(socket, '/healthz'), { status: 200, body: 'ok\n' });

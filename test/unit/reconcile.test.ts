@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Counts, reconcileIllness, reconcileMetrics } from '../../src/cli/reconcile/metrics.ts';
 import { objection, planDigest, refusal } from '../../src/cli/reconcile/policy.ts';
 import { readStatus, writeStatus } from '../../src/cli/reconcile/status.ts';
 import { closedBy, isOpen, parseWindow } from '../../src/cli/reconcile/windows.ts';
@@ -119,6 +120,41 @@ test('a status is kept whole, and one of another source or half a file is none',
   writeFileSync(path, '{"v":1,"sou');
   assert.is(readStatus(path, 's').good, null);
   rmSync(dir, { recursive: true });
+});
+
+test('metrics of a source: every result, zero ones too, and no token', () => {
+  const status = readStatus('/nowhere', withoutUser('https://me:token@h/x.git'));
+  status.seen = 'c2';
+  status.good = { commit: 'c1', at: 'now' };
+  status.attempt = { commit: 'c2', at: 'now', result: 'failed', reason: 'x' };
+  status.drift = 3;
+  const counts = new Counts();
+  counts.attempt('failed');
+  counts.attempt('failed');
+  counts.round(Date.now(), true);
+  const text = reconcileMetrics(status, [{ stack: 'a', sync: 'drifted', health: 'degraded' }], counts, true);
+  assert.match(text, /^tsbox_stack_info\{stack="a",sync="drifted",health="degraded"\} 1$/m);
+  assert.match(
+    text,
+    /^tsbox_reconcile_info\{source="https:\/\/h\/x.git",branch="",revision="c2",result="failed",health="unknown"\} 1$/m,
+  );
+  assert.match(text, /^tsbox_reconcile_in_sync\{.*\} 0$/m);
+  assert.match(text, /^tsbox_reconcile_suspended\{.*\} 1$/m);
+  assert.match(text, /^tsbox_reconcile_drift_items\{.*\} 3$/m);
+  assert.match(text, /^tsbox_reconcile_attempts_total\{.*result="failed"\} 2$/m);
+  assert.match(text, /^tsbox_reconcile_attempts_total\{.*result="applied"\} 0$/m);
+  assert.match(text, /^tsbox_reconcile_rounds_total\{.*result="error"\} 1$/m);
+  assert.not.match(text, 'token');
+  status.good = { commit: 'c2', at: 'now' };
+  assert.match(reconcileMetrics(status, [], counts, false), /^tsbox_reconcile_in_sync\{.*\} 1$/m);
+});
+
+test('it is well while rounds come to their end', () => {
+  const counts = new Counts();
+  assert.is(reconcileIllness(counts, 0, 30_000, 10_000, 5000), undefined);
+  assert.is(reconcileIllness(counts, 0, 60_000, 10_000, 5000), 'no round came to its end for 60 s');
+  counts.round(0, false);
+  assert.is(reconcileIllness(counts, 0, Date.now(), 10_000, 5000), undefined);
 });
 
 test.run();

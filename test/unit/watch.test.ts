@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Backoff } from '../../src/cli/watch/backoff.ts';
 import { illness, metricsText, NO_COUNTS, type StackMetrics } from '../../src/cli/watch/metrics.ts';
-import { parseListen } from '../../src/cli/watch/serve.ts';
+import { parseListen } from '../../src/cli/daemon/serve.ts';
 import { lastOfEach } from '../../src/cli/watch/writers.ts';
 import { lastWriters } from '../../src/report/drift/writers.ts';
 
@@ -24,6 +24,7 @@ test('the first healing is at once, the next wait 2 s, three times as long each,
 const stack = (more: Partial<StackMetrics>): StackMetrics => ({
   stack: 'a',
   sync: 'synced',
+  health: 'healthy',
   fields: { security: 0, capacity: 0, cosmetic: 0 },
   lastCheck: 10_000,
   checkMs: 20,
@@ -39,7 +40,7 @@ test('metrics: every series, zero ones too, with escaped labels', () => {
       errors: 1,
     },
   );
-  assert.match(text, /^tsbox_stack_info\{stack="a\\"\\\\b",sync="drifted"\} 1$/m);
+  assert.match(text, /^tsbox_stack_info\{stack="a\\"\\\\b",sync="drifted",health="healthy"\} 1$/m);
   assert.match(text, /^tsbox_drift_fields\{stack="a\\"\\\\b",severity="security"\} 2$/m);
   assert.match(text, /^tsbox_drift_fields\{stack="a\\"\\\\b",severity="capacity"\} 0$/m);
   assert.match(text, /^tsbox_heal_total\{result="healed"\} 3$/m);

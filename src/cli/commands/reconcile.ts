@@ -26,11 +26,14 @@ export const command: Command = {
     'window',
     'status',
     'once',
+    'listen',
+    'listen-anywhere',
+    'webhook',
     'var',
     'json',
   ],
   usage:
-    'tsbox reconcile --git PATH_OR_URL [--branch B] [--dir DIR] [--interval 60s] [--verify-signatures] [--policy auto|in-place|approved] [--prune] [--rollback] [--window WINDOW]… [--once]',
+    'tsbox reconcile --git PATH_OR_URL [--branch B] [--dir DIR] [--interval 60s] [--verify-signatures] [--policy auto|in-place|approved] [--prune] [--rollback] [--window WINDOW]… [--listen ADDRESS] [--webhook URL] [--once]',
   help: [
     'Keeps the stacks of a git repository applied: each YAML file of its directory that says tsbox: is one. One attempt for',
     'each revision; a failed one changes nothing more until the next. Runs until it is ended; SIGHUP looks at once.',
@@ -38,7 +41,9 @@ export const command: Command = {
   async run(args) {
     const { openKernel } = await import('../../kernel/kernel.ts');
     const { gitSource } = await import('../../kernel/git.ts');
-    const { teller } = await import('../happenings.ts');
+    const { listenOption, serveVitals } = await import('../daemon/endpoint.ts');
+    const { hookedTeller } = await import('../daemon/hooked.ts');
+    const { reconcileIllness, reconcileMetrics } = await import('../reconcile/metrics.ts');
     const { Reconciler } = await import('../reconcile/reconciler.ts');
     const { durationOption } = await import('../duration-option.ts');
     const { POLICIES } = await import('../reconcile/policy.ts');
@@ -55,7 +60,10 @@ export const command: Command = {
       .slice(0, 16);
     const kernel = openKernel(process.env);
     requirePrivileges(kernel, 'reconcile');
-    const tell = teller(args.flags.json === true);
+    const listen = listenOption(args);
+    const healthTimeoutMs = durationOption(args, 'health-timeout', 60_000, 1000, 86_400_000);
+    const intervalMs = durationOption(args, 'interval', 60_000, 1000, 86_400_000);
+    const hooked = hookedTeller(args, () => undefined);
     const state = { ended: false, wake: (): void => undefined };
     const reconciler = new Reconciler(
       kernel,
@@ -71,16 +79,17 @@ export const command: Command = {
         prune: args.flags.prune === true,
         allowEmpty: args.flags['allow-empty'] === true,
         rollback: args.flags.rollback === true,
-        healthTimeoutMs: durationOption(args, 'health-timeout', 60_000, 1000, 86_400_000),
+        healthTimeoutMs,
         windows: (args.lists.window ?? []).map(parseWindow),
         statusFile: args.values.status,
         load: (file) => loadStackFor({ ...args, files: [file] }),
       },
-      tell,
+      hooked.tell,
       () => state.ended,
     );
     if (args.values.approve !== undefined) {
       reconciler.approve(args.values.approve);
+      await hooked.close();
       return EXIT.ok;
     }
     if (args.flags.suspend === true || args.flags.resume === true) {
@@ -92,10 +101,19 @@ export const command: Command = {
       } else {
         reconciler.resume();
       }
+      await hooked.close();
       return EXIT.ok;
     }
     reconciler.lock();
-    const intervalMs = durationOption(args, 'interval', 60_000, 1000, 86_400_000);
+    const began = Date.now();
+    const served = await serveVitals(listen, {
+      metrics: () =>
+        reconcileMetrics(reconciler.status, reconciler.stacks, reconciler.counts, reconciler.suspended !== undefined),
+      illness: () => reconcileIllness(reconciler.counts, began, Date.now(), intervalMs, healthTimeoutMs),
+    });
+    if (served !== undefined) {
+      hooked.tell({ event: 'serving', message: `metrics on ${served.address}` });
+    }
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.once(signal, () => {
         state.ended = true;
@@ -111,6 +129,8 @@ export const command: Command = {
       await sleep(reconciler, intervalMs, state);
     }
     process.removeAllListeners('SIGHUP');
+    await served?.close();
+    await hooked.close();
     return args.flags.once === true ? exitOf(reconciler) : EXIT.ok;
   },
 };

@@ -1,7 +1,6 @@
 import type { Command } from '../main.ts';
 import type { Arguments } from '../args.ts';
 import { EXIT } from '../exit.ts';
-import type { Page } from '../watch/serve.ts';
 import { requirePrivileges } from '../session.ts';
 
 export const command: Command = {
@@ -16,32 +15,18 @@ export const command: Command = {
     const { openKernel } = await import('../../kernel/kernel.ts');
     const { durationOption } = await import('../duration-option.ts');
     const { severitiesToHeal } = await import('../drift/heal.ts');
-    const { teller } = await import('../happenings.ts');
+    const { listenOption, serveVitals } = await import('../daemon/endpoint.ts');
+    const { hookedTeller } = await import('../daemon/hooked.ts');
+    const { illness, metricsText } = await import('../watch/metrics.ts');
     const { declaredSubjects } = await import('../watch/subjects.ts');
     const { Watcher } = await import('../watch/watcher.ts');
-    const { parseListen } = await import('../watch/serve.ts');
-    const { Webhook } = await import('../watch/webhook.ts');
     const intervalMs = durationOption(args, 'interval', 60_000, 1000, 86_400_000);
     const heal = severitiesToHeal(args) ?? [];
-    const listen =
-      args.values.listen === undefined
-        ? undefined
-        : parseListen(args.values.listen, args.flags['listen-anywhere'] === true);
+    const listen = listenOption(args);
     const kernel = openKernel(process.env);
     requirePrivileges(kernel, 'watch');
-    const hook =
-      args.values.webhook === undefined
-        ? undefined
-        : new Webhook(args.values.webhook, (message) => {
-            watcher.counters.errors++;
-            tell({ event: 'webhook_failed', message });
-          });
-    const tell = teller(args.flags.json === true, (line, { event }) => {
-      // A message about a message that could not be sent would not be sent either.
-      if (event !== 'webhook_failed') {
-        hook?.send(line);
-      }
-    });
+    const hooked = hookedTeller(args, () => void watcher.counters.errors++);
+    const { tell } = hooked;
     const ended = new Promise<string>((resolve) => {
       for (const signal of ['SIGTERM', 'SIGINT'] as const) {
         process.once(signal, () => resolve(signal));
@@ -50,7 +35,10 @@ export const command: Command = {
     const declared = await declaredSubjects(args);
     const watcher = new Watcher(kernel, declared, { intervalMs, all: args.flags.all === true, heal }, tell);
     process.on('SIGHUP', () => void reload(args, watcher, tell));
-    const served = listen === undefined ? undefined : await startServing(listen, watcher, intervalMs);
+    const served = await serveVitals(listen, {
+      metrics: () => metricsText(watcher.metrics(), watcher.counters),
+      illness: () => illness(watcher.metrics(), Date.now(), intervalMs),
+    });
     await watcher.start();
     const stacks = watcher.metrics().map((s) => s.stack);
     tell({
@@ -64,36 +52,17 @@ export const command: Command = {
     await watcher.close();
     await served?.close();
     tell({ event: 'ended', message: `by ${signal}` });
-    await hook?.close();
+    await hooked.close();
     process.removeAllListeners('SIGHUP');
     return EXIT.ok;
   },
 };
 
-async function startServing(
-  listen: import('../watch/serve.ts').Listen,
-  watcher: import('../watch/watcher.ts').Watcher,
-  intervalMs: number,
-): Promise<import('../watch/serve.ts').Served> {
-  const { serve } = await import('../watch/serve.ts');
-  const { illness, metricsText } = await import('../watch/metrics.ts');
-  return serve(listen, (path): Page | undefined => {
-    if (path === '/metrics') {
-      return { status: 200, type: 'text/plain; version=0.0.4', body: metricsText(watcher.metrics(), watcher.counters) };
-    }
-    if (path === '/healthz') {
-      const ill = illness(watcher.metrics(), Date.now(), intervalMs);
-      return { status: ill === undefined ? 200 : 503, type: 'text/plain', body: `${ill ?? 'ok'}\n` };
-    }
-    return undefined;
-  });
-}
-
 /** A file that is wrong changes nothing: what was read before goes on. */
 async function reload(
   args: Arguments,
   watcher: import('../watch/watcher.ts').Watcher,
-  tell: import('../happenings.ts').Tell,
+  tell: import('../daemon/happenings.ts').Tell,
 ): Promise<void> {
   const { declaredSubjects } = await import('../watch/subjects.ts');
   const { reasonOf } = await import('../quiet-apply.ts');

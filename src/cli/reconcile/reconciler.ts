@@ -6,16 +6,17 @@ import { join } from 'node:path';
 import { TsboxError } from '../../errors.ts';
 import { GitMirror, withoutUser } from '../../kernel/git.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
-import { makePlan } from '../../planner/index.ts';
-import { driftCount } from '../../planner/plan.ts';
 import type { Stack } from '../../stack/types.ts';
-import type { Tell } from '../happenings.ts';
+import type { Tell } from '../daemon/happenings.ts';
+import { waitHealthy } from '../daemon/health.ts';
 import { applyQuietly, reasonOf, type Judge, type Outcome } from '../quiet-apply.ts';
+import type { StackInfo } from '../daemon/stack-info.ts';
 import { Approval } from './approval.ts';
-import { healthOf, waitHealthy } from './health.ts';
 import { judgeRevision, type Verdict } from './judge.ts';
+import { Counts } from './metrics.ts';
 import { Ownership } from './ownership.ts';
 import type { Policy } from './policy.ts';
+import { standingOf } from './standing.ts';
 import { FINAL, readStatus, writeStatus, type Result, type Status } from './status.ts';
 import { Suspension } from './suspension.ts';
 import { stacksOf, type TreeStack } from './tree.ts';
@@ -54,6 +55,9 @@ interface Ended {
 
 export class Reconciler {
   readonly status: Status;
+  readonly counts = new Counts();
+  /** How each stack of the source stood at the end of the last round. */
+  stacks: readonly StackInfo[] = [];
   readonly #kernel: Kernel;
   readonly #options: ReconcileOptions;
   readonly #git: GitMirror;
@@ -79,6 +83,7 @@ export class Reconciler {
   /** One round. Never throws for what is wrong with the source or its stacks: the status says it. */
   async round(): Promise<void> {
     const { status } = this;
+    const began = Date.now();
     status.error = null;
     try {
       const revision = await this.#revision();
@@ -90,6 +95,7 @@ export class Reconciler {
       this.#tell({ event: 'round_failed', message: status.error });
     }
     status.checked = new Date().toISOString();
+    this.counts.round(began, status.error !== null);
     this.save();
   }
 
@@ -115,6 +121,11 @@ export class Reconciler {
   approve(commit: string): void {
     const pending = this.#approval.give(this.status.pending, commit);
     this.#tell({ event: 'approved', message: `${pending.commit}: ${pending.plan.join(', ')}`, commit: pending.commit });
+  }
+
+  /** Since when nothing is applied; undefined when it is. */
+  get suspended(): string | undefined {
+    return this.#suspension.since();
   }
 
   /** From the next round on nothing is applied, pruned or rolled back; how it stands is still looked at. */
@@ -164,6 +175,7 @@ export class Reconciler {
     }
     const before = status.attempt;
     const { result, reason } = await this.#attempt(commit);
+    this.counts.attempt(result);
     status.attempt = { commit, at: new Date().toISOString(), result, reason };
     if (result === 'applied') {
       status.good = { commit, at: status.attempt.at };
@@ -240,6 +252,7 @@ export class Reconciler {
         interrupted: this.#ended,
         judge,
       });
+      this.#count(outcome);
       if (outcome.result === 'refused') {
         return { result: 'pending', reason: `${stack.name}: ${outcome.reason}` };
       }
@@ -264,9 +277,11 @@ export class Reconciler {
         lockTimeoutMs: LOCK_PATIENCE,
         judge,
       });
+      this.#count(outcome);
       if ('reason' in outcome) {
         return { result: HELD_UP[outcome.result] ?? 'failed', reason: `${name}: ${outcome.reason}` };
       }
+      this.counts.pruned++;
       this.#tell({ event: 'pruned', stack: name, message: `${name} is not in the revision any more` });
     }
     this.status.stacks = names;
@@ -288,6 +303,7 @@ export class Reconciler {
     const { result, reason: problem } = await this.#apply(await this.#stacks());
     const at = new Date().toISOString();
     if (result === 'applied') {
+      this.counts.attempt('rolled_back');
       status.rolledBack = { from, to, at, reason };
       status.attempt = { commit: from, at, result: 'rolled_back', reason };
       status.error = `${from} failed (${reason}): back to ${to}`;
@@ -300,15 +316,16 @@ export class Reconciler {
   /** How it stands now; nothing is changed. */
   async #look(): Promise<void> {
     const { status } = this;
-    const { broken, open } = healthOf(this.#kernel, status.stacks);
-    status.health = broken.length + open.length === 0 ? 'healthy' : 'degraded';
-    status.drift = 0;
-    if (status.stacks.length === 0) {
-      return;
-    }
-    for (const { stack } of await this.#stacks()) {
-      const { plan } = await makePlan(this.#kernel, stack.name, stack, { targets: [], destroy: false });
-      status.drift += plan.changes.reduce((n, c) => n + driftCount(c), 0);
+    const declared = status.stacks.length === 0 ? [] : await this.#stacks();
+    const { stacks, drift } = await standingOf(this.#kernel, declared);
+    this.stacks = stacks;
+    status.drift = drift;
+    status.health = stacks.every((s) => s.health === 'healthy') ? 'healthy' : 'degraded';
+  }
+
+  #count({ result }: Outcome): void {
+    if (result !== 'refused') {
+      this.counts.applies[result === 'done' || result === 'nothing' ? 'applied' : result]++;
     }
   }
 }

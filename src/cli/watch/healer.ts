@@ -3,7 +3,7 @@ import type { Kernel } from '../../kernel/kernel.ts';
 import type { DriftItem } from '../../report/drift/model.ts';
 import type { Severity } from '../../resources/drift-settings.ts';
 import type { Stack } from '../../stack/types.ts';
-import type { Tell } from '../happenings.ts';
+import type { Tell } from '../daemon/happenings.ts';
 import { choiceOf } from '../drift/heal.ts';
 import { applyQuietly } from '../quiet-apply.ts';
 import { Backoff } from './backoff.ts';

@@ -1,12 +1,9 @@
 /** What the watcher knows, as Prometheus reads it, and whether it is well. */
 import { metricBlock } from '../../report/exposition.ts';
+import { applyBlock, stackInfoBlock, type StackInfo } from '../daemon/stack-info.ts';
 import { SEVERITIES, type Severity } from '../../resources/drift-settings.ts';
 
-export type Sync = 'synced' | 'drifted' | 'unknown';
-
-export interface StackMetrics {
-  readonly stack: string;
-  readonly sync: Sync;
+export interface StackMetrics extends StackInfo {
   readonly fields: Readonly<Record<Severity, number>>;
   /** From 0 to 1; undefined where it is not known. */
   readonly coverage?: number | undefined;
@@ -39,12 +36,7 @@ export const NO_COUNTS: Readonly<Counters> = {
 export function metricsText(stacks: readonly StackMetrics[], counters: Counters): string {
   const blocks: string[] = [];
   const block = (...metric: Parameters<typeof metricBlock>): void => void blocks.push(metricBlock(...metric));
-  block(
-    'tsbox_stack_info',
-    'gauge',
-    'One per stack; sync is synced, drifted or unknown.',
-    stacks.map((s) => [{ stack: s.stack, sync: s.sync }, 1]),
-  );
+  blocks.push(stackInfoBlock(stacks));
   block(
     'tsbox_drift_fields',
     'gauge',
@@ -74,11 +66,7 @@ export function metricsText(stacks: readonly StackMetrics[], counters: Counters)
     [{ result: 'failed' }, counters.healFailed],
     [{ result: 'backed_off' }, counters.backedOff],
   ]);
-  block('tsbox_apply_total', 'counter', 'Applies by their result.', [
-    [{ result: 'applied' }, counters.healed],
-    [{ result: 'failed' }, counters.healFailed],
-    [{ result: 'locked' }, counters.locked],
-  ]);
+  blocks.push(applyBlock({ applied: counters.healed, failed: counters.healFailed, locked: counters.locked }));
   block('tsbox_watch_checks_total', 'counter', 'Readings of a stack.', [[{}, counters.checks]]);
   block('tsbox_watch_events_total', 'counter', 'What the kernel told.', [[{}, counters.events]]);
   block('tsbox_watch_errors_total', 'counter', 'Checks, healings and messages that failed.', [[{}, counters.errors]]);

@@ -1,6 +1,6 @@
 /** What is told of drifted items: when they come or change, and when they are over. */
 import type { DriftItem } from '../../report/drift/model.ts';
-import type { Happening } from '../happenings.ts';
+import type { Happening } from '../daemon/happenings.ts';
 
 export function driftHappening(stack: string, item: DriftItem): Happening {
   const { id, address, attribute, severity, declared, live, since, whom } = item;

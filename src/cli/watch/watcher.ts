@@ -12,7 +12,8 @@ import { lockDirectory, lockHolder } from '../../resources/lock-holder.ts';
 import type { Severity } from '../../resources/drift-settings.ts';
 import { secretTexts } from '../../resources/files.ts';
 import { reportOf, type Subject } from '../drift/report.ts';
-import type { Tell } from '../happenings.ts';
+import type { Tell } from '../daemon/happenings.ts';
+import { healthOf, isHealthy } from '../daemon/health.ts';
 import { hideSecrets, withoutSecrets } from '../output.ts';
 import { reasonOf } from '../quiet-apply.ts';
 import { Healer, LOCKED } from './healer.ts';
@@ -140,7 +141,14 @@ export class Watcher {
         this.#stacks.set(name, {
           subject,
           items: new Map(),
-          metrics: { stack: name, sync: 'unknown', fields: NO_FIELDS, lastCheck: undefined, checkMs: 0 },
+          metrics: {
+            stack: name,
+            sync: 'unknown',
+            health: 'unknown',
+            fields: NO_FIELDS,
+            lastCheck: undefined,
+            checkMs: 0,
+          },
           timer: undefined,
           at: 0,
           notBefore: 0,
@@ -180,7 +188,7 @@ export class Watcher {
       try {
         await this.#read(name, watched);
       } catch (error) {
-        watched.metrics = { ...watched.metrics, sync: 'unknown' };
+        watched.metrics = { ...watched.metrics, sync: 'unknown', health: 'unknown' };
         this.#failed(name, 'check_failed', error);
       }
     });
@@ -217,6 +225,7 @@ export class Watcher {
     watched.metrics = {
       stack: name,
       sync: report.items.length === 0 ? 'synced' : 'drifted',
+      health: isHealthy(healthOf(this.#kernel, [name])) ? 'healthy' : 'degraded',
       fields: bySeverity(report.items),
       coverage: report.coverage === null ? undefined : ratioOf(report.coverage),
       lastCheck: Date.now(),

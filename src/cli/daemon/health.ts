@@ -36,6 +36,10 @@ export function healthOf(reader: KernelReader, stacks: readonly string[]): Found
   return { broken, open, restarts };
 }
 
+export function isHealthy({ broken, open }: Found): boolean {
+  return broken.length + open.length === 0;
+}
+
 /** Waits until everything is up and stays so for a second. @returns what is wrong; undefined when nothing is */
 export async function waitHealthy(
   reader: KernelReader,

@@ -1,6 +1,6 @@
 /** Events of what runs unattended: a line each on stdout, as JSON or for people, and to whoever else listens. */
-import { escapeControls } from '../report/values.ts';
-import { masked, out } from './output.ts';
+import { escapeControls } from '../../report/values.ts';
+import { masked, out } from '../output.ts';
 
 export interface Happening {
   readonly event: string;
