@@ -65,7 +65,7 @@ export interface FanotifyEvent {
 export interface SpawnOptions {
   /** The static init binary's path; it is copied into one sealed memfd, once per process, and run from that. */
   readonly init: string;
-  /** The encoded InitSpec (src/kernel/init-spec.ts): handed over as a sealed memfd on fd 3. */
+  /** The encoded InitSpec (src/kernel/init-encode.ts): handed over as a sealed memfd on fd 3. */
   readonly spec: Uint8Array;
   /** cgroup2 directory for CLONE_INTO_CGROUP of the init process itself (the supervisor), '' for the caller's. */
   readonly cgroup: string;

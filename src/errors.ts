@@ -102,3 +102,14 @@ export function errorsOf(thrown: unknown): readonly TsboxError[] {
   }
   throw thrown;
 }
+
+/** Symbolic errno of what a system call threw, e.g. ENOENT; '' where there is none. */
+export function errnoOf(thrown: unknown): string {
+  return (thrown as NodeJS.ErrnoException | null)?.code ?? '';
+}
+
+/** The same for people: where there is none, the message. */
+export function whyOf(thrown: unknown): string {
+  const code = errnoOf(thrown);
+  return code === '' ? (thrown as Error).message : code;
+}

@@ -5,7 +5,7 @@
 
 #include "spec.h"
 
-/* RunState in init-spec.ts. */
+/* RunState in run-state.ts. */
 struct run_state {
   const char *state;
   int pid;

@@ -1,5 +1,5 @@
 /*
- * The description of what to do, as written by src/kernel/init-spec.ts (which documents the layout).
+ * The description of what to do, as written by src/kernel/init-encode.ts (which documents the layout).
  *
  * The text stays where it is mapped: strings are pointers into it, lists are walked record by record. Every length is
  * checked once, in spec_load; after that the description is trusted to be well formed, not to be well meant.

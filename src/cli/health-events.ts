@@ -1,6 +1,6 @@
 /** Changes of health, as supervisors write them on the cgroups of their containers. */
 import { parseProbe } from '../kernel/health-text.ts';
-import { parseRunState } from '../kernel/init-spec.ts';
+import { parseRunState } from '../kernel/run-state.ts';
 import type { KernelReader } from '../kernel/reader.ts';
 import type { CgroupEvent } from '../resources/cgroup/events.ts';
 import { PROBE_XATTR, RUN_XATTR } from '../resources/label.ts';

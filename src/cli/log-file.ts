@@ -1,5 +1,6 @@
 /** Reading a container's log: the current file and those that rotation has given a number. */
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { errnoOf } from '../errors.ts';
 import { LogParser, type LogEntry } from './log-line.ts';
 
 /** Rotated files that may exist beside the current one. */
@@ -60,7 +61,7 @@ export class LogReader {
     try {
       fd = openSync(path, 'r');
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      if (errnoOf(error) === 'ENOENT') {
         return Buffer.alloc(0);
       }
       throw error;

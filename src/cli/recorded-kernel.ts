@@ -1,6 +1,6 @@
 /** Recorded kernels on the command line: `plan --record-kernel FILE` writes one, `plan --kernel FILE` plans against it. */
 import { readFileSync, statSync } from 'node:fs';
-import { TsboxError } from '../errors.ts';
+import { TsboxError, whyOf } from '../errors.ts';
 import { parseRecording, recordingText, RECORDING_LIMIT, type Recording } from '../kernel/recorded/document.ts';
 import { RecordedReader } from '../kernel/recorded/reader.ts';
 import { RecordingReader } from '../kernel/recorded/recorder.ts';
@@ -145,7 +145,7 @@ export function openRecording(path: string, stack: Stack | undefined): RecordedR
     if (error instanceof TsboxError) {
       throw error;
     }
-    const code = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
+    const code = whyOf(error);
     throw new TsboxError('TSB2001', `cannot read the recorded kernel ${path}: ${code}`, {
       subject: path,
       cause: error,

@@ -1,7 +1,7 @@
 /** What a container's supervisor has kept of its checks and of its earlier runs. */
 import { parseProbe, type ProbeResult } from '../kernel/health-text.ts';
 import { parseHistory, type RunEnd } from '../kernel/history-text.ts';
-import { parseRunState } from '../kernel/init-spec.ts';
+import { parseRunState } from '../kernel/run-state.ts';
 import type { KernelReader } from '../kernel/reader.ts';
 import { HISTORY_XATTR, PROBE_XATTR, RUN_XATTR } from '../resources/label.ts';
 import { signalName } from '../resources/signals.ts';

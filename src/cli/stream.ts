@@ -1,6 +1,6 @@
 /** Where the event stream of a command goes: to stdout in place of the text, into a file beside it, or to both. */
 import { closeSync, constants, fchmodSync, fstatSync, ftruncateSync, openSync, writeFileSync } from 'node:fs';
-import { TsboxError } from '../errors.ts';
+import { TsboxError, whyOf } from '../errors.ts';
 import type { Planned } from '../planner/index.ts';
 import type { Stack } from '../stack/types.ts';
 import type { Arguments } from './args.ts';
@@ -42,7 +42,7 @@ export function emit(lines: string): void {
   try {
     writeFileSync(file.fd, masked(lines));
   } catch (error) {
-    err(`warning: cannot write '${file.path}' (${codeOf(error)}): the events end here\n`);
+    err(`warning: cannot write '${file.path}' (${whyOf(error)}): the events end here\n`);
     closeSync(file.fd);
     file = undefined;
   }
@@ -91,7 +91,7 @@ function opened(path: string): number {
     if (error instanceof TsboxError) {
       throw error;
     }
-    const code = codeOf(error);
+    const code = whyOf(error);
     throw new TsboxError('TSB1001', `cannot write '${path}': ${code}`, {
       errnoCode: code,
       subject: path,
@@ -99,8 +99,4 @@ function opened(path: string): number {
       ...(code === 'ELOOP' ? { hint: 'it is a symbolic link, which is not followed' } : {}),
     });
   }
-}
-
-function codeOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? (error as Error).message;
 }

@@ -1,7 +1,7 @@
 /** Files that people keep: written whole or not at all. */
 import { lstatSync, readlinkSync, realpathSync, statSync, writeFileSync, type Stats } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { TsboxError } from '../errors.ts';
+import { TsboxError, whyOf } from '../errors.ts';
 import { replaceFile } from '../kernel/replace-file.ts';
 import type { Arguments } from './args.ts';
 import { masked, out } from './output.ts';
@@ -38,7 +38,7 @@ export function writeWhole(path: string, text: string, mode?: number): void {
     if (error instanceof TsboxError) {
       throw error;
     }
-    const code = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
+    const code = whyOf(error);
     throw new TsboxError('TSB1001', `cannot write '${path}': ${code}`, {
       errnoCode: code,
       subject: path,

@@ -1,6 +1,6 @@
 /** Containers stopped, started again and waited for by order of a person; what they are stays as it was applied. */
 import { TsboxError } from '../errors.ts';
-import type { RunState } from '../kernel/init-spec.ts';
+import type { RunState } from '../kernel/run-state.ts';
 import { parseStatus } from '../kernel/proc.ts';
 import { isAlive, readStats } from '../resources/processes.ts';
 import { POLICY_XATTR } from '../resources/label.ts';

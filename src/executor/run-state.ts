@@ -1,5 +1,5 @@
 /** The state a supervisor keeps on the container's cgroup. */
-import { parseRunState, type RunState } from '../kernel/init-spec.ts';
+import { parseRunState, type RunState } from '../kernel/run-state.ts';
 import { RUN_XATTR } from '../resources/label.ts';
 import { primaryDirectory, type ExecutionContext } from './context.ts';
 

@@ -1,6 +1,7 @@
 /** Where runs of drift are remembered: STATE/history/STACK/drift.jsonl. Bounded; losing it costs nothing else. */
 import { appendFileSync, closeSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { errnoOf } from '../errors.ts';
 import type { Native } from '../../native/index.d.ts';
 import { replaceFile } from './replace-file.ts';
 
@@ -21,7 +22,7 @@ export function readRunLines(stateDir: string, stack: string): string {
   try {
     return readFileSync(fileIn(historyDirectory(stateDir, stack)), 'utf8');
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(errnoOf(error))) {
       return '';
     }
     throw error;

@@ -1,6 +1,6 @@
 /** Questions to the host that its own calls of node answer: device nodes, where paths lead, contents of files. */
 import { closeSync, constants, fstatSync, openSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
-import { TsboxError } from '../errors.ts';
+import { errnoOf, TsboxError, whyOf } from '../errors.ts';
 import { errnoName, loadNative } from './native.ts';
 
 const [ENOENT, ENOTDIR, EINVAL] = [2, 20, 22];
@@ -79,7 +79,7 @@ export function locatePath(path: string): Located | undefined {
   try {
     fd = openSync(path, O_PATH);
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+    if (['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP'].includes(errnoOf(error))) {
       return undefined;
     }
     throw error;
@@ -102,7 +102,7 @@ export function readContent(path: string, limit: number): Buffer | string {
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code ?? String(error);
+    return whyOf(error);
   }
   try {
     const stat = fstatSync(fd);

@@ -1,7 +1,7 @@
 /** The files of an image as they lie on disk: a directory, or a tar archive of which only the headers are read. */
 import { closeSync, constants, createReadStream, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { createHash, type Hash } from 'node:crypto';
-import { TsboxError } from '../errors.ts';
+import { errnoOf, TsboxError } from '../errors.ts';
 import { compressionOf } from './decompress.ts';
 import { BLOCK, decodeHeader, isZero } from './tar/header.ts';
 
@@ -82,7 +82,7 @@ export function archiveFiles(path: string): ImageFiles {
   try {
     opened = openRegular(path);
   } catch (cause) {
-    throw cause instanceof TsboxError ? cause : unusable(path, (cause as NodeJS.ErrnoException).code ?? '', cause);
+    throw cause instanceof TsboxError ? cause : unusable(path, errnoOf(cause), cause);
   }
   try {
     const key = `${path} ${opened.signature}`;
@@ -179,7 +179,7 @@ export function fileSignature(path: string): { readonly size: number; readonly s
     closeSync(fd);
     return { size, signature };
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error))) {
       return undefined;
     }
     throw error;

@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import type { Native } from '../../native/index.d.ts';
-import { TsboxError } from '../errors.ts';
+import { errnoOf, TsboxError } from '../errors.ts';
 import { signatureFile } from './image-files.ts';
 import { layerDirectory, privateDirectory, unpackLayer, type LayerSource, type Unpacked } from './layer-store.ts';
 import { runProgram } from './programs.ts';
@@ -37,7 +37,7 @@ export function storedImages(stateDir: string): StoredImage[] {
     const text = readFileSync(`${stateDir}/images/index.json`, 'utf8');
     return (JSON.parse(text) as { manifests: StoredImage[] }).manifests;
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error))) {
       return [];
     }
     throw new TsboxError('TSB1010', `${stateDir}/images/index.json cannot be read: ${(error as Error).message}`);

@@ -15,10 +15,12 @@ import {
   writeSync,
 } from 'node:fs';
 import type { CgroupProgram, Errno, SpawnResult } from '../../native/index.d.ts';
-import { TsboxError } from '../errors.ts';
+import { errnoOf, TsboxError } from '../errors.ts';
 import { fileSystemOf } from './filesystems.ts';
 import { ImageStore } from './image-store.ts';
-import { encodeInitSpec, parseReport, type InitReport, type InitSpec } from './init-spec.ts';
+import { encodeInitSpec } from './init-encode.ts';
+import { parseReport, type InitReport } from './init-report.ts';
+import { type InitSpec } from './init-spec.ts';
 import { launchHint } from './launch-hints.ts';
 import { errnoName, initPath, loadNative, openPidfd } from './native.ts';
 import { LinuxReader, type Scheduler } from './reader.ts';
@@ -101,7 +103,7 @@ export class Kernel extends LinuxReader {
     try {
       this.native.removeXattr(path, name);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENODATA' && (error as NodeJS.ErrnoException).code !== 'ENOENT') {
+      if (errnoOf(error) !== 'ENODATA' && errnoOf(error) !== 'ENOENT') {
         throw error;
       }
     }
@@ -158,7 +160,7 @@ export class Kernel extends LinuxReader {
       this.native.pidfdSignal(fd, signal);
       return true;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ESRCH') {
+      if (errnoOf(error) === 'ESRCH') {
         return false;
       }
       throw error;
@@ -177,7 +179,7 @@ export class Kernel extends LinuxReader {
     try {
       return this.native.cgroupNotify(directory, file);
     } catch (error) {
-      if (['ENOENT', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+      if (['ENOENT', 'ENODEV'].includes(errnoOf(error))) {
         return undefined;
       }
       throw error;
@@ -221,7 +223,7 @@ export class Kernel extends LinuxReader {
     try {
       return this.native.cgroupProgramAttach(cgroup, program, replaces);
     } catch (error) {
-      if (replaces !== 0 && (error as NodeJS.ErrnoException).code === 'ENOENT') {
+      if (replaces !== 0 && errnoOf(error) === 'ENOENT') {
         return undefined;
       }
       throw error;
@@ -241,7 +243,7 @@ export class Kernel extends LinuxReader {
       this.native.umount(target, MNT_DETACH);
       return true;
     } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code;
+      const code = errnoOf(error);
       if (code === 'EINVAL' || code === 'ENOENT') {
         return false;
       }
@@ -370,7 +372,7 @@ export class Kernel extends LinuxReader {
       this.native.setXattr(path, name, value);
       return true;
     } catch (error) {
-      if (['EOPNOTSUPP', 'ENOTSUP'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+      if (['EOPNOTSUPP', 'ENOTSUP'].includes(errnoOf(error))) {
         return false;
       }
       throw error;
@@ -411,7 +413,7 @@ export class Kernel extends LinuxReader {
     try {
       rmdirSync(path);
     } catch (error) {
-      if (!['ENOENT', 'ENOTEMPTY', 'EBUSY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+      if (!['ENOENT', 'ENOTEMPTY', 'EBUSY', 'EEXIST'].includes(errnoOf(error))) {
         throw error;
       }
     }

@@ -6,7 +6,7 @@
  */
 import { closeSync, existsSync, fsyncSync, lstatSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
 import type { Native } from '../../native/index.d.ts';
-import { TsboxError } from '../errors.ts';
+import { errnoOf, TsboxError } from '../errors.ts';
 import { decompressed } from './decompress.ts';
 import { Meter, streamRange, type FileRange } from './image-files.ts';
 import { LayerWriter, refusedEntry, type LayerLimits } from './layer-writer.ts';
@@ -150,7 +150,7 @@ async function unpack(
 }
 
 function isDataError(error: unknown): boolean {
-  return error instanceof TarFormatError || /^Z_/.test((error as NodeJS.ErrnoException).code ?? '');
+  return error instanceof TarFormatError || /^Z_/.test(errnoOf(error));
 }
 
 function broken(what: string, error: Error): TsboxError {

@@ -2,6 +2,7 @@
  * Being told when links or addresses of network namespaces change, by one rtnetlink(7) socket in ours: the kernel gives
  * each namespace that is followed a number here, which `ip netns list-id` shows and which goes with the namespace.
  */
+import { errnoOf } from '../errors.ts';
 import { loadNative } from './native.ts';
 import { onReadable, type Stop } from './poll.ts';
 
@@ -30,7 +31,7 @@ export class LinkWatch {
     try {
       return loadNative().rtnetlinkNamespace(pid);
     } catch (error) {
-      if (['ESRCH', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+      if (['ESRCH', 'EINVAL'].includes(errnoOf(error))) {
         return undefined;
       }
       throw error;

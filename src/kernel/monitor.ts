@@ -4,6 +4,7 @@
  * root tells that something happened, and not who did it. What the kernel changes itself (cgroup.events) it tells only
  * for files that somebody has looked up: whoever needs those watches them one by one.
  */
+import { errnoOf } from '../errors.ts';
 import type { FanotifyEvent } from '../../native/index.d.ts';
 import type { Kernel } from './kernel.ts';
 import { loadNative } from './native.ts';
@@ -231,7 +232,7 @@ function isThere(native: ReturnType<typeof loadNative>, pidfd: number): boolean 
     native.pidfdSignal(pidfd, 0);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') {
+    if (errnoOf(error) === 'ESRCH') {
       return false;
     }
     throw error;

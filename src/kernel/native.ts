@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { getSystemErrorName } from 'node:util';
 import type { Native } from '../../native/index.d.ts';
-import { TsboxError } from '../errors.ts';
+import { errnoOf, TsboxError } from '../errors.ts';
 
 let loaded: { native: Native; directory: string } | undefined;
 
@@ -36,7 +36,7 @@ export function openPidfd(pid: number): number | undefined {
   try {
     return loadNative().pidfdOpen(pid);
   } catch (error) {
-    if (['ESRCH', 'ENOENT', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+    if (['ESRCH', 'ENOENT', 'EINVAL'].includes(errnoOf(error))) {
       return undefined;
     }
     throw error;

@@ -1,5 +1,6 @@
 /** Being called when a descriptor has something to say, by the event loop: nothing waits and nothing runs meanwhile. */
 import { closeSync, openSync } from 'node:fs';
+import { errnoOf } from '../errors.ts';
 import { loadNative, openPidfd } from './native.ts';
 
 /** Ends a watch; harmless when called twice. */
@@ -36,7 +37,7 @@ export function onMounts(pid: number, changed: () => void): Stop | undefined {
   try {
     fd = openSync(`/proc/${pid}/mountinfo`, 'r');
   } catch (error) {
-    if (['ENOENT', 'ESRCH', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+    if (['ENOENT', 'ESRCH', 'EINVAL'].includes(errnoOf(error))) {
       return undefined;
     }
     throw error;

@@ -1,5 +1,6 @@
 /** Files only root may read: a checkpoint holds the memory of processes. */
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { errnoOf } from '../errors.ts';
 
 /** An empty directory, whatever was there. */
 export function freshDirectory(path: string, mode = 0o700): void {
@@ -21,7 +22,7 @@ export function readText(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error))) {
       return undefined;
     }
     throw error;

@@ -1,7 +1,7 @@
 /** Programs of the machine that tsbox makes use of: skopeo, zstd, xz. */
 import { spawn } from 'node:child_process';
 import { pipeline } from 'node:stream/promises';
-import { TsboxError } from '../errors.ts';
+import { errnoOf, TsboxError } from '../errors.ts';
 
 /** What a program wrote to stderr, as far as anybody reads. */
 const STDERR_LIMIT = 16_384;
@@ -58,7 +58,7 @@ export async function* throughProgram(
 }
 
 function missing(name: string, hint: string, cause: Error): TsboxError {
-  const absent = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+  const absent = errnoOf(cause) === 'ENOENT';
   return new TsboxError('TSB3009', absent ? `${name} is not on this machine` : `${name}: ${cause.message}`, {
     hint,
     cause,

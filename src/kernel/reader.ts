@@ -15,11 +15,12 @@ import type {
   Scheduling,
   Stat,
 } from '../../native/index.d.ts';
-import { TsboxError } from '../errors.ts';
+import { errnoOf, TsboxError } from '../errors.ts';
 import { wholeDisk } from './block.ts';
 import { deviceAt, locatePath, readAccountFile, realPath, type DeviceNumbers, type Located } from './host-facts.ts';
 import { archiveFiles, directoryFiles, packedFile, type ImageFiles, type PackedFile } from './image-files.ts';
-import { encodeInitSpec, type SysctlGroup } from './init-spec.ts';
+import { encodeInitSpec } from './init-encode.ts';
+import { type SysctlGroup } from './init-spec.ts';
 import { installationOf, MACHINE_ID } from './installation.ts';
 import { cgroupLayout, type CgroupLayout } from './layout.ts';
 import { initPath, loadNative } from './native.ts';
@@ -177,7 +178,7 @@ export class LinuxReader implements LiveReader {
     try {
       return readdirSync(path);
     } catch (error) {
-      if (['ENOENT', 'ENOTDIR', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+      if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(errnoOf(error))) {
         return [];
       }
       throw error;

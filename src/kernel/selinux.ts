@@ -1,5 +1,6 @@
 /** Asking the policy of SELinux: /sys/fs/selinux/context checks a label that is written to it, and changes nothing. */
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { errnoOf } from '../errors.ts';
 
 const CONTEXT = '/sys/fs/selinux/context';
 /** What the kernel calls everything before a policy is loaded. */
@@ -23,7 +24,7 @@ export function policyAnswer(label: string): PolicyAnswer {
     const text = answer.toString('utf8', 0, readSync(fd, answer, 0, answer.length, 0)).replace(/\0$/, '');
     return text === NO_POLICY ? 'no policy' : { label: text };
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EINVAL' ? 'unknown' : 'not told';
+    return errnoOf(error) === 'EINVAL' ? 'unknown' : 'not told';
   } finally {
     closeSync(fd);
   }

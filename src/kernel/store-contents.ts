@@ -1,5 +1,6 @@
 /** What lies in the store of images, and taking things out of it. Whoever does holds its lock alone. */
 import { lstatSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { errnoOf } from '../errors.ts';
 
 export interface StoreContents {
   /** Keys of unpacked layers. */
@@ -12,7 +13,7 @@ function names(path: string): string[] {
   try {
     return readdirSync(path).sort();
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error))) {
       return [];
     }
     throw error;

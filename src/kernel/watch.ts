@@ -3,7 +3,7 @@
  * (cgroup-v2.rst, "Basic operations"), and directories when children are made or removed.
  */
 import { statSync, watch, type FSWatcher } from 'node:fs';
-import { TsboxError } from '../errors.ts';
+import { errnoOf, TsboxError } from '../errors.ts';
 
 export class FileWatch {
   readonly #watchers = new Map<string, { readonly watcher: FSWatcher; readonly inode: number }>();
@@ -31,7 +31,7 @@ export class FileWatch {
       this.#watchers.set(path, { watcher, inode: inodeOf(path) });
       return true;
     } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code ?? '';
+      const code = errnoOf(error);
       if (code === 'ENOENT' || code === 'ENODEV') {
         return false;
       }

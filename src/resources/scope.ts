@@ -1,6 +1,6 @@
 /** What the kernel holds of one stack: its directories, their labels, and the namespaces it pinned. */
 import { CAP_SYS_ADMIN, hasCapability, MAX_DIRECTORIES, type KernelReader } from '../kernel/reader.ts';
-import { parseRunState, type RunState } from '../kernel/init-spec.ts';
+import { parseRunState, type RunState } from '../kernel/run-state.ts';
 import { TsboxError } from '../errors.ts';
 import {
   ADOPTED_XATTR,

@@ -1,7 +1,7 @@
 /** `moved:`, `removed:` and `import:` against what is declared. */
 import { containerOf } from '../resources/container/replica-names.ts';
-import { exists, lineOf, reportAt } from './check.ts';
-import type { Checking } from './check.ts';
+import { exists, lineOf, reportAt } from './checking.ts';
+import type { Checking } from './checking.ts';
 
 const kindOf = (address: string): string => address.slice(0, address.indexOf('/'));
 

@@ -2,9 +2,9 @@
 import { NAMESPACE_TYPES } from '../kernel/init-spec.ts';
 import type { ContainerSpec } from '../resources/container/schema.ts';
 import type { Path } from './build.ts';
-import { dependencyPath, lineOf, report, usePath } from './check.ts';
+import { dependencyPath, lineOf, report, usePath } from './checking.ts';
 import { membersOf } from './replicas.ts';
-import type { Checking } from './check.ts';
+import type { Checking } from './checking.ts';
 
 interface Edge {
   readonly from: string;

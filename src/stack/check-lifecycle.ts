@@ -3,8 +3,8 @@ import { ignorable, ignoredPart, triggerOf } from '../resources/lifecycle.ts';
 import { kindOf } from '../resources/registry.ts';
 import { suggest } from '../resources/suggest.ts';
 import { containerOf } from '../resources/container/replica-names.ts';
-import { exists, report, reportAt } from './check.ts';
-import type { Checking } from './check.ts';
+import { exists, report, reportAt } from './checking.ts';
+import type { Checking } from './checking.ts';
 
 /** Why two of a kind cannot be there at once under one address. */
 const ONE_AT_A_TIME: Readonly<Record<string, string>> = {

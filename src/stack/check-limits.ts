@@ -4,8 +4,8 @@
  */
 import { formatBytes, formatCpuAmount } from '../resources/units.ts';
 import type { KnobValue } from '../resources/cgroup/knob.ts';
-import { lineOf, report } from './check.ts';
-import type { Checking } from './check.ts';
+import { lineOf, report } from './checking.ts';
+import type { Checking } from './checking.ts';
 import type { Path } from './build.ts';
 import { placeOf } from './positions.ts';
 import { located } from './source.ts';

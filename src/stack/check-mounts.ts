@@ -2,10 +2,10 @@
 import type { ContainerSpec } from '../resources/container/schema.ts';
 import { FILE_SECTIONS } from '../resources/container/files.ts';
 import { isBelow, type MountSpec } from '../resources/container/mounts/schema.ts';
-import { exists, lineOf, report, reportAt, type Checking } from './check.ts';
+import { exists, lineOf, report, reportAt, type Checking } from './checking.ts';
 import type { Path } from './build.ts';
 import { child } from './tree.ts';
-import { treeOf } from './check.ts';
+import { treeOf } from './checking.ts';
 
 interface Target {
   readonly target: string;

@@ -1,6 +1,6 @@
 /** Which user namespace owns what a container joins: procfs shows a pid namespace only to its owner (EPERM otherwise). */
 import type { ContainerSpec } from '../resources/container/schema.ts';
-import { report, usePath, type Checking } from './check.ts';
+import { report, usePath, type Checking } from './checking.ts';
 
 /** Bound on a chain of containers that share one after the other; circles are told elsewhere. */
 const MAX_CHAIN = 1000;

@@ -1,7 +1,7 @@
 /** Kernel parameters of containers: each belongs to a namespace that has to be the container's own. */
 import type { ContainerSpec } from '../resources/container/schema.ts';
 import { sysctlType } from '../resources/namespace/sysctls.ts';
-import { report, type Checking } from './check.ts';
+import { report, type Checking } from './checking.ts';
 
 export function checkSysctls(checking: Checking, container: ContainerSpec): void {
   for (const key of Object.keys(container.sysctls)) {

@@ -5,7 +5,7 @@
 import { isBelow } from '../resources/container/mounts/schema.ts';
 import { containerOf } from '../resources/container/replica-names.ts';
 import { keptDirectory } from '../resources/container/rootfs.ts';
-import { lineOf, report, type Checking } from './check.ts';
+import { lineOf, report, type Checking } from './checking.ts';
 
 export function checkUppers(checking: Checking): void {
   const kept: Array<{ readonly name: string; readonly directory: string }> = [];

@@ -1,7 +1,7 @@
 /** Reads the files of a stack and what they include, each once, in merge order. */
 import { realpathSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
-import { TsboxError } from '../errors.ts';
+import { TsboxError, whyOf } from '../errors.ts';
 import { mergeTrees } from './merge.ts';
 import { parseFile } from './parse.ts';
 import { decode, located, readBytes, sourceFile } from './source.ts';
@@ -82,7 +82,7 @@ function realPath(path: string, name: string, loading: Loading, at: Place | unde
   try {
     return realpathSync(path);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    const code = whyOf(error);
     const reason = code === 'ENOENT' ? 'there is no such file' : code;
     const info = { errnoCode: code, subject: name, ...located(at) };
     loading.problems.push(

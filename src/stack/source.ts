@@ -1,7 +1,7 @@
 /** A stack file's text, and places in it. */
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { isUtf8 } from 'node:buffer';
-import { TsboxError } from '../errors.ts';
+import { TsboxError, whyOf } from '../errors.ts';
 import type { SourceSpan } from '../errors.ts';
 
 /** Largest stack file, bytes. */
@@ -87,7 +87,7 @@ export function readBytes(path: string, name: string): Buffer {
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    const code = whyOf(error);
     const reason =
       { ENOENT: 'there is no such file', EACCES: 'permission denied', EISDIR: 'it is a directory' }[code] ?? code;
     throw new TsboxError('TSB1001', `cannot read '${name}': ${reason}`, {

@@ -14,8 +14,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { encodeInitSpec, NAMESPACE_TYPES, parseRunState, policyText } from '../../src/kernel/init-spec.ts';
-import type { InitReport, NamespaceType, RunState } from '../../src/kernel/init-spec.ts';
+import { encodeInitSpec } from '../../src/kernel/init-encode.ts';
+import { NAMESPACE_TYPES, policyText } from '../../src/kernel/init-spec.ts';
+import { parseRunState } from '../../src/kernel/run-state.ts';
+import type { InitReport } from '../../src/kernel/init-report.ts';
+import type { NamespaceType } from '../../src/kernel/init-spec.ts';
+import type { RunState } from '../../src/kernel/run-state.ts';
 import {
   alive,
   execIn,

@@ -15,11 +15,11 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { encodeInitSpec, parseReport } from '../../src/kernel/init-spec.ts';
+import { encodeInitSpec } from '../../src/kernel/init-encode.ts';
+import { parseReport } from '../../src/kernel/init-report.ts';
 import type {
   CapabilitySets,
   ExecSpec,
-  InitReport,
   InitSpec,
   NamespaceSetup,
   PinSpec,
@@ -28,6 +28,7 @@ import type {
   RootOp,
   SuperviseSpec,
 } from '../../src/kernel/init-spec.ts';
+import type { InitReport } from '../../src/kernel/init-report.ts';
 
 function findUp(from: string, name: string): string {
   for (let dir = from; ; dir = dirname(dir)) {

@@ -1,7 +1,7 @@
 /** Canonical values and records of what a process asks for itself. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { encodeInitSpec } from '../../src/kernel/init-spec.ts';
+import { encodeInitSpec } from '../../src/kernel/init-encode.ts';
 import type { KernelReader } from '../../src/kernel/reader.ts';
 import type { PolicyAnswer } from '../../src/kernel/selinux.ts';
 import {

@@ -2,8 +2,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { TsboxError } from '../../src/errors.ts';
-import { encodeInitSpec, parseReport, parseRunState, policyText, runStateText } from '../../src/kernel/init-spec.ts';
-import type { InitSpec, RunState, SuperviseSpec } from '../../src/kernel/init-spec.ts';
+import { encodeInitSpec } from '../../src/kernel/init-encode.ts';
+import { parseReport } from '../../src/kernel/init-report.ts';
+import { parseRunState, runStateText } from '../../src/kernel/run-state.ts';
+import { policyText } from '../../src/kernel/init-spec.ts';
+import type { InitSpec, SuperviseSpec } from '../../src/kernel/init-spec.ts';
+import type { RunState } from '../../src/kernel/run-state.ts';
 
 interface Rec {
   readonly tag: number;

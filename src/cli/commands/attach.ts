@@ -20,7 +20,7 @@ export const command: Command = {
     }
     const { openKernel } = await import('../../kernel/kernel.ts');
     const { findContainer } = await import('../containers.ts');
-    const { parseReport } = await import('../../kernel/init-spec.ts');
+    const { parseReport } = await import('../../kernel/init-report.ts');
     const { errnoName } = await import('../../kernel/native.ts');
     const keys = detachKeys(args.values['detach-keys']);
     const kernel = openKernel(process.env);

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from '../main.ts';
 import { EXIT } from '../exit.ts';
-import { TsboxError } from '../../errors.ts';
+import { errnoOf, TsboxError } from '../../errors.ts';
 import { detachKeys } from '../detach-keys.ts';
 import { err, out } from '../output.ts';
 import { requirePrivileges } from '../session.ts';
@@ -23,7 +23,7 @@ export const command: Command = {
     const { openKernel } = await import('../../kernel/kernel.ts');
     const { findContainer } = await import('../containers.ts');
     const { execSpec } = await import('../../executor/exec.ts');
-    const { parseReport } = await import('../../kernel/init-spec.ts');
+    const { parseReport } = await import('../../kernel/init-report.ts');
     const { errnoName } = await import('../../kernel/native.ts');
     const detach = args.flags.detach === true;
     if (detach && args.flags.tty === true) {
@@ -73,7 +73,7 @@ function readEnvFile(path: string): string[] {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? '';
+    const code = errnoOf(error);
     throw new TsboxError('TSB2001', `--env-file ${path}: ${code}`, { subject: path, errnoCode: code, cause: error });
   }
   return text.split('\n').flatMap((raw, i) => {

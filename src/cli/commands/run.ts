@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import type { Command } from '../main.ts';
 import { TsboxError } from '../../errors.ts';
 import type { ExecutionContext, Foreground } from '../../executor/context.ts';
-import type { RunState } from '../../kernel/init-spec.ts';
+import type { RunState } from '../../kernel/run-state.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { Stack } from '../../stack/types.ts';
 import type { Arguments } from '../args.ts';

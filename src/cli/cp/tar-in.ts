@@ -19,7 +19,7 @@ import {
   symlinkSync,
   writeSync,
 } from 'node:fs';
-import { TsboxError } from '../../errors.ts';
+import { errnoOf, TsboxError } from '../../errors.ts';
 import { O_PATH } from '../../kernel/container-root.ts';
 import { printable } from '../../kernel/layer-writer.ts';
 import type { TarEntry, TarSink } from '../../kernel/tar/parser.ts';
@@ -166,7 +166,7 @@ export class TarIn implements TarSink {
     try {
       mkdirSync(at(to), 0o700);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
+      if (errnoOf(error) !== 'EEXIST') {
         throw error;
       }
       // What is there stays as it is; a link to a directory is one for what comes below it, too.

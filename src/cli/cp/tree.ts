@@ -21,7 +21,7 @@ import {
   writeSync,
   type Stats,
 } from 'node:fs';
-import { TsboxError } from '../../errors.ts';
+import { errnoOf, TsboxError } from '../../errors.ts';
 
 /** A name below an open directory. */
 export interface Spot {
@@ -94,7 +94,7 @@ function copyDirectory(from: Spot, to: Spot, rules: CopyRules, copied: Copied, d
     try {
       mkdirSync(at(to), 0o700);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
+      if (errnoOf(error) !== 'EEXIST') {
         throw error;
       }
       made = false;
@@ -158,7 +158,7 @@ export function replacing<T>(to: Spot, make: () => T): T {
     try {
       return make();
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || attempt === 3) {
+      if (errnoOf(error) !== 'EEXIST' || attempt === 3) {
         throw error;
       }
     }
@@ -171,7 +171,7 @@ export function replacing<T>(to: Spot, make: () => T): T {
     try {
       unlinkSync(at(to));
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+      if (errnoOf(error) !== 'ENOENT') {
         throw error;
       }
     }

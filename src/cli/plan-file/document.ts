@@ -1,7 +1,7 @@
 /** A saved plan: one JSON file that says what will be done, what that rests on, and by which mark it is known. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { TsboxError } from '../../errors.ts';
+import { errnoOf, TsboxError } from '../../errors.ts';
 import type { PlanOptions } from '../../planner/index.ts';
 import type { Plan } from '../../planner/plan.ts';
 import type { Basis } from '../../planner/saved/basis.ts';
@@ -77,7 +77,7 @@ export function readPlanFile(path: string, key: PlanKey | undefined): PlanFile {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new TsboxError('TSB2001', `cannot read the plan ${path}: ${(error as NodeJS.ErrnoException).code ?? ''}`);
+    throw new TsboxError('TSB2001', `cannot read the plan ${path}: ${errnoOf(error)}`);
   }
   let plan: PlanFile;
   try {

@@ -5,7 +5,7 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { TsboxError } from '../../errors.ts';
+import { errnoOf, TsboxError } from '../../errors.ts';
 
 const LENGTH = 32;
 const CIPHER = 'aes-256-gcm';
@@ -62,7 +62,7 @@ export function planKey(stateDir: string, make: boolean): PlanKey | undefined {
   try {
     return new PlanKey(checked(readFileSync(path), path));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+    if (errnoOf(error) !== 'ENOENT') {
       throw error;
     }
   }
@@ -78,7 +78,7 @@ export function planKey(stateDir: string, make: boolean): PlanKey | undefined {
     linkSync(fresh, path);
     return new PlanKey(key);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
+    if (errnoOf(error) === 'EEXIST') {
       return new PlanKey(checked(readFileSync(path), path));
     }
     throw error;

@@ -1,6 +1,7 @@
 /** `show PLANFILE`. */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { errnoOf } from '../../errors.ts';
 import { settingsFrom } from '../../kernel/settings.ts';
 import type { Arguments } from '../args.ts';
 import { EXIT } from '../exit.ts';
@@ -60,7 +61,7 @@ function readableKey(stateDir: string): PlanKey | undefined {
   try {
     return planKey(stateDir, false);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EACCES') {
+    if (errnoOf(error) === 'EACCES') {
       return undefined;
     }
     throw error;

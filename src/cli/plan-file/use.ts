@@ -1,7 +1,7 @@
 /** A plan is used once: its id is kept until the machine starts anew, when every plan of before is stale anyway. */
 import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { TsboxError } from '../../errors.ts';
+import { errnoOf, TsboxError } from '../../errors.ts';
 import { AGAIN } from './document.ts';
 
 function directory(stateDir: string): string {
@@ -15,7 +15,7 @@ export function usedAt(stateDir: string, id: string): string | undefined {
       .trim()
       .split(' ')[1];
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+    if (errnoOf(error) === 'ENOENT') {
       return undefined;
     }
     throw error;
@@ -40,7 +40,7 @@ export function takePlan(path: string, stateDir: string, id: string, bootId: str
   try {
     fd = openSync(join(where, id), 'wx', 0o600);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
+    if (errnoOf(error) === 'EEXIST') {
       throw alreadyUsed(path, usedAt(stateDir, id));
     }
     throw error;

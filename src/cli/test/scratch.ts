@@ -1,7 +1,7 @@
 /** A place of its own for the tests of one file: cgroup root, run and state directory, removed with all that is in it. */
 import { chmodSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
-import { TsboxError } from '../../errors.ts';
+import { TsboxError, whyOf } from '../../errors.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { parsePids } from '../../kernel/proc.ts';
 import { MAX_DIRECTORIES } from '../../kernel/reader.ts';
@@ -67,7 +67,7 @@ export async function removeScratch({ env, stacks }: Scratch): Promise<TsboxErro
     try {
       rmSync(directory, { recursive: true });
     } catch (cause) {
-      const why = (cause as NodeJS.ErrnoException).code ?? (cause as Error).message;
+      const why = whyOf(cause);
       left.push(new TsboxError('TSB3008', `${directory} could not be removed: ${why}`, { subject: directory, cause }));
     }
   }

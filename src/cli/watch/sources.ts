@@ -1,4 +1,5 @@
 /** What the kernel tells of stacks: writes to cgroup files, ends of processes, mounts. Each only says: look again. */
+import { errnoOf } from '../../errors.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { CgroupMonitor, type FileEvent } from '../../kernel/monitor.ts';
 import { LinkWatch } from '../../kernel/links.ts';
@@ -29,9 +30,7 @@ function openLinks(changed: (namespace: number) => void, lost: () => void): Link
   try {
     return new LinkWatch(changed, lost);
   } catch (error) {
-    if (
-      ['EPERM', 'EAFNOSUPPORT', 'EPROTONOSUPPORT', 'ENOPROTOOPT'].includes((error as NodeJS.ErrnoException).code ?? '')
-    ) {
+    if (['EPERM', 'EAFNOSUPPORT', 'EPROTONOSUPPORT', 'ENOPROTOOPT'].includes(errnoOf(error))) {
       return undefined;
     }
     throw error;

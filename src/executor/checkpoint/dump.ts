@@ -1,7 +1,8 @@
 /** Writing a running container into files. */
 import { TsboxError } from '../../errors.ts';
 import { checkCriu, criuErrors } from '../../kernel/criu.ts';
-import { NAMESPACE_TYPES, runStateText, type NamespaceType, type RunState } from '../../kernel/init-spec.ts';
+import { NAMESPACE_TYPES, type NamespaceType } from '../../kernel/init-spec.ts';
+import { runStateText, type RunState } from '../../kernel/run-state.ts';
 import { overlayLowers, parseMountInfo } from '../../kernel/proc.ts';
 import { freshDirectory, readText, removePath, replaceDirectory, writePrivate } from '../../kernel/private-files.ts';
 import { findProgram, runProgram } from '../../kernel/program.ts';

@@ -1,7 +1,7 @@
 /** Waiting for another container's health: its supervisor writes it on the cgroup's directory. */
 import { TsboxError } from '../../errors.ts';
 import { FileWatch } from '../../kernel/watch.ts';
-import type { RunState } from '../../kernel/init-spec.ts';
+import type { RunState } from '../../kernel/run-state.ts';
 import { leafPath } from '../../resources/container/declare.ts';
 import { parseProbe } from '../../kernel/health-text.ts';
 import { PROBE_XATTR } from '../../resources/label.ts';

@@ -8,7 +8,7 @@ import {
   type HealthSettings,
   type HealthTest,
 } from '../../kernel/health-text.ts';
-import type { RunState } from '../../kernel/init-spec.ts';
+import type { RunState } from '../../kernel/run-state.ts';
 import type { Attribute, Value } from '../attribute.ts';
 import type { Step } from '../step.ts';
 import { durationSchema, formatDuration } from '../units.ts';

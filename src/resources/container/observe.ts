@@ -1,5 +1,6 @@
 /** The live state of containers: their processes, namespaces and cgroups, read in a few batches. */
-import { NAMESPACE_TYPES, parseRunState, type NamespaceType } from '../../kernel/init-spec.ts';
+import { NAMESPACE_TYPES, type NamespaceType } from '../../kernel/init-spec.ts';
+import { parseRunState } from '../../kernel/run-state.ts';
 import { namespaceInode, parseMountInfo, parseProcCgroup, parseStatus } from '../../kernel/proc.ts';
 import type { KernelReader } from '../../kernel/reader.ts';
 import type { Value } from '../attribute.ts';

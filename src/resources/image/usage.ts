@@ -4,7 +4,7 @@
  */
 import { TsboxError } from '../../errors.ts';
 import { storedImages, type StoredImage } from '../../kernel/image-store.ts';
-import { parseRunState } from '../../kernel/init-spec.ts';
+import { parseRunState } from '../../kernel/run-state.ts';
 import { overlayLowers, parseMountInfo } from '../../kernel/proc.ts';
 import type { KernelReader } from '../../kernel/reader.ts';
 import { storeContents } from '../../kernel/store-contents.ts';

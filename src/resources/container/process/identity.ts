@@ -5,7 +5,7 @@
  * title. None of that is drift: the value it was started with stands for it. What it cannot have done itself shows.
  */
 import { normaliseIdMap, parseStat } from '../../../kernel/proc.ts';
-import type { RunState } from '../../../kernel/init-spec.ts';
+import type { RunState } from '../../../kernel/run-state.ts';
 import { isList, type Value } from '../../attribute.ts';
 import type { Label } from '../../label.ts';
 import { capabilityNames, INNER_SETS, setName } from './sets.ts';
