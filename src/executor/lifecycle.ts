@@ -1,7 +1,7 @@
 /** Containers stopped, started again and waited for by order of a person; what they are stays as it was applied. */
 import { TsboxError } from '../errors.ts';
 import type { RunState } from '../kernel/run-state.ts';
-import { parseStatus } from '../kernel/proc.ts';
+import { parseStatus, type ProcStatus } from '../kernel/proc.ts';
 import { isAlive, readStats } from '../resources/processes.ts';
 import { POLICY_XATTR } from '../resources/label.ts';
 import type { ScopeEntry } from '../resources/scope.ts';
@@ -196,7 +196,7 @@ async function endProcess({ kernel }: ExecutionContext, run: RunState, signal: n
 }
 
 /** The first process of a pid namespace gets no signal that it has no handler for: man 7 pid_namespaces. */
-function dropsSignal(status: ReadonlyMap<string, string>, signal: number): boolean {
+function dropsSignal(status: ProcStatus, signal: number): boolean {
   const numbers = (status.get('NSpid') ?? '').split(/\s+/);
   const caught = (BigInt(`0x${status.get('SigCgt') ?? '0'}`) >> BigInt(signal - 1)) & 1n;
   return numbers.length > 1 && numbers.at(-1) === '1' && caught === 0n;

@@ -32,33 +32,70 @@ export function parseMountInfo(text: string): readonly MountInfo[] {
   return lastParsed.mounts;
 }
 
+/** A line without the numbers that each mount namespace has of its own. */
+type Rest = Omit<MountInfo, 'id' | 'parent' | 'device'>;
+
+/** What the lines of containers have in common is parsed once: tables of a thousand differ in their numbers alone. */
+const rests = new Map<string, Rest | undefined>();
+const MOST_RESTS = 10_000;
+
 function parseLines(text: string): MountInfo[] {
   const mounts: MountInfo[] = [];
   for (const line of text.split('\n')) {
-    const dash = line.indexOf(' - ');
-    if (dash < 0) {
+    const afterId = line.indexOf(' ');
+    const afterParent = line.indexOf(' ', afterId + 1);
+    const afterDevice = line.indexOf(' ', afterParent + 1);
+    if (afterId < 0 || afterParent < 0 || afterDevice < 0) {
       continue;
     }
-    const left = line.slice(0, dash).split(' ');
-    const right = line.slice(dash + 3).split(' ');
-    const [id, parent, device, root, target, options, ...optional] = left;
-    if (device === undefined || root === undefined || target === undefined || options === undefined) {
-      continue;
+    const rest = restOf(line.slice(afterDevice + 1));
+    if (rest !== undefined) {
+      const { root, target, options, optional, fstype, source, superOptions } = rest;
+      mounts.push({
+        id: Number(line.slice(0, afterId)),
+        parent: Number(line.slice(afterId + 1, afterParent)),
+        device: line.slice(afterParent + 1, afterDevice),
+        root,
+        target,
+        options,
+        optional,
+        fstype,
+        source,
+        superOptions,
+      });
     }
-    mounts.push({
-      id: Number(id),
-      parent: Number(parent),
-      device,
-      root: unescape(root),
-      target: unescape(target),
-      options: options.split(','),
-      optional,
-      fstype: right[0] ?? '',
-      source: unescape(right[1] ?? ''),
-      superOptions: (right[2] ?? '').split(','),
-    });
   }
   return mounts;
+}
+
+function restOf(text: string): Rest | undefined {
+  let rest = rests.get(text);
+  if (rest === undefined && !rests.has(text)) {
+    rest = parseRest(text);
+    if (rests.size >= MOST_RESTS) {
+      rests.clear();
+    }
+    rests.set(text, rest);
+  }
+  return rest;
+}
+
+function parseRest(text: string): Rest | undefined {
+  const dash = text.indexOf(' - ');
+  const right = text.slice(dash + 3).split(' ');
+  const [root, target, options, ...optional] = text.slice(0, Math.max(dash, 0)).split(' ');
+  if (dash < 0 || root === undefined || target === undefined || options === undefined) {
+    return undefined;
+  }
+  return {
+    root: unescape(root),
+    target: unescape(target),
+    options: options.split(','),
+    optional,
+    fstype: right[0] ?? '',
+    source: unescape(right[1] ?? ''),
+    superOptions: (right[2] ?? '').split(','),
+  };
 }
 
 /** What a super block option says, as often as it is there; overlayfs escapes in octal what would end one. */
@@ -111,16 +148,28 @@ export function parseStat(text: string): ProcStat | undefined {
   };
 }
 
-/** 'Key: value' lines of /proc/PID/status (proc_pid_status(5)). */
-export function parseStatus(text: string): Map<string, string> {
-  const fields = new Map<string, string>();
-  for (const line of text.split('\n')) {
-    const colon = line.indexOf(':');
-    if (colon > 0) {
-      fields.set(line.slice(0, colon), line.slice(colon + 1).trim());
-    }
-  }
-  return fields;
+/** The lines of /proc/PID/status by their key. */
+export interface ProcStatus {
+  get(key: string): string | undefined;
+}
+
+/**
+ * 'Key: value' lines of /proc/PID/status (proc_pid_status(5)), each looked up when it is asked for: there are sixty, of
+ * which a plan wants ten. A name with a line feed is shown escaped, so no line is a process's own.
+ */
+export function parseStatus(text: string): ProcStatus {
+  return {
+    get(key) {
+      const isFirst = text.startsWith(`${key}:`);
+      const before = isFirst ? -1 : text.indexOf(`\n${key}:`);
+      if (before < 0 && !isFirst) {
+        return undefined;
+      }
+      const at = before + 1;
+      const end = text.indexOf('\n', at);
+      return text.slice(at + key.length + 1, end < 0 ? undefined : end).trim();
+    },
+  };
 }
 
 /** /proc/PID/cgroup (cgroups(7)): path by controller list, '' for the unified hierarchy. */

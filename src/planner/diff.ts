@@ -3,7 +3,7 @@
  *
  * K = D: nothing. K differs and D = A: drift. K = A and D differs: a configuration change. All three differ: both.
  */
-import { sameValue, type Attribute, type AttributeTable, type Value } from '../resources/attribute.ts';
+import { attributesOf, sameValue, type Attribute, type AttributeTable, type Value } from '../resources/attribute.ts';
 import type { AttributeChange, Declared, Extra, Observed } from '../resources/kind.ts';
 import type { Action } from './plan.ts';
 
@@ -14,7 +14,7 @@ export function satisfies(attribute: Attribute, declared: Value, live: Value | u
 /** Attribute changes of an existing resource, in the table's order. */
 export function diffAttributes(table: AttributeTable, declared: Declared, observed: Observed): AttributeChange[] {
   const changes: AttributeChange[] = [];
-  for (const attribute of table.values()) {
+  for (const attribute of attributesOf(table)) {
     const { name } = attribute;
     if (attribute.change === 'read-only' || observed.unreadable.includes(name)) {
       continue;
@@ -74,7 +74,7 @@ function causeOf(
 
 /** Attribute changes of a resource that is to be made: everything declared, from nothing. */
 export function creationAttributes(table: AttributeTable, declared: Declared): AttributeChange[] {
-  return [...table.values()].flatMap((attribute): AttributeChange[] => {
+  return attributesOf(table).flatMap((attribute): AttributeChange[] => {
     const after = declared.desired[attribute.name];
     return after === undefined
       ? []
@@ -94,13 +94,12 @@ export function creationAttributes(table: AttributeTable, declared: Declared): A
 
 /** True when the record on the object says something else than what is declared, though the kernel agrees. */
 export function recordStale(table: AttributeTable, declared: Declared, observed: Observed): boolean {
-  if (observed.applied === null) {
-    return true;
-  }
-  for (const [name, attribute] of table) {
-    if (!sameValue(attribute, declared.desired[name], observed.applied[name])) {
-      return true;
-    }
-  }
-  return false;
+  const { applied } = observed;
+  return (
+    applied === null ||
+    attributesOf(table).some((attribute) => {
+      const { name } = attribute;
+      return !sameValue(attribute, declared.desired[name], applied[name]);
+    })
+  );
 }

@@ -1,7 +1,15 @@
 /** Everything that /proc tells of one process, read once. */
 import { TsboxError } from '../../../errors.ts';
 import type { NamespaceType } from '../../../kernel/init-spec.ts';
-import { idInside, parseIdMap, parseMountInfo, parseProcCgroup, parseStat, parseStatus } from '../../../kernel/proc.ts';
+import {
+  idInside,
+  parseIdMap,
+  parseMountInfo,
+  parseProcCgroup,
+  parseStat,
+  parseStatus,
+  type ProcStatus,
+} from '../../../kernel/proc.ts';
 import type { MountInfo, ProcStat } from '../../../kernel/proc.ts';
 import type { KernelReader, Scheduling } from '../../../kernel/reader.ts';
 import { namespacesOf, readMembers, type Inodes, type Member } from '../../namespace/members.ts';
@@ -17,7 +25,7 @@ export type Tell = (field: string, text: string) => void;
 export interface ProcessFacts {
   readonly pid: number;
   readonly stat: ProcStat;
-  readonly status: ReadonlyMap<string, string>;
+  readonly status: ProcStatus;
   /** Texts of /proc/PID files; undefined for one that cannot be read. */
   readonly text: (file: ProcFile) => string | undefined;
   /** Where /proc/PID/exe, cwd and root lead, in its own mount namespace. */

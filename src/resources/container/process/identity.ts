@@ -4,7 +4,7 @@
  * A process may give up privileges, change its user where it has the right to, execute another program and rewrite its
  * title. None of that is drift: the value it was started with stands for it. What it cannot have done itself shows.
  */
-import { normaliseIdMap, parseStat } from '../../../kernel/proc.ts';
+import { normaliseIdMap, parseStat, type ProcStatus } from '../../../kernel/proc.ts';
 import type { RunState } from '../../../kernel/run-state.ts';
 import { isList, type Value } from '../../attribute.ts';
 import type { Label } from '../../label.ts';
@@ -15,7 +15,6 @@ import { personalityText, START_DEFAULTS } from './start.ts';
 export const IDENTITY_FILES = ['stat', 'cmdline', 'environ', 'personality'] as const;
 
 type Files = ReadonlyMap<string, string | undefined>;
-type Status = ReadonlyMap<string, string>;
 
 const STATUS_SETS = { permitted: 'CapPrm', effective: 'CapEff', inheritable: 'CapInh', ambient: 'CapAmb' } as const;
 
@@ -32,7 +31,7 @@ export function filtersOf(status: string): { filters?: number } {
   return count === undefined ? {} : { filters: Number(count) };
 }
 
-export function liveIdentity(files: Files, status: Status, label: Label, run: RunState): Record<string, Value> {
+export function liveIdentity(files: Files, status: ProcStatus, label: Label, run: RunState): Record<string, Value> {
   const applied = label.applied ?? {};
   const bounding = mask(status, 'CapBnd');
   const live: Record<string, Value> = { capabilities: within(applied['capabilities'], capabilityNames(bounding)) };
@@ -57,7 +56,7 @@ export function liveIdentity(files: Files, status: Status, label: Label, run: Ru
   return { ...live, ...liveProgram(files, label, run) };
 }
 
-function mask(status: Status, key: string): bigint {
+function mask(status: ProcStatus, key: string): bigint {
   return BigInt(`0x${status.get(key) ?? '0'}`);
 }
 
@@ -67,7 +66,7 @@ function within(applied: Value | undefined, live: readonly string[]): Value {
 }
 
 /** The filter cannot be read back, but how many there are: none of them can be taken off (seccomp(2)). */
-function liveFilter(status: Status, label: Label, run: RunState): Value {
+function liveFilter(status: ProcStatus, label: Label, run: RunState): Value {
   const applied = label.applied?.['seccomp'] ?? 'default';
   const recorded = label.process?.startTime === run.startTime ? label.process.filters : undefined;
   const count = status.get('Seccomp_filters');
@@ -77,7 +76,7 @@ function liveFilter(status: Status, label: Label, run: RunState): Value {
 }
 
 /** 'uid:gid,group…' as seen inside. */
-function accountText(status: Status, files: Files): string | undefined {
+function accountText(status: ProcStatus, files: Files): string | undefined {
   const uid = inside(status.get('Uid'), files.get('uid_map'));
   const gid = inside(status.get('Gid'), files.get('gid_map'));
   const groups = (status.get('Groups') ?? '').split(/\s+/).filter((g) => g !== '');
