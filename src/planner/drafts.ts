@@ -3,7 +3,7 @@ import type { Declared, Observed } from '../resources/kind.ts';
 import { kindOf } from '../resources/registry.ts';
 import type { StackScope } from '../resources/scope.ts';
 import type { Draft } from './cascade.ts';
-import { isKept } from '../resources/lifecycle.ts';
+import { lifecycleStale } from '../resources/lifecycle.ts';
 import { actionFor, creationAttributes, diffAttributes, recordStale } from './diff.ts';
 
 export function draftDeclared(declared: Declared, observed: Observed | undefined, scope: StackScope): Draft {
@@ -52,7 +52,7 @@ export function draftDeclared(declared: Declared, observed: Observed | undefined
       action === 'no-op' &&
       (recordStale(table, declared, observed) ||
         needsStale(declared, scope.byAddress.get(address)?.label?.needs) ||
-        isKept(declared.lifecycle, observed.isProtected) !== (observed.isProtected ?? false)),
+        lifecycleStale(declared.lifecycle, observed)),
   };
 }
 

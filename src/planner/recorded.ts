@@ -5,7 +5,9 @@ import type { Declared, Observed } from '../resources/kind.ts';
 import { KINDS, kindOf } from '../resources/registry.ts';
 import { readScope, type StackScope } from '../resources/scope.ts';
 import { actionFor, diffAttributes } from './diff.ts';
-import { withClaims } from './claims.ts';
+import { NO_LIFECYCLE } from '../resources/lifecycle.ts';
+import { readYielding, withClaims } from './claims.ts';
+import { leaveIgnored } from './lifecycle.ts';
 import type { Plan, PlannedChange } from './plan.ts';
 
 /** @throws TsboxError TSB2003 when there is no such stack */
@@ -21,7 +23,15 @@ export async function recordedPlan(reader: KernelReader, name: string): Promise<
   const gone = isOthers ? [] : [...scope.known].filter((a) => !found.has(a));
   // A volume that is not in our directory carries no record: its file alone knows it.
   const untold = gone.filter((a) => a.startsWith('volume/'));
-  const compares = observed.flatMap((o) => (o.applied === null ? [] : [compared(o, o.applied, scope)]));
+  const declared = new Map(
+    observed.flatMap((o) => (o.applied === null ? [] : [[o.address, declaredBy(o, o.applied)]])),
+  );
+  const yielding = readYielding(reader, scope, declared);
+  const left = leaveIgnored(declared, new Map(observed.map((o) => [o.address, o])), yielding.claims);
+  const compares = observed.flatMap((o) => {
+    const wanted = declared.get(o.address);
+    return wanted === undefined ? [] : [compared(o, wanted, left.get(o.address), scope)];
+  });
   const { changes, warnings } = withClaims(reader, scope, compares);
   return {
     stack: name,
@@ -31,7 +41,7 @@ export async function recordedPlan(reader: KernelReader, name: string): Promise<
     ],
     complete: true,
     declared: [...scope.known],
-    warnings,
+    warnings: [...new Set([...yielding.warnings, ...warnings])],
     unreadable: [
       ...scope.unreadable,
       ...observed.flatMap((o) => o.unreadable.map((a) => `${o.address}: ${a}`)),
@@ -40,22 +50,39 @@ export async function recordedPlan(reader: KernelReader, name: string): Promise<
   };
 }
 
-function compared(o: Observed, applied: NonNullable<Observed['applied']>, scope: StackScope): PlannedChange {
-  if (!o.exists) {
-    return change(o.address, { action: 'create', missing: scope.known.has(o.address) });
-  }
-  const declared: Declared = {
-    address: o.address,
-    kind: kindOf(o.address).kind,
+/** What the record says of it, in the place of what a file would: its values, and what is left alone. */
+function declaredBy({ address, ignores }: Observed, applied: NonNullable<Observed['applied']>): Declared {
+  return {
+    address,
+    kind: kindOf(address).kind,
     desired: applied,
     needs: [],
     shares: [],
     waits: [],
     at: undefined,
+    ...(ignores === undefined ? {} : { lifecycle: { ...NO_LIFECYCLE, ignoreChanges: ignores } }),
   };
+}
+
+function compared(
+  o: Observed,
+  declared: Declared,
+  ignored: PlannedChange['ignored'],
+  scope: StackScope,
+): PlannedChange {
+  if (!o.exists) {
+    return change(o.address, { action: 'create', missing: scope.known.has(o.address) });
+  }
   const attributes = diffAttributes(kindOf(o.address).attributes, declared, o);
   const action = actionFor(attributes, o.extras);
-  return change(o.address, { action, attributes, extras: o.extras, unreadable: o.unreadable, facts: o.facts });
+  return change(o.address, {
+    action,
+    attributes,
+    extras: o.extras,
+    unreadable: o.unreadable,
+    facts: o.facts,
+    ...(ignored === undefined ? {} : { ignored }),
+  });
 }
 
 function change(address: string, more: Partial<PlannedChange> & Pick<PlannedChange, 'action'>): PlannedChange {

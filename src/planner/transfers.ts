@@ -1,7 +1,7 @@
 /** Objects that get an address, another one, or none: import, moved, removed. */
 import { addressFits } from '../resources/container/replica-names.ts';
 import type { Address, Declared, Observed } from '../resources/kind.ts';
-import { protection } from '../resources/lifecycle.ts';
+import { lifecycleRecord } from '../resources/lifecycle.ts';
 import type { StackScope } from '../resources/scope.ts';
 import type { Step } from '../resources/step.ts';
 import type { Stack } from '../stack/types.ts';
@@ -117,7 +117,7 @@ export function importSteps(draft: Draft, declared: Declared, isProtected?: bool
       type: type as never,
       from,
       applied: declared.desired,
-      ...protection(declared.lifecycle, isProtected),
+      ...lifecycleRecord(declared.lifecycle, isProtected),
     },
     ...(hostname === null && domainname === null ? [] : [{ op: 'uts', target, hostname, domainname } as const]),
     ...(typeof sysctls === 'object' && !Array.isArray(sysctls) && Object.keys(sysctls).length > 0

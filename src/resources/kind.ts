@@ -3,7 +3,7 @@ import type { SourceSpan, TsboxError } from '../errors.ts';
 import type { KernelReader } from '../kernel/reader.ts';
 import type { Stack } from '../stack/types.ts';
 import type { AttributeTable, ChangeMode, Value } from './attribute.ts';
-import type { Lifecycle } from './lifecycle.ts';
+import type { IgnoreRule, Lifecycle } from './lifecycle.ts';
 import type { StackScope } from './scope.ts';
 import type { Step } from './step.ts';
 
@@ -60,6 +60,8 @@ export interface Observed {
   readonly facts: Readonly<Record<string, string>>;
   /** Its removal is to be refused: lifecycle.prevent_destroy of the last apply. */
   readonly isProtected?: boolean;
+  /** lifecycle.ignore_changes of the last apply. */
+  readonly ignores?: readonly IgnoreRule[];
   /** It holds data: it is removed only when that is asked for by name. */
   readonly kept?: boolean;
 }

@@ -5,6 +5,7 @@
  * the object. A label names its own inode, so a copied one is void.
  */
 import type { Value } from './attribute.ts';
+import type { LifecycleRecord } from './lifecycle.ts';
 
 export const LABEL_XATTR = 'trusted.tsbox.label';
 export const RUN_XATTR = 'trusted.tsbox.run';
@@ -34,7 +35,7 @@ export const STACK_XATTR = 'trusted.tsbox.stack';
 /** Raised when a label's meaning changes; a newer label is not touched. */
 export const LABEL_VERSION = 1;
 
-export interface Label {
+export interface Label extends LifecycleRecord {
   readonly v: number;
   readonly stack: string;
   /** The installation of tsbox that made it (installationOf in kernel/installation.ts). */
@@ -46,8 +47,6 @@ export interface Label {
   readonly at?: number;
   /** Last applied values by attribute; null while the object is being made. */
   readonly applied: Readonly<Record<string, Value>> | null;
-  /** Its removal is to be refused until an apply lifts it. */
-  readonly protect?: boolean | undefined;
   /** Containers: inode of each of its namespaces when it was started, by type. */
   readonly namespaces?: Readonly<Record<string, string>>;
   /** Containers: start time of each process that a `pid:` use named, by type, so that another with its number is told. */
@@ -104,6 +103,7 @@ export function decodeLabel(text: string): Label | undefined {
     typeof label.address === 'string' &&
     typeof label.ino === 'number' &&
     (label.installation === undefined || typeof label.installation === 'string') &&
+    (label.ignore === undefined || Array.isArray(label.ignore)) &&
     (label.applied === null || typeof label.applied === 'object');
   return sound ? (label as Label) : undefined;
 }

@@ -17,6 +17,13 @@ export interface Lifecycle {
   readonly replaceTriggeredBy: readonly string[];
 }
 
+export const NO_LIFECYCLE: Lifecycle = {
+  preventDestroy: undefined,
+  ignoreChanges: [],
+  createBeforeDestroy: false,
+  replaceTriggeredBy: [],
+};
+
 const PATTERN = /^[A-Za-z0-9_*][A-Za-z0-9_.*/:+-]*$/;
 
 const MANAGER_PATTERN = /^[A-Za-z0-9*?][A-Za-z0-9_.@:/*?-]{0,62}$/;
@@ -198,12 +205,39 @@ export function isKept(lifecycle: Lifecycle | undefined, was: boolean | undefine
   return lifecycle?.preventDestroy ?? was ?? false;
 }
 
-/** The label's part of it; nothing where there is nothing to say. */
-export function protection(
+/** What a label keeps of it: what must hold without the file. */
+export interface LifecycleRecord {
+  readonly protect?: boolean | undefined;
+  readonly ignore?: readonly IgnoreRule[] | undefined;
+}
+
+/** The label's part of it; nothing where there is nothing to say. @param was whether it is protected so far */
+export function lifecycleRecord(lifecycle: Lifecycle | undefined, was: boolean | undefined): LifecycleRecord {
+  const rules = lifecycle?.ignoreChanges ?? [];
+  return {
+    ...(lifecycle?.preventDestroy === undefined && was !== true
+      ? {}
+      : { protect: isKept(lifecycle, was) ? true : undefined }),
+    // Said where there are none, too: a label keeps what nothing is said of.
+    ignore: rules.length === 0 ? undefined : rules,
+  };
+}
+
+/** The same as it is read back. */
+export function recordedLifecycle({ protect, ignore }: LifecycleRecord): {
+  readonly isProtected?: boolean;
+  readonly ignores?: readonly IgnoreRule[];
+} {
+  return { ...(protect === true ? { isProtected: true } : {}), ...(ignore === undefined ? {} : { ignores: ignore }) };
+}
+
+/** Whether a label says something else of it than the stack. */
+export function lifecycleStale(
   lifecycle: Lifecycle | undefined,
-  was: boolean | undefined,
-): { readonly protect?: boolean | undefined } {
-  return lifecycle?.preventDestroy === undefined && was !== true
-    ? {}
-    : { protect: isKept(lifecycle, was) ? true : undefined };
+  observed: ReturnType<typeof recordedLifecycle>,
+): boolean {
+  return (
+    isKept(lifecycle, observed.isProtected) !== (observed.isProtected ?? false) ||
+    JSON.stringify(lifecycle?.ignoreChanges ?? []) !== JSON.stringify(observed.ignores ?? [])
+  );
 }

@@ -6,6 +6,7 @@ import type { FileWrite } from './cgroup/knob.ts';
 import type { MountEdit } from './container/mounts/edits.ts';
 import type { DeviceRule } from './devices/schema.ts';
 import type { Label } from './label.ts';
+import type { LifecycleRecord } from './lifecycle.ts';
 import type { Hook } from './network/programs.ts';
 import type { NetworkValues } from './network/schema.ts';
 
@@ -71,7 +72,8 @@ export type Step =
       readonly name: string;
       readonly type: NamespaceType;
       readonly applied: Readonly<Record<string, Value>>;
-      readonly protect?: boolean | undefined;
+      readonly protect?: LifecycleRecord['protect'];
+      readonly ignore?: LifecycleRecord['ignore'];
       readonly settings: NamespaceSettings;
     }
   /** Make an existing namespace the declared one. */
@@ -81,7 +83,8 @@ export type Step =
       readonly type: NamespaceType;
       readonly from: string;
       readonly applied: Readonly<Record<string, Value>>;
-      readonly protect?: boolean | undefined;
+      readonly protect?: LifecycleRecord['protect'];
+      readonly ignore?: LifecycleRecord['ignore'];
     }
   /** Give an object another address. `path`: the cgroup's, or the volume's directory, which becomes `target`. */
   | {
@@ -99,7 +102,8 @@ export type Step =
       readonly op: 'namespace-label';
       readonly name: string;
       readonly applied: Readonly<Record<string, Value>>;
-      readonly protect?: boolean | undefined;
+      readonly protect?: LifecycleRecord['protect'];
+      readonly ignore?: LifecycleRecord['ignore'];
     }
   /** Set host and domain name in a live uts namespace. */
   | {

@@ -93,6 +93,21 @@ containers:
     assert.is(applied.code, 0, applied.stderr + applied.stdout);
     const limit = `${box.cgroupDir('pids', 'life/tuned')}/pids.max`;
     writeFileSync(limit, '70');
+    // What is left alone is on the object: without the file, too.
+    const recorded = await box.tsbox('drift', '--stack', 'life');
+    assert.is(recorded.code, 0, recorded.stdout);
+    const told = stack(50, 'no', 'a').replace('lifecycle: { ignore_changes: [pids] }', '');
+    const untold = box.write('other.yaml', told);
+    writeFileSync(limit, '50');
+    assert.is((await box.tsbox('apply', '-f', untold, '--auto-approve')).code, 0);
+    writeFileSync(limit, '70');
+    const shown = await box.tsbox('drift', '--stack', 'life');
+    assert.is(shown.code, 2, 'an apply without the rule takes it off the object');
+    assert.match(shown.stdout, 'pids.max');
+    writeFileSync(limit, '50');
+    assert.is((await box.tsbox('apply', '-f', file, '--auto-approve')).code, 0);
+    writeFileSync(limit, '70');
+    assert.is((await box.tsbox('drift', '--stack', 'life')).code, 0, 'and one with it puts it back');
     box.write('stack.yaml', stack(80, 'yes', 'a'));
     const same = await box.tsbox('plan', '-f', file, '--detailed-exitcode');
     assert.is(same.code, 0, same.stderr + same.stdout);

@@ -79,6 +79,7 @@ function recordNamespace(
     ino: typeof stat === 'object' ? stat.ino : 0,
     applied: step.applied,
     protect: step.protect,
+    ignore: step.ignore,
     namespace: { type: step.type, id: typeof id === 'string' ? id : '', keeper },
   });
 }
@@ -134,7 +135,12 @@ export async function removeNamespace(context: ExecutionContext, step: Of<'names
 export function labelNamespace(context: ExecutionContext, step: Of<'namespace-label'>): void {
   const label = readNamespaceLabel(context, step.name);
   if (label !== undefined) {
-    setNamespaceLabel(context, step.name, { ...label, applied: step.applied, protect: step.protect });
+    setNamespaceLabel(context, step.name, {
+      ...label,
+      applied: step.applied,
+      protect: step.protect,
+      ignore: step.ignore,
+    });
   }
 }
 

@@ -11,7 +11,7 @@ import { directoryIn, type StackScope } from '../scope.ts';
 import type { Step } from '../step.ts';
 import type { Stack } from '../../stack/types.ts';
 import { TsboxError } from '../../errors.ts';
-import { protection } from '../lifecycle.ts';
+import { lifecycleRecord, recordedLifecycle } from '../lifecycle.ts';
 import { describeProcesses } from '../processes.ts';
 import { ADOPTED_ATTRIBUTE, DEVICES_ATTRIBUTE, HIERARCHIES_ATTRIBUTE, KNOB_ATTRIBUTES } from './attributes.ts';
 import { observeKnobs, observePresence } from './observe.ts';
@@ -133,7 +133,7 @@ export const cgroupKind: ResourceKind = {
         exists: labelled || elsewhere || scope.blind,
         live,
         applied: labelled ? (applied[i] ?? null) : null,
-        ...(labelled && entry?.label?.protect === true ? { isProtected: true } : {}),
+        ...(labelled ? recordedLifecycle(entry?.label ?? {}) : {}),
         ...(before === undefined ? {} : { defaults: before }),
         // Whoever lives in an adopted cgroup belongs there, and so do the programs of its owner.
         extras: elsewhere
@@ -153,7 +153,7 @@ export const cgroupKind: ResourceKind = {
   create(declared, context) {
     const path = pathOf(declared.address, context.stack, context.scope);
     const was = context.observed.get(declared.address)?.isProtected;
-    const label = { address: declared.address, applied: declared.desired, ...protection(declared.lifecycle, was) };
+    const label = { address: declared.address, applied: declared.desired, ...lifecycleRecord(declared.lifecycle, was) };
     return [
       {
         op: 'cgroup-make',
@@ -176,7 +176,7 @@ export const cgroupKind: ResourceKind = {
     const label = {
       address: declared.address,
       applied: declared.desired,
-      ...protection(declared.lifecycle, observed?.isProtected),
+      ...lifecycleRecord(declared.lifecycle, observed?.isProtected),
       ...(theirs ? { adopted: { before: foundBefore(declared, observed) } } : {}),
     };
     const steps: Step[] = [];

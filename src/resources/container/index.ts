@@ -2,7 +2,7 @@
 import { controllersFor, knobSteps, writeSteps } from '../cgroup/writes.ts';
 import { deviceSteps } from '../devices/steps.ts';
 import type { AttributeChange, Declared, ResourceKind, StepContext } from '../kind.ts';
-import { protection } from '../lifecycle.ts';
+import { lifecycleRecord } from '../lifecycle.ts';
 import { sysctlSteps } from '../namespace/sysctls.ts';
 import { networkChangeSteps, networkSteps } from '../network/steps.ts';
 import type { LabelDraft, Step } from '../step.ts';
@@ -37,7 +37,7 @@ function isResting(declared: Declared, context: StepContext): boolean {
 function labelFor(declared: Declared, spec: ContainerSpec, done: boolean, context: StepContext): LabelDraft {
   return {
     address: declared.address,
-    ...protection(declared.lifecycle, context.observed.get(declared.address)?.isProtected),
+    ...lifecycleRecord(declared.lifecycle, context.observed.get(declared.address)?.isProtected),
     applied: done ? declared.desired : null,
     needs: declared.needs,
     ...(isResting(declared, context)

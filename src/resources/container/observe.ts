@@ -9,6 +9,7 @@ import { observeKnobs, observePresence } from '../cgroup/observe.ts';
 import { observeDevices } from '../devices/observe.ts';
 import type { Declared, Extra, Observed } from '../kind.ts';
 import { HEALTH_XATTR, POLICY_XATTR, RUN_XATTR, type Label } from '../label.ts';
+import { recordedLifecycle } from '../lifecycle.ts';
 import { observeNetwork, usesNetwork } from '../network/observe.ts';
 import { NAMESPACE_ROW } from '../namespace/registry.ts';
 import { readSysctls, sysctlKeys } from '../namespace/sysctls.ts';
@@ -270,7 +271,7 @@ async function observeSubjects(
       exists: true,
       live,
       applied: s.label.applied,
-      ...(s.label.protect === true ? { isProtected: true } : {}),
+      ...recordedLifecycle(s.label),
       extras,
       unreadable,
       facts,

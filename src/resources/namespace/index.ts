@@ -4,7 +4,7 @@ import type { KernelReader } from '../../kernel/reader.ts';
 import { attributeTable, type Value } from '../attribute.ts';
 import type { Declared, Observed, ResourceKind } from '../kind.ts';
 import type { Label } from '../label.ts';
-import { protection } from '../lifecycle.ts';
+import { lifecycleRecord, recordedLifecycle } from '../lifecycle.ts';
 import { isAlive, readStats } from '../processes.ts';
 import type { StackScope } from '../scope.ts';
 import type { NamespaceSettings as StepSettings } from '../step.ts';
@@ -195,7 +195,7 @@ export const namespaceKind: ResourceKind = {
         exists: true,
         live,
         applied: label.applied,
-        ...(label.protect === true ? { isProtected: true } : {}),
+        ...recordedLifecycle(label),
         extras: [],
         unreadable,
         facts: { inode: `${type}:[${label.ino}]`, path: where.path },
@@ -215,7 +215,7 @@ export const namespaceKind: ResourceKind = {
         name,
         type: spec.type,
         applied: declared.desired,
-        ...protection(declared.lifecycle, context.observed.get(declared.address)?.isProtected),
+        ...lifecycleRecord(declared.lifecycle, context.observed.get(declared.address)?.isProtected),
         settings: initSettings(spec, null),
       },
     ];
@@ -243,7 +243,7 @@ export const namespaceKind: ResourceKind = {
         op: 'namespace-label',
         name,
         applied: declared.desired,
-        ...protection(declared.lifecycle, context.observed.get(declared.address)?.isProtected),
+        ...lifecycleRecord(declared.lifecycle, context.observed.get(declared.address)?.isProtected),
       },
     ];
   },

@@ -4,7 +4,7 @@ import type { KernelReader } from '../../kernel/reader.ts';
 import { attributeTable, type Value } from '../attribute.ts';
 import type { Declared, Observed, ResourceKind, StepContext } from '../kind.ts';
 import { LABEL_XATTR, type Label } from '../label.ts';
-import { protection } from '../lifecycle.ts';
+import { lifecycleRecord, recordedLifecycle } from '../lifecycle.ts';
 import { labelOn } from '../ownership.ts';
 import { modeText } from '../mode.ts';
 import type { Step } from '../step.ts';
@@ -63,7 +63,7 @@ function makeStep(declared: Declared, context: StepContext): Step[] {
       label: {
         address: declared.address,
         applied: declared.desired,
-        ...protection(declared.lifecycle, context.observed.get(declared.address)?.isProtected),
+        ...lifecycleRecord(declared.lifecycle, context.observed.get(declared.address)?.isProtected),
       },
     },
   ];
@@ -144,7 +144,7 @@ export const volumeKind: ResourceKind = {
                 mode: modeText(here.mode & 0o7777),
               },
           // What is not ours carries no record: it is compared with what is declared.
-          ...(label?.protect === true ? { isProtected: true } : {}),
+          ...recordedLifecycle(label ?? {}),
           applied: foreign ? (wanted.get(name)?.desired ?? null) : applied,
           extras: [],
           unreadable: [],
