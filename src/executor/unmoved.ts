@@ -64,8 +64,9 @@ function writtenBy({ kernel }: ExecutionContext, change: PlannedChange, step: St
       const moves = layout.byController.get('cpuset')?.version === 1;
       return step.writes.map((w) => w.attribute).filter((name) => !(moves && name.startsWith('cpuset.')));
     }
+    // A stop thaws.
     case 'freeze':
-      return isV2 ? [FREEZE] : [];
+      return isV2 && change.action === 'update' ? [FREEZE] : [];
     case 'devices':
     case 'devices-clear':
       return isV2 ? [DEVICES] : [];

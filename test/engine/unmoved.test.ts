@@ -84,6 +84,7 @@ test('settings of a process, kernel parameters and names that somebody edits are
   limits: { command: [sleep, "1000"], rlimits: { nofile: ${nofile} }, oom_score_adj: ${score} }
   tuned: { command: [sleep, "1000"], sysctls: { net.ipv4.ip_default_ttl: ${ttl} } }
   named: { command: [sleep, "1000"], namespaces: { uts: { hostname: ${name} } } }
+  icy: { command: [sleep, "1000"], freeze: false, memory_policy: ${ttl === 70 ? 'default' : 'local'} }
 `;
     const file = box.write('tsbox.yaml', `tsbox: 1\nname: s\n${text(512, 100, 70, 'one')}`);
     const first = await box.tsbox('apply', '-y', '-f', file);
@@ -92,6 +93,7 @@ test('settings of a process, kernel parameters and names that somebody edits are
     const pid = (name: string): string => String(rows.find((r) => r.name === name)?.pid);
     const run = (command: string, ...args: string[]): void =>
       assert.is(spawnSync(command, args, { encoding: 'utf8' }).stderr, '');
+    assert.is((await box.tsbox('freeze', '--stack', 's', 'icy')).code, 0);
     const next = loadText(text(600, 100, 80, 'two'));
     const moved = await applied(kernel, next, () => {
       run('prlimit', '--pid', pid('limits'), '--nofile=400:400');
@@ -108,6 +110,7 @@ test('settings of a process, kernel parameters and names that somebody edits are
       'sysctls moved since the plan: it was {"net.ipv4.ip_default_ttl":"70"}, and is {"net.ipv4.ip_default_ttl":"75"} now',
     );
     assert.is(why.get('container/named'), 'hostname moved since the plan: it was one, and is other now');
+    assert.is(why.get('container/icy'), undefined, 'what a stop thaws did not move');
     assert.match(readFileSync(`/proc/${pid('limits')}/limits`, 'utf8'), /Max open files +400 +400/);
     const again = await applied(kernel, loadText(text(300, 200, 80, 'two')));
     assert.equal(again.failed, []);
