@@ -1,13 +1,14 @@
 /** `lifecycle:` on the real kernel: protection that outlives the file, what is ignored, what replaces what. */
+import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { assertNoLeaks, snapshot } from '../support/leaks.ts';
 import { sandbox } from '../support/sandbox.ts';
 
-async function pidOf(box: Awaited<ReturnType<typeof sandbox>>): Promise<number> {
+async function pidOf(box: Awaited<ReturnType<typeof sandbox>>, name = 'db'): Promise<number> {
   const { stdout } = await box.tsbox('ps', '--stack', 'life', '--json');
-  return (JSON.parse(stdout) as Array<{ pid: number }>)[0]?.pid ?? 0;
+  return (JSON.parse(stdout) as Array<{ name: string; pid: number }>).find((r) => r.name === name)?.pid ?? 0;
 }
 
 const head = 'tsbox: 1\nname: life\n';
@@ -79,7 +80,10 @@ containers:
   app:
     command: [/usr/bin/sleep, infinity]
     env: { DEBUG: "${debug}", KEEP: "1" }
-    lifecycle: { ignore_changes: [env.DEBUG] }
+    rlimits: { nofile: ${release === 'a' ? 512 : 500}, core: 100 }
+    nice: 1
+    scheduler: ${release === 'a' ? 'other' : 'batch'}
+    lifecycle: { ignore_changes: [env.DEBUG, rlimits.core, nice] }
   config:
     command: [/usr/bin/sleep, infinity]
     env: { RELEASE: "${release}" }
@@ -108,6 +112,9 @@ containers:
     assert.is((await box.tsbox('apply', '-f', file, '--auto-approve')).code, 0);
     writeFileSync(limit, '70');
     assert.is((await box.tsbox('drift', '--stack', 'life')).code, 0, 'and one with it puts it back');
+    const app = String(await pidOf(box, 'app'));
+    assert.is(spawnSync('prlimit', ['--pid', app, '--core=50:100']).status, 0);
+    assert.is(spawnSync('renice', ['-n', '5', '-p', app]).status, 0);
     box.write('stack.yaml', stack(80, 'yes', 'a'));
     const same = await box.tsbox('plan', '-f', file, '--detailed-exitcode');
     assert.is(same.code, 0, same.stderr + same.stdout);
@@ -122,6 +129,11 @@ containers:
     assert.is(triggered.code, 0, triggered.stderr + triggered.stdout);
     assert.match(triggered.stdout, /^-\/\+ container\/proxy .*# replace_triggered_by: container\/config\.env changes/m);
     assert.is(readFileSync(limit, 'utf8').trim(), '70');
+    assert.is(String(await pidOf(box, 'app')), app);
+    const limits = readFileSync(`/proc/${app}/limits`, 'utf8');
+    assert.match(limits, /^Max open files +500 +500/m, 'what is not ignored is changed');
+    assert.match(limits, /^Max core file size +50 +100/m, 'the rest stays');
+    assert.match(readFileSync(`/proc/${app}/sched`, 'utf8'), /^prio +: +125$/m);
     const again = await box.tsbox('plan', '-f', file, '--detailed-exitcode');
     assert.is(again.code, 0, again.stdout);
     await box.tsbox('destroy', '-f', file, '--auto-approve');

@@ -15,7 +15,7 @@ import { defaultTargets, mountSteps } from './mounts/index.ts';
 import { observeContainers } from './observe.ts';
 import { leafName } from './replica-names.ts';
 import { rests, restingSince } from './rest.ts';
-import { SETTING_NAMES } from './process/settings.ts';
+import { SETTING_NAMES, settingsFrom } from './process/settings.ts';
 import type { ContainerSpec } from './schema.ts';
 
 function nameOf(address: string): string {
@@ -132,7 +132,8 @@ export const containerKind: ResourceKind = {
     const settings = SETTING_NAMES.filter((name) => changed.has(name));
     const resting = isResting(declared, context);
     if (settings.length > 0 && !resting) {
-      steps.push({ op: 'settings', path, settings: spec.settings, names: settings });
+      // What ignore_changes leaves alone is in what is declared, not in the spec.
+      steps.push({ op: 'settings', path, settings: settingsFrom(declared.desired), names: settings });
     }
     const restart = changes.some((c) => c.mode === 'restart');
     const knobs = changes.filter((c) => !(restart && c.name === 'cgroup.freeze'));

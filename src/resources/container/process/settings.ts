@@ -78,14 +78,14 @@ export function settingsOf(input: SettingsInput): Settings {
   };
 }
 
-/** The settings that a label says were applied. */
-export function settingsFrom(applied: Readonly<Record<string, Value>>): Settings {
+/** The settings among attributes: those that a label says were applied, or that are declared. */
+export function settingsFrom(attributes: Readonly<Record<string, Value>>): Settings {
   const text = (name: Exclude<keyof Settings, 'rlimits'>): string => {
-    const value = applied[name];
+    const value = attributes[name];
     return typeof value === 'string' ? value : DEFAULTS[name];
   };
   return {
-    rlimits: asMap(applied['rlimits']),
+    rlimits: asMap(attributes['rlimits']),
     oom_score_adj: text('oom_score_adj'),
     nice: text('nice'),
     scheduler: text('scheduler'),
