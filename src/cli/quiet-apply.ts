@@ -51,7 +51,7 @@ async function applied(
   options: QuietOptions,
 ): Promise<Outcome> {
   const { makePlan } = await import('../planner/index.ts');
-  const { isConverged, isEmpty } = await import('../planner/plan.ts');
+  const { isConverged, isEmpty, refusals, refusalText } = await import('../planner/plan.ts');
   const { executionContext } = await import('../executor/context.ts');
   const { applyPlan } = await import('../executor/index.ts');
   const waiting = { timeoutMs: options.lockTimeoutMs ?? 0 };
@@ -59,6 +59,10 @@ async function applied(
     const objection = options.judge?.(planned.plan);
     if (objection !== undefined) {
       return { result: 'refused', reason: objection };
+    }
+    const [denied] = refusals(planned.plan);
+    if (denied !== undefined) {
+      return { result: 'failed', reason: refusalText(denied), changed: [] };
     }
     const context = executionContext(kernel, name, planned.stack ?? stack);
     const result = await applyPlan(context, planned.plan, {
@@ -80,6 +84,10 @@ async function applied(
     }
     if (result.traces !== undefined) {
       return { result: 'failed', reason: result.traces.message, changed };
+    }
+    const blocked = planned.plan.changes.find((c) => c.blocked !== undefined && c.blocked.by !== 'dependency')?.blocked;
+    if (blocked !== undefined) {
+      return { result: 'failed', reason: blocked.message, changed };
     }
     if (isEmpty(planned.plan)) {
       return { result: 'nothing', changed };

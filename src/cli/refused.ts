@@ -1,14 +1,14 @@
 /** What a plan leaves out because it is protected or a condition refuses it: one error each, and the exit code. */
 import { TsboxError } from '../errors.ts';
-import { refusals, type Plan } from '../planner/plan.ts';
+import { refusals, refusalText, type Plan } from '../planner/plan.ts';
 import { EXIT } from './exit.ts';
 import { tellError } from './stream.ts';
 
 /** Tells the causes, not what follows from them; returns the exit code, ok when nothing is refused. */
 export async function printRefused(plan: Plan): Promise<number> {
-  for (const { name, address, message, at, sourceLine } of refusals(plan)) {
-    const what = `policy ${name}${address === undefined ? '' : ` refuses ${address}`}: ${message}`;
-    await tellError(new TsboxError('TSB3012', what, { at, sourceLine, address }));
+  for (const refusal of refusals(plan)) {
+    const { at, sourceLine, address } = refusal;
+    await tellError(new TsboxError('TSB3012', refusalText(refusal), { at, sourceLine, address }));
   }
   const blocked = plan.changes.filter((c) => c.blocked !== undefined);
   for (const { address, at, blocked: why } of blocked) {

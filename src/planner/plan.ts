@@ -96,6 +96,11 @@ export function refusals(plan: Plan): readonly CheckResult[] {
   return (plan.checks ?? []).filter(refuses);
 }
 
+/** What such a policy says, on one line. */
+export function refusalText({ name, address, message }: CheckResult): string {
+  return `policy ${name}${address === undefined ? '' : ` refuses ${address}`}: ${message}`;
+}
+
 function refuses({ kind, severity, status }: CheckResult): boolean {
   return kind === 'policy' && severity === 'error' && status !== 'pass';
 }

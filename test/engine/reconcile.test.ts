@@ -181,6 +181,30 @@ test('policies, windows and signatures hold a revision back until it fits', asyn
   assert.is(limit(), '53');
 });
 
+test('what a policy or a precondition of the stack refuses is not applied, and told', async () => {
+  const refused = `${one(56, '/bin/sleep, "1000000"')}policies:
+  small: { for: cgroup/*, assert: 'false', message: too much }
+`;
+  const denied = commit('denied', { 'one.yaml': refused });
+  const told = await reconcile();
+  assert.equal([told.status.attempt.commit, told.status.attempt.result], [denied, 'invalid']);
+  assert.match(
+    told.status.attempt.reason ?? '',
+    /one\.yaml:\d+:\d+: one: policy small refuses cgroup\/limits: too much$/,
+  );
+  assert.is(limit(), '53');
+  const partly = `${one(56, '/bin/sleep, "1000000"')}  d:
+    rootfs: host
+    command: [/bin/sleep, infinity]
+    preconditions: [{ assert: 'false', message: not here }]
+`;
+  commit('blocked', { 'one.yaml': partly });
+  const blocked = await reconcile();
+  assert.is(blocked.status.attempt.result, 'failed', JSON.stringify(blocked.status));
+  assert.match(blocked.status.attempt.reason ?? '', /^one: .*not here/);
+  assert.is(limit(), '56', 'what does not depend on it is done');
+});
+
 test('it runs on, tells a webhook, and serves its metrics until it is ended', async () => {
   const posted: string[] = [];
   const receiver = createServer((req, res) => {

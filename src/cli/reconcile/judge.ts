@@ -1,7 +1,8 @@
 /** Whether a revision may be applied: everything is planned before anything is done, and each plan again under its lock. */
+import { TsboxError } from '../../errors.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { makePlan } from '../../planner/index.ts';
-import type { Plan } from '../../planner/plan.ts';
+import { refusals, refusalText, type Plan } from '../../planner/plan.ts';
 import type { Judge } from '../quiet-apply.ts';
 import type { Approval } from './approval.ts';
 import { objection, planDigest, refusal, type Policy } from './policy.ts';
@@ -12,7 +13,10 @@ import type { TreeStack } from './tree.ts';
 export type Verdict =
   { readonly pending: NonNullable<Status['pending']>; readonly reason: string } | { readonly judge: Judge };
 
-/** @param vanished stacks that are to be removed */
+/**
+ * @param vanished stacks that are to be removed
+ * @throws TsboxError TSB3012 where a policy of a stack refuses its plan: nobody's word goes over that
+ */
 export async function judgeRevision(
   kernel: Kernel,
   policy: Policy,
@@ -27,6 +31,12 @@ export async function judgeRevision(
   }
   for (const name of vanished) {
     plans.push((await makePlan(kernel, name, undefined, { targets: [], destroy: true })).plan);
+  }
+  for (const plan of plans) {
+    const [denied] = refusals(plan);
+    if (denied !== undefined) {
+      throw new TsboxError('TSB3012', `${plan.stack}: ${refusalText(denied)}`, { at: denied.at });
+    }
   }
   const reasons = plans.flatMap((p) => {
     const reason = objection(policy, p);
