@@ -292,4 +292,35 @@ test('what moves between the judgement and the lock is judged again', async () =
   assert.is(limit(), '53', 'nothing of it was done');
 });
 
+test('a way back that is held up is gone in the next round', async () => {
+  const kernel = openKernel(box.env);
+  kernel.removeXattr(box.cgroupDir('unified', 'one'), 'trusted.tsbox.source');
+  let ended = false;
+  const directory = join(kernel.settings.stateDir, 'git', 'b'.repeat(16));
+  const options = { source: repository, id: 'b'.repeat(16), directory, branch: undefined, subdirectory: 'stacks' };
+  const judging = { policy: 'auto', verify: false, signers: undefined, windows: [], statusFile: undefined } as const;
+  const rest = { prune: false, allowEmpty: false, rollback: true, healthTimeoutMs: 8000 };
+  const load = (file: string): Promise<Stack> => Promise.resolve(loadStack([file], { variables: {}, env: {} }));
+  const reconciler = new Reconciler(
+    kernel,
+    { ...options, ...judging, ...rest, load },
+    // We are told to end right before the way back.
+    ({ event }) => (ended ||= event === 'failed'),
+    () => ended,
+  );
+  const good = commit('good', { 'one.yaml': one(61) });
+  await reconciler.round();
+  assert.is(reconciler.status.good?.commit, good, JSON.stringify(reconciler.status));
+  const bad = commit('bad', { 'one.yaml': one(62, '/bin/false') });
+  await reconciler.round();
+  assert.equal([reconciler.status.attempt?.result, reconciler.status.rollbackWaits], ['failed', true]);
+  assert.is(limit(), '62');
+  ended = false;
+  await reconciler.round();
+  const { attempt, rolledBack, rollbackWaits } = reconciler.status;
+  assert.equal([attempt?.commit, attempt?.result, rollbackWaits], [bad, 'rolled_back', false]);
+  assert.is(rolledBack?.to, good);
+  assert.is(limit(), '61');
+});
+
 test.run();

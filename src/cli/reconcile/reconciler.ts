@@ -167,6 +167,9 @@ export class Reconciler {
     const { status } = this;
     const tried = status.attempt?.commit === commit && FINAL.includes(status.attempt.result);
     if (tried) {
+      if (status.rollbackWaits && this.#options.rollback && this.suspended === undefined) {
+        await this.#rollBack(commit, status.attempt?.reason ?? '');
+      }
       if (status.attempt?.result !== 'applied') {
         status.error ??= `${commit}: ${status.attempt?.reason ?? ''}`;
       }
@@ -174,6 +177,7 @@ export class Reconciler {
       return;
     }
     const before = status.attempt;
+    status.rollbackWaits = false;
     const { result, reason } = await this.#attempt(commit);
     this.counts.attempt(result);
     status.attempt = { commit, at: new Date().toISOString(), result, reason };
@@ -302,6 +306,7 @@ export class Reconciler {
     await this.#git.checkOut(to);
     const { result, reason: problem } = await this.#apply(await this.#stacks());
     const at = new Date().toISOString();
+    status.rollbackWaits = result === 'waiting';
     if (result === 'applied') {
       this.counts.attempt('rolled_back');
       status.rolledBack = { from, to, at, reason };

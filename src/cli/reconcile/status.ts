@@ -26,6 +26,8 @@ export interface Status {
   /** The plan that waits for a word. */
   pending: { commit: string; digest: string; plan: readonly string[] } | null;
   rolledBack: { from: string; to: string; at: string; reason: string } | null;
+  /** The way back from the last attempt was held up, by a lock or our end: each round tries it. */
+  rollbackWaits: boolean;
   stacks: readonly string[];
   health: 'healthy' | 'degraded' | 'unknown';
   /** Items that drifted since; `tsbox drift` tells what, `tsbox watch` heals. */
@@ -48,6 +50,7 @@ export function readStatus(path: string, source: string): Status {
     attempt: null,
     pending: null,
     rolledBack: null,
+    rollbackWaits: false,
     stacks: [],
     health: 'unknown',
     drift: 0,
