@@ -1,7 +1,7 @@
 /** `tsbox test`: runs that plan and apply in a place of their own, of which nothing stays, however it ends. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -113,6 +113,29 @@ runs:
       ['still too many', "'container/web' was expected to fail and did not"],
     ]);
     assert.equal(of('test_summary'), [{ status: 'fail', passed: 3, failed: 2, errored: 0, skipped: 0 }]);
+  }));
+
+test('what the stack adopts is not taken from the installation that has it', () =>
+  inBox('tests', async (box) => {
+    const adopted = `${box.cgroupRoot}x`;
+    const places = hierarchies().map((h) => h.mount + adopted);
+    places.forEach((place) => mkdirSync(place));
+    try {
+      box.env['TSBOX_INSTALLATION'] = 'one';
+      const stack = (n: number): string =>
+        `tsbox: 1\nname: s\ncgroups: { a: { adopt: ${adopted}, pids: { max: ${n} } } }\n`;
+      box.write('s.yaml', stack(40));
+      assert.is((await box.tsbox('apply', '-f', 's.yaml', '-y', '-q')).code, 0);
+      box.write('t.yaml', stack(30));
+      box.write('s.test.yaml', 'tsbox: 1\nstack: t.yaml\nruns: [{ name: a, command: apply }]\n');
+      const run = await box.tsbox('test');
+      assert.is(run.code, 1, run.stdout + run.stderr);
+      assert.match(run.stderr, `${adopted} belongs to stack s of installation one (cgroup/a), not to stack s of`);
+      assert.is((await box.tsbox('plan', '-f', 's.yaml', '--detailed-exitcode')).code, 0, 'it is as it was');
+      assert.is((await box.tsbox('destroy', '-f', 's.yaml', '-y', '-q')).code, 0);
+    } finally {
+      places.forEach((place) => rmdirSync(place));
+    }
   }));
 
 test('a plan against a recorded kernel needs neither privileges nor the addon', () =>

@@ -1,9 +1,9 @@
 /** A place of its own for the tests of one file: cgroup root, run and state directory, removed with all that is in it. */
-import { chmodSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { TsboxError, whyOf } from '../../errors.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
-import { parsePids } from '../../kernel/proc.ts';
+import { parseMountInfo, parsePids } from '../../kernel/proc.ts';
 import { MAX_DIRECTORIES } from '../../kernel/reader.ts';
 import { settingsFrom } from '../../kernel/settings.ts';
 import { readStats } from '../../resources/processes.ts';
@@ -17,7 +17,7 @@ export interface Scratch {
 /** How to find what is in them when nobody removes it any more; undefined where nothing was made. */
 export function whereabouts(scratches: readonly Scratch[]): string | undefined {
   const used = scratches.filter((s) => s.stacks.size > 0).at(-1);
-  const names = ['TSBOX_CGROUP_ROOT', 'TSBOX_RUN_DIR', 'TSBOX_STATE_DIR'] as const;
+  const names = ['TSBOX_CGROUP_ROOT', 'TSBOX_RUN_DIR', 'TSBOX_STATE_DIR', 'TSBOX_INSTALLATION'] as const;
   return (
     used && `${names.map((n) => `${n}=${used.env[n]}`).join(' ')} tsbox destroy --stack ${[...used.stacks].at(-1)}`
   );
@@ -34,6 +34,8 @@ export function scratch(): Scratch {
     TSBOX_CGROUP_ROOT: `${cgroupRoot}-${id}`,
     TSBOX_RUN_DIR: `${runDir}-${id}`,
     TSBOX_STATE_DIR: `${stateDir}-${id}`,
+    // Made from the state directory: what a stack adopts is not taken from the installation that has it.
+    TSBOX_INSTALLATION: '',
   };
   return { env, stacks: new Set() };
 }
@@ -63,8 +65,13 @@ export async function removeScratch({ env, stacks }: Scratch): Promise<TsboxErro
     }
     left.push(...(await removeCgroups(kernel)));
   }
+  const mounts = parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8')).map((m) => m.target);
   for (const directory of [runDir, stateDir].filter((d) => existsSync(d))) {
+    const mounted = mounts.find((m) => m.startsWith(`${directory}/`));
     try {
+      if (mounted !== undefined) {
+        throw new Error(`something is mounted on ${mounted}, and would be emptied with it`);
+      }
       rmSync(directory, { recursive: true });
     } catch (cause) {
       const why = whyOf(cause);
