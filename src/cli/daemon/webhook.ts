@@ -71,12 +71,15 @@ export class Webhook {
   }
 
   #pause(ms: number): Promise<void> {
+    const { signal } = this.#end;
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#end.signal.addEventListener('abort', () => {
+      const over = (): void => {
         clearTimeout(timer);
+        signal.removeEventListener('abort', over);
         resolve();
-      });
+      };
+      const timer = setTimeout(over, ms);
+      signal.addEventListener('abort', over);
     });
   }
 }
