@@ -48,6 +48,8 @@ export interface Course {
 export interface Approved {
   /** @returns the plan, with what is to be said of it */
   accept(planned: Planned): Promise<Planned>;
+  /** Called right before it is done: a plan is used once, and what was refused was not. */
+  take(): void;
 }
 
 export async function runApply(
@@ -77,7 +79,7 @@ export async function runCourse(course: Course, approved?: Approved): Promise<nu
       refuseEmpty(course, planned);
     }
     const accepted = (await approved?.accept(planned)) ?? planned;
-    return applyLocked(course, accepted, approved !== undefined, () =>
+    return applyLocked(course, accepted, approved, () =>
       // What was replaced on request is not replaced again.
       makePlan(kernel, name, stack, { ...options, replace: [] }),
     );
@@ -99,7 +101,7 @@ function refuseEmpty({ args, name, settings }: Course, { plan, declared }: Plann
 async function applyLocked(
   course: Course,
   planned: Planned,
-  approved: boolean,
+  approved: Approved | undefined,
   again: () => Promise<Planned>,
 ): Promise<number> {
   const { args, kernel, name, settings } = course;
@@ -115,6 +117,7 @@ async function applyLocked(
     printWarnings(plan.warnings, args);
   }
   if (isEmpty(plan)) {
+    approved?.take();
     // Records that lag behind the kernel are brought up to date all the same.
     const result = await applyPlan(context, plan, {
       parallelism: settings.parallelism,
@@ -155,7 +158,7 @@ async function applyLocked(
     return EXIT.refused;
   }
   const what = settings.destroy ? 'destroy' : 'apply';
-  if (!approved && args.flags['auto-approve'] !== true) {
+  if (approved === undefined && args.flags['auto-approve'] !== true) {
     if (!(await confirm(what, plan))) {
       err('Not approved: nothing was changed.\n');
       return EXIT.error;
@@ -165,6 +168,7 @@ async function applyLocked(
     const { requireSame } = await import('./stale.ts');
     requireSame(planned, await makePlan(kernel, name, course.stack, course.options));
   }
+  approved?.take();
   const running = new Set<string>();
   const signals = watchSignals(() => [...running]);
   const progress = await startProgress(plan, quiet);

@@ -1,5 +1,5 @@
 /** plan -o and apply FILE: what was shown is what is done, once, or it is refused with the fact that moved. */
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -190,6 +190,39 @@ test('a plan that was changed, is of another boot or version, or lacks its secre
     await refused('machine.plan', elsewhere({ machine_id: 'm' }), 'it was made on the machine m');
     assert.not.ok(exists(box.cgroupDir('memory', 'saved/tenants')), 'nothing was made');
     assert.is((await box.tsbox('apply', 'p.plan')).code, 0);
+  });
+});
+
+test('a plan that was refused is not used up, and one whose directory is gone says so', async () => {
+  await inBox(async (box) => {
+    assert.is((await box.tsbox('apply', '-y')).code, 0);
+    writeFileSync(limitFile(box), '33554432');
+    mkdirSync(join(box.dir, 'sub'));
+    box.write('sub/tsbox.yaml', STACK.replace('include: [part.yaml]\n', PART));
+    const saved = await box.run('sh', [
+      '-c',
+      `cd sub && exec "$0" "$@"`,
+      process.execPath,
+      CLI,
+      'plan',
+      '-o',
+      '../p.plan',
+    ]);
+    assert.is(saved.code, 0, saved.stderr);
+    const refused = await box.tsbox('apply', 'p.plan', '--on-drift', 'fail');
+    assert.is(refused.code, 5, refused.stderr);
+    rmSync(join(box.dir, 'sub'), { recursive: true });
+    const gone = await box.tsbox('apply', 'p.plan');
+    assert.is(gone.code, 3, gone.stderr);
+    assert.match(
+      gone.stderr,
+      `error[TSB3006]: ${join(box.dir, 'p.plan')}: the directory ${join(box.dir, 'sub')} of its stack: ENOENT`,
+    );
+    mkdirSync(join(box.dir, 'sub'));
+    const applied = await box.tsbox('apply', 'p.plan');
+    assert.is(applied.code, 0, applied.stderr);
+    assert.is(readFileSync(limitFile(box), 'utf8').trim(), '67108864');
+    assert.match((await box.tsbox('apply', 'p.plan')).stderr, 'was applied already');
   });
 });
 

@@ -29,10 +29,10 @@ export async function applySaved(args: Arguments, parallelism: number): Promise<
     {
       async accept(planned) {
         const moved = requireUnmoved(loaded, planned, args.flags['allow-subset'] === true);
-        takePlan(loaded.path, kernel.settings.stateDir, loaded.file.id, kernel.bootId);
         const { plan } = planned;
         return moved === undefined ? planned : { ...planned, plan: { ...plan, warnings: [...plan.warnings, moved] } };
       },
+      take: () => takePlan(loaded.path, kernel.settings.stateDir, loaded.file.id, kernel.bootId),
     },
   );
 }

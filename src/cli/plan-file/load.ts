@@ -1,6 +1,6 @@
 /** `apply FILE`: the configuration that a plan carries, and whether what the plan rests on still holds. */
 import { resolve } from 'node:path';
-import { TsboxError } from '../../errors.ts';
+import { TsboxError, whyOf } from '../../errors.ts';
 import type { KernelReader } from '../../kernel/reader.ts';
 import type { Planned } from '../../planner/index.ts';
 import { movedFacts } from '../../planner/saved/moved.ts';
@@ -72,7 +72,14 @@ export async function stackOfPlan({ file, key, path }: Loaded, args: Arguments):
     }
   }
   // Relative paths in the stack mean what they meant.
-  process.chdir(file.directory);
+  try {
+    process.chdir(file.directory);
+  } catch (cause) {
+    throw new TsboxError('TSB3006', `${path}: the directory ${file.directory} of its stack: ${whyOf(cause)}`, {
+      hint: AGAIN,
+      cause,
+    });
+  }
   const stack = await loadStackFor(
     { ...args, files: file.files, variables: { ...args.variables, ...Object.fromEntries(known) } },
     new Map(sources),

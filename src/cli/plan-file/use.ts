@@ -49,9 +49,22 @@ export function takePlan(path: string, stateDir: string, id: string, bootId: str
   fsyncSync(fd);
   closeSync(fd);
   for (const name of readdirSync(where).filter((n) => n !== id)) {
-    const path = join(where, name);
-    if (!readFileSync(path, 'utf8').startsWith(bootId)) {
-      rmSync(path, { force: true });
+    const boot = bootOf(join(where, name));
+    // One that is empty is being taken at this moment.
+    if (boot !== undefined && boot !== '' && boot !== bootId) {
+      rmSync(join(where, name), { force: true });
     }
+  }
+}
+
+/** On which boot a plan was taken; '' not told yet, undefined when another apply has removed the note. */
+function bootOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').split(' ')[0];
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') {
+      return undefined;
+    }
+    throw error;
   }
 }
