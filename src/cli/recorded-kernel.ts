@@ -137,7 +137,11 @@ export function writeRecording(path: string, reader: KernelReader, planned: Plan
 export function openRecording(path: string, stack: Stack | undefined): RecordedReader {
   let text: string;
   try {
-    if (statSync(path).size > RECORDING_LIMIT) {
+    const stat = statSync(path);
+    if (!stat.isFile()) {
+      throw new TsboxError('TSB3014', `${path} is not a regular file`, { subject: path });
+    }
+    if (stat.size > RECORDING_LIMIT) {
       throw new TsboxError('TSB3014', `${path} has more than ${RECORDING_LIMIT} bytes`, { subject: path });
     }
     text = readFileSync(path, 'utf8');

@@ -5,6 +5,7 @@ import { conclusion, countsOf, type FileResult, type Status } from '../../report
 import type { Palette } from '../../report/palette.ts';
 import type { TsboxError } from '../../errors.ts';
 import { versionJson } from '../../report/plan-json.ts';
+import { escapeControls } from '../../report/values.ts';
 import type { TestFile } from '../../stack/tests/load.ts';
 import type { Arguments } from '../args.ts';
 import { diagnosticLine, streamBegun } from '../diagnostic-lines.ts';
@@ -42,9 +43,9 @@ function textTeller(palette: Palette): Teller {
   return {
     begin: () => undefined,
     async file({ name, status, runs, left }) {
-      out(`${name}... ${painted(status)}\n`);
+      out(`${escapeControls(name)}... ${painted(status)}\n`);
       for (const run of runs) {
-        out(`  run ${JSON.stringify(run.name)}... ${painted(run.status)}\n`);
+        out(`  run ${escapeControls(JSON.stringify(run.name))}... ${painted(run.status)}\n`);
         if (typeof run.plan === 'string') {
           out(`\n${run.plan.replace(/^(?=.)/gm, '    ')}\n`);
         }
