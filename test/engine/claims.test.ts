@@ -33,6 +33,10 @@ test('claimed, in conflict, taken back, and left alone', async () => {
     assert.match(claimed.text, /^cgroup\/a {2}pids\.max +autoscaler\n$/);
     assert.is(claims(), '{"pids.max":"autoscaler"}');
     assert.match((await ts('own', 'cgroup/a', 'pids.max', '--as', 'another')).text, 'claimed by autoscaler already');
+    assert.match(
+      (await ts('own', 'cgroup/a', 'pids.max.x', '--as', 'another')).text,
+      'pids.max is claimed by autoscaler already',
+    );
 
     writeFileSync(pids, '70');
     writeFileSync(join(box.cgroupDir('pids', 's/b'), 'pids.max'), '10');

@@ -53,20 +53,24 @@ async function requireClaimable(
   before: Readonly<Record<string, string>>,
   manager: string,
 ): Promise<void> {
-  const { claimedAttribute } = await import('../../resources/claims.ts');
+  const { claimedAttribute, fieldsOf } = await import('../../resources/claims.ts');
   const { kindOf } = await import('../../resources/registry.ts');
   const { meant } = await import('../../resources/values.ts');
   const table = kindOf(address).attributes;
   for (const field of fields) {
-    if (claimedAttribute(table, field) === undefined) {
+    const attribute = claimedAttribute(table, field);
+    if (attribute === undefined) {
       const hint = meant(field, table.keys()) ?? 'what the kernel shows and an apply can change: plans have the names';
       throw new TsboxError('TSB2001', `'${field}' is no attribute of ${address} that can be claimed`, { hint });
     }
-    const other = before[field];
-    if (other !== undefined && other !== manager) {
-      throw new TsboxError('TSB3007', `${field} is claimed by ${other} already`, {
+    // A whole attribute and an entry of its map are not two owners' either.
+    const other = fieldsOf(before, table, attribute).find(
+      (f) => before[f] !== manager && (f === field || f === attribute || field === attribute),
+    );
+    if (other !== undefined) {
+      throw new TsboxError('TSB3007', `${other} is claimed by ${before[other] ?? ''} already`, {
         address,
-        hint: `tsbox own ${address} ${field} --release takes it from there`,
+        hint: `tsbox own ${address} ${other} --release takes it from there`,
       });
     }
   }
