@@ -1,4 +1,5 @@
 /** The parts of reconcile that decide: windows, policies, sources, what is kept of a status. */
+import { createHmac } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -72,6 +73,8 @@ const plan = (...actions: Action[]): Plan => ({
   unreadable: [],
 });
 
+const mark = (text: string): string => createHmac('sha256', 'a key').update(text).digest('hex');
+
 test('policies', () => {
   assert.is(objection('auto', plan('delete', 'replace')), undefined);
   assert.is(objection('in-place', plan('create', 'update', 'no-op')), undefined);
@@ -80,23 +83,26 @@ test('policies', () => {
   }
   assert.is(objection('approved', plan('no-op')), undefined);
   assert.match(objection('approved', plan('create')) ?? '', /waits for approval/);
-  assert.is(planDigest([plan('create', 'no-op')]), planDigest([plan('create')]));
-  assert.is.not(planDigest([plan('create')]), planDigest([plan('replace')]));
+  assert.is(planDigest([plan('create', 'no-op')], mark), planDigest([plan('create')], mark));
+  assert.is.not(planDigest([plan('create')], mark), planDigest([plan('replace')], mark));
 });
 
 test('the plan under the lock is held against the policy, and an approval is for the plan that was shown', () => {
   const shown = plan('update', 'replace');
-  const approved = new Map([['s', planDigest([shown])]]);
-  assert.is(refusal('in-place', new Map(), plan('update')), undefined);
-  assert.match(refusal('in-place', new Map(), shown) ?? '', /^not in place: cgroup\/1/);
+  const approved = new Map([['s', planDigest([shown], mark)]]);
+  assert.is(refusal('in-place', new Map(), plan('update'), mark), undefined);
+  assert.match(refusal('in-place', new Map(), shown, mark) ?? '', /^not in place: cgroup\/1/);
   for (const policy of ['in-place', 'approved'] as const) {
-    assert.is(refusal(policy, approved, shown), undefined);
-    assert.match(refusal(policy, approved, plan('update', 'delete')) ?? '', /^it is no longer what was approved: /);
+    assert.is(refusal(policy, approved, shown, mark), undefined);
+    assert.match(
+      refusal(policy, approved, plan('update', 'delete'), mark) ?? '',
+      /^it is no longer what was approved: /,
+    );
   }
-  assert.is(refusal('approved', approved, plan('no-op')), undefined, 'what somebody else has done since');
+  assert.is(refusal('approved', approved, plan('no-op'), mark), undefined, 'what somebody else has done since');
   const extra = { what: 'process', text: 'process 4711 (sleep)', steps: [] } as const;
   const more = { ...shown, changes: shown.changes.map((c) => ({ ...c, extras: [extra] })) };
-  assert.match(refusal('approved', approved, more) ?? '', /no longer/);
+  assert.match(refusal('approved', approved, more, mark) ?? '', /no longer/);
 });
 
 test('sources: transports that run programs or are not safe are refused, tokens are not shown', () => {

@@ -3,9 +3,10 @@ import { TsboxError } from '../../errors.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { makePlan } from '../../planner/index.ts';
 import { refusals, refusalText, type Plan } from '../../planner/plan.ts';
+import { planKey, type PlanKey } from '../plan-file/key.ts';
 import type { Judge } from '../quiet-apply.ts';
 import type { Approval } from './approval.ts';
-import { objection, planDigest, refusal, type Policy } from './policy.ts';
+import { objection, planDigest, refusal, type Mark, type Policy } from './policy.ts';
 import type { Status } from './status.ts';
 import type { TreeStack } from './tree.ts';
 
@@ -42,11 +43,13 @@ export async function judgeRevision(
     const reason = objection(policy, p);
     return reason === undefined ? [] : [`${p.stack}: ${reason}`];
   });
-  const digest = planDigest(plans);
+  const key = planKey(kernel.settings.stateDir, true);
+  const mark: Mark = (text) => (key as PlanKey).mark('reconcile', text);
+  const digest = planDigest(plans, mark);
   const given = approval.given({ commit, digest });
   if (reasons.length === 0 || given) {
-    const approved = new Map(given ? plans.map((p) => [p.stack, planDigest([p])] as const) : []);
-    return { judge: (plan) => refusal(policy, approved, plan) };
+    const approved = new Map(given ? plans.map((p) => [p.stack, planDigest([p], mark)] as const) : []);
+    return { judge: (plan) => refusal(policy, approved, plan, mark) };
   }
   const plan = plans.flatMap((p) =>
     p.changes.filter((c) => c.action !== 'no-op').map((c) => `${c.action} ${p.stack}:${c.address}`),

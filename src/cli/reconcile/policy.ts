@@ -1,5 +1,4 @@
 /** Which plans are applied without anybody's word, and what stands for a plan when somebody gives it. */
-import { createHash } from 'node:crypto';
 import type { Plan } from '../../planner/plan.ts';
 
 export const POLICIES = ['auto', 'in-place', 'approved'] as const;
@@ -23,20 +22,28 @@ export function objection(policy: Policy, plan: Plan): string | undefined {
         .join(', ')}${hard.length > 5 ? ' …' : ''}`;
 }
 
+/** A keyed digest of a text: a plan has values in it that nobody is to guess from what stands for it. */
+export type Mark = (text: string) => string;
+
 /**
  * Why the plan that was made under the lock is not applied; undefined when it is.
  * @param approved digests of the plans that were approved, by stack: what moved since is not what the word was for
  */
-export function refusal(policy: Policy, approved: ReadonlyMap<string, string>, plan: Plan): string | undefined {
+export function refusal(
+  policy: Policy,
+  approved: ReadonlyMap<string, string>,
+  plan: Plan,
+  mark: Mark,
+): string | undefined {
   const objected = objection(policy, plan);
-  if (objected === undefined || approved.get(plan.stack) === planDigest([plan])) {
+  if (objected === undefined || approved.get(plan.stack) === planDigest([plan], mark)) {
     return undefined;
   }
   return approved.has(plan.stack) ? `it is no longer what was approved: ${objected}` : objected;
 }
 
 /** The same for plans that do the same; an approval of one is an approval of that alone. */
-export function planDigest(plans: readonly Plan[]): string {
+export function planDigest(plans: readonly Plan[], mark: Mark): string {
   const content = plans.map((p) => [
     p.stack,
     p.changes
@@ -48,5 +55,5 @@ export function planDigest(plans: readonly Plan[]): string {
         c.extras.map((e) => e.text),
       ]),
   ]);
-  return createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 16);
+  return mark(JSON.stringify(content)).slice(0, 16);
 }
