@@ -32,6 +32,10 @@ test('lists, ranges, steps, Sunday twice, and one of two days is enough', () => 
   assert.ok(isOpen(either, at('2026-03-13T12:00:00')), 'Friday the 13th');
   assert.ok(isOpen(either, at('2026-03-06T12:00:00')), 'a Friday');
   assert.ok(isOpen(either, at('2026-04-13T12:00:00')), 'a 13th');
+  const both = parseWindow('0 0 */2 * 5 24h');
+  assert.ok(isOpen(both, at('2026-03-13T12:00:00')), 'a Friday that the steps meet');
+  assert.not.ok(isOpen(both, at('2026-03-06T12:00:00')), 'a Friday that they do not');
+  assert.not.ok(isOpen(both, at('2026-03-05T12:00:00')), 'no Friday');
 });
 
 test('deny wins; without any window it is open; with allows one must be', () => {

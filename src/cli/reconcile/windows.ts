@@ -10,7 +10,7 @@ export interface Window {
   readonly months: ReadonlySet<number>;
   /** 0 is Sunday. */
   readonly weekdays: ReadonlySet<number>;
-  /** crontab(5): with both restricted, one of them is enough. */
+  /** crontab(5): with both restricted, which what begins with '*' is not, one of them is enough. */
   readonly eitherDay: boolean;
   readonly durationMs: number;
   readonly text: string;
@@ -53,7 +53,7 @@ export function parseWindow(text: string): Window {
     days: field(2, 1, 31),
     months: field(3, 1, 12),
     weekdays: new Set([...field(4, 0, 7)].map((d) => d % 7)),
-    eitherDay: fields[2] !== '*' && fields[4] !== '*',
+    eitherDay: ![fields[2], fields[4]].some((f) => f?.startsWith('*')),
     durationMs,
     text: text.trim(),
   };
