@@ -115,7 +115,8 @@ export function writeRecording(path: string, reader: KernelReader, planned: Plan
   }
   reader.widen();
   KNOBS.forEach((knob) => knobAccess(reader, knob));
-  const secrets = namedSecrets(stack, reader.bootId);
+  const known = namedSecrets(stack, reader.bootId);
+  const secrets = [...known, ...earlierTexts(planned, known)];
   const short = secrets.find((s) => s.text !== '' && s.text.length < SHORTEST);
   if (short !== undefined) {
     throw new TsboxError('TSB3014', `${short.name} is too short to be left out of a recording`, {
@@ -124,7 +125,7 @@ export function writeRecording(path: string, reader: KernelReader, planned: Plan
   }
   const recording = withoutSecretTexts(
     withFewSymbols(reader.recording(stack?.directory ?? process.cwd())),
-    [...secrets, ...earlierTexts(planned, secrets)],
+    secrets,
     secretTargets(planned),
   );
   writeWhole(path, recordingText(recording), 0o600);

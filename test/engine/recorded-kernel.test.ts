@@ -55,6 +55,10 @@ test('recorded with drift and a change, replayed by nobody', async () => {
     assert.is(live.code, 0, live.stderr);
     assert.match(live.stdout, '+ container/web');
     assert.match(live.stdout, '77 -> 100');
+    assert.is((await box.tsbox('apply', '-y', '-q', '--var', 'token=ab')).code, 0);
+    const short = await box.tsbox('plan', '--record-kernel', 'short.kernel');
+    assert.is(short.code, 1, short.stdout);
+    assert.match(short.stderr, 'earlier TOKEN of container/db is too short to be left out of a recording');
     const destroyed = await box.tsbox('destroy', '-y', '-q', '--volumes');
     assert.is(destroyed.code, 0, destroyed.stderr);
 
