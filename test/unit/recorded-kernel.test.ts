@@ -200,6 +200,18 @@ test('secrets are marked, and a replay puts its own in their places', () => {
   assert.is.not(typeof b === 'object' ? String(Buffer.from(b.content)) : '', 'of /run/secrets/b');
 });
 
+test('a secret that is a word of the marks comes back like any other', () => {
+  const secrets = [
+    { name: 'variable token', text: 'long-and-secret' },
+    { name: 'variable word', text: 'variable' },
+  ];
+  const all = new RecordingReader(machine).recording('/');
+  const held = { ...all, answers: { ...all.answers, xattrs: { label: 'a long-and-secret variable' } } };
+  const written = withoutSecretTexts(held, secrets, new Set());
+  assert.is(written.answers.xattrs?.['label'], 'a \u27e8secret variable token\u27e9 \u27e8secret variable word\u27e9');
+  assert.equal(withSecretTexts(written, secrets), held);
+});
+
 test('what is no recording is refused with the place', () => {
   const text = recordingText(new RecordingReader(machine).recording('/'));
   const wrong = [

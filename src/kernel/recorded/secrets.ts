@@ -29,8 +29,7 @@ export function withoutSecretTexts(
 ): Recording {
   // The longest first: one may be a part of another.
   const sorted = secrets.filter((s) => s.text !== '').sort((a, b) => b.text.length - a.text.length);
-  const hide = (text: string): string =>
-    sorted.reduce((masked, s) => masked.replaceAll(s.text, mark(s.name)), text).replaceAll(DIGEST, NO_DIGEST);
+  const hide = (text: string): string => hidden(text, sorted).replaceAll(DIGEST, NO_DIGEST);
   const inRoot = Object.entries(recording.answers.in_root ?? {}).map(([asked, answer]) => {
     const isSecret = typeof answer === 'object' && files.has(asked.slice(asked.indexOf(' ') + 1));
     const known = isSecret && sorted.some((s) => sameContent(answer.content, s.text));
@@ -44,6 +43,20 @@ export function withoutSecretTexts(
       hide,
     ) as Recording['answers'],
   };
+}
+
+/** The mark of one secret is not looked at for another: a value may be a word of it. */
+function hidden(text: string, secrets: readonly SecretText[], first = 0): string {
+  for (let at = first; at < secrets.length; at++) {
+    const secret = secrets[at] as SecretText;
+    if (text.includes(secret.text)) {
+      return text
+        .split(secret.text)
+        .map((part) => hidden(part, secrets, at + 1))
+        .join(mark(secret.name));
+    }
+  }
+  return text;
 }
 
 function sameContent(content: string | { readonly base64: string }, text: string): boolean {
