@@ -7,7 +7,7 @@ import type { KernelReader } from '../kernel/reader.ts';
 import { isList, type AttributeTable, type Value } from './attribute.ts';
 import { fitsGlob } from './glob.ts';
 import type { Address } from './kind.ts';
-import { ignorable, type IgnoreRule } from './lifecycle.ts';
+import { ignorable, isEntry, type IgnoreRule } from './lifecycle.ts';
 import { directoryIn, type StackScope } from './scope.ts';
 
 /** JSON: {"memory.max": "autoscaler", "io.max.8:0": "throttler"}, an attribute or one entry of its map each. */
@@ -89,12 +89,13 @@ export function fieldsBetween(
   before: Value | undefined,
   after: Value | undefined,
 ): string[] {
-  const entry = (value: Value | undefined, key: string): string | undefined =>
-    value === undefined || typeof value === 'string' || isList(value) ? undefined : value[key];
-  return fieldsOf(claims, table, name).filter((field) => {
-    const key = field.slice(name.length + 1);
-    return field === name || entry(before, key) !== entry(after, key);
-  });
+  const entries = (value: Value | undefined): Readonly<Record<string, string>> =>
+    value === undefined || typeof value === 'string' || isList(value) ? {} : value;
+  const [old, fresh] = [entries(before), entries(after)];
+  const differing = [...new Set([...Object.keys(old), ...Object.keys(fresh)])].filter((k) => old[k] !== fresh[k]);
+  return fieldsOf(claims, table, name).filter(
+    (field) => field === name || differing.some((key) => isEntry(field.slice(name.length + 1), key)),
+  );
 }
 
 /** 'autoscaler', or 'a, b' for several; undefined for no field. */

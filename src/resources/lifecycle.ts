@@ -178,8 +178,13 @@ function isMap(value: Value | undefined): value is Entries {
 }
 
 function merged(declared: Entries, live: Entries, ignored: string): Entries {
-  const kept = Object.entries(declared).filter(([key]) => !fitsGlob(ignored, key));
-  return Object.fromEntries([...kept, ...Object.entries(live).filter(([key]) => fitsGlob(ignored, key))]);
+  const kept = Object.entries(declared).filter(([key]) => !isEntry(ignored, key));
+  return Object.fromEntries([...kept, ...Object.entries(live).filter(([key]) => isEntry(ignored, key))]);
+}
+
+/** Whether a key of a map is meant: '8:0' is every limit of the device, as '8:0 rbps'. Targets of mounts may have spaces. */
+export function isEntry(glob: string, key: string): boolean {
+  return fitsGlob(glob, key) || (!key.startsWith('/') && key.includes(' ') && fitsGlob(glob, key.split(' ')[0] ?? ''));
 }
 
 /** The address of a trigger among those known, and the attribute it names. */

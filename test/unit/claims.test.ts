@@ -45,8 +45,8 @@ test('an attribute is claimed by its own name, a map by its entries too', () => 
   assert.is(claimedAttribute(kindOf('container/a').attributes, 'log'), undefined, 'the kernel does not show it');
   const between = (before: Record<string, string>, after: Record<string, string>): string[] =>
     fieldsBetween({ 'io.max.8:0': 'throttler' }, CGROUP, 'io.max', before, after);
-  assert.equal(between({ '8:0': 'rbps=1' }, { '8:0': 'rbps=2' }), ['io.max.8:0']);
-  assert.equal(between({ '8:0': 'rbps=1', '8:16': 'x' }, { '8:0': 'rbps=1' }), [], "another entry is nobody else's");
+  assert.equal(between({ '8:0 rbps': '1' }, { '8:0 rbps': '2' }), ['io.max.8:0'], 'every limit of the device');
+  assert.equal(between({ '8:0 rbps': '1', '8:16 rbps': '1' }, { '8:0 rbps': '1' }), [], "another is nobody else's");
 });
 
 const lifecycle = (ignoreChanges: Lifecycle['ignoreChanges']): Lifecycle => ({
@@ -56,6 +56,9 @@ const lifecycle = (ignoreChanges: Lifecycle['ignoreChanges']): Lifecycle => ({
   replaceTriggeredBy: [],
 });
 
+const IO = { 'io.max': { '8:0 rbps': '1', '8:0 wbps': '1', '8:16 rbps': '1' } };
+const LIVE_IO = { 'io.max': { '8:0 rbps': '2', '8:0 wbps': '2', '8:16 rbps': '2' } };
+
 function left(
   rules: Lifecycle['ignoreChanges'],
   claims: Record<string, string>,
@@ -63,7 +66,7 @@ function left(
   const wanted: Declared = {
     address: 'cgroup/a',
     kind: 'cgroup',
-    desired: { 'memory.max': '100', 'pids.max': '5', 'cpu.max': '1 10', 'cpu.max.burst': '0' },
+    desired: { ...IO, 'memory.max': '100', 'pids.max': '5', 'cpu.max': '1 10', 'cpu.max.burst': '0' },
     needs: [],
     shares: [],
     waits: [],
@@ -73,7 +76,7 @@ function left(
   const live: Observed = {
     address: 'cgroup/a',
     exists: true,
-    live: { 'memory.max': '200', 'pids.max': '6', 'cpu.max': '2 10', 'cpu.max.burst': '1' },
+    live: { ...LIVE_IO, 'memory.max': '200', 'pids.max': '6', 'cpu.max': '2 10', 'cpu.max.burst': '1' },
     applied: wanted.desired,
     extras: [],
     unreadable: [],
@@ -90,7 +93,7 @@ function left(
 test('ignore_changes leaves to the managers it names what they have claimed, and nothing else', () => {
   const claims = { 'memory.max': 'autoscaler', 'cpu.max': 'autoscaler', 'pids.max': 'other' };
   assert.equal(left([{ manager: 'autoscaler' }], claims), {
-    desired: { 'memory.max': '200', 'pids.max': '5', 'cpu.max': '2 10', 'cpu.max.burst': '0' },
+    desired: { ...IO, 'memory.max': '200', 'pids.max': '5', 'cpu.max': '2 10', 'cpu.max.burst': '0' },
     ignored: [
       ['memory.max', '200', '100', 'autoscaler'],
       ['cpu.max', '2 10', '1 10', 'autoscaler'],
@@ -101,6 +104,10 @@ test('ignore_changes leaves to the managers it names what they have claimed, and
     ['pids.max', '6', '5', 'other'],
   ]);
   assert.equal(left([{ manager: 'autoscaler' }], {}).ignored, []);
+  const theirs = { '8:0 rbps': '2', '8:0 wbps': '2', '8:16 rbps': '1' };
+  for (const device of [left(['io.max.8:0'], {}), left([{ manager: 'scaler' }], { 'io.max.8:0': 'scaler' })]) {
+    assert.equal((device.desired as { 'io.max': unknown })['io.max'], theirs, 'of a device every limit');
+  }
 });
 
 test('without the rule a change of a claimed attribute names its manager, and --on-drift fail takes nothing back', () => {
