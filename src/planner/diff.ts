@@ -31,7 +31,7 @@ export function diffAttributes(table: AttributeTable, declared: Declared, observ
         before,
         after,
         applied,
-        cause: causeOf(attribute, after, applied, before),
+        cause: causeOf(attribute, after, declared.settled?.[name] ?? applied, before),
         mode: attribute.change,
         reason: attribute.reason,
       });

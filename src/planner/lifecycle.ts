@@ -1,5 +1,5 @@
 /** `lifecycle:` in a plan: what is left alone, what is made anew because of another, and what is not let go. */
-import { sameValue } from '../resources/attribute.ts';
+import { sameValue, type Value } from '../resources/attribute.ts';
 import type { Address, AttributeChange, Declared, Observed } from '../resources/kind.ts';
 import { leftTo, managersOf, type Claims } from '../resources/claims.ts';
 import { isKept, triggerOf, withoutIgnored } from '../resources/lifecycle.ts';
@@ -30,6 +30,7 @@ export function leaveIgnored(
       continue;
     }
     const desired = { ...wanted.desired };
+    const settled: Record<string, Value> = {};
     const ignored: AttributeChange[] = [];
     for (const attribute of table.values()) {
       const { name } = attribute;
@@ -47,6 +48,10 @@ export function leaveIgnored(
       const kept = withoutIgnored([...patterns, ...theirs], name, after, before);
       if (kept !== undefined && !sameValue(attribute, kept, after)) {
         desired[name] = kept;
+        const rest = withoutIgnored([...patterns, ...theirs], name, applied, before);
+        if (applied !== undefined && rest !== undefined) {
+          settled[name] = rest;
+        }
         // What is left of the difference when the rest of it is applied.
         ignored.push({
           name,
@@ -60,7 +65,7 @@ export function leaveIgnored(
         });
       }
     }
-    declared.set(wanted.address, { ...wanted, desired });
+    declared.set(wanted.address, { ...wanted, desired, settled });
     if (ignored.length > 0) {
       left.set(wanted.address, ignored);
     }

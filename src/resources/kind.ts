@@ -14,6 +14,8 @@ export interface Declared {
   readonly address: Address;
   readonly kind: string;
   readonly desired: Readonly<Record<string, Value>>;
+  /** Of what is ignored in part what was applied last, the ignored part as it is live: what else moved is drift. */
+  readonly settled?: Readonly<Record<string, Value>>;
   /** Resources that must exist before it. */
   readonly needs: readonly Address[];
   /** The subset of needs whose namespaces it lives in: when one of those is made anew, so is this. */

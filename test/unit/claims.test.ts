@@ -3,6 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { driftRefusal } from '../../src/cli/on-drift.ts';
 import { withClaims } from '../../src/planner/claims.ts';
+import { diffAttributes } from '../../src/planner/diff.ts';
 import { leaveIgnored } from '../../src/planner/lifecycle.ts';
 import { CLAIMS_XATTR, claimedAttribute, fieldsBetween, parseClaims } from '../../src/resources/claims.ts';
 import type { KernelReader } from '../../src/kernel/reader.ts';
@@ -62,7 +63,7 @@ const LIVE_IO = { 'io.max': { '8:0 rbps': '2', '8:0 wbps': '2', '8:16 rbps': '2'
 function left(
   rules: Lifecycle['ignoreChanges'],
   claims: Record<string, string>,
-): { desired: unknown; ignored: unknown } {
+): { desired: unknown; ignored: unknown; causes: unknown } {
   const wanted: Declared = {
     address: 'cgroup/a',
     kind: 'cgroup',
@@ -84,15 +85,18 @@ function left(
   };
   const declared = new Map([['cgroup/a', wanted]]);
   const ignored = leaveIgnored(declared, new Map([['cgroup/a', live]]), new Map([['cgroup/a', claims]]));
+  const kept = declared.get('cgroup/a') as Declared;
   return {
-    desired: declared.get('cgroup/a')?.desired,
+    causes: diffAttributes(CGROUP, kept, live).map((a) => [a.name, a.cause]),
+    desired: kept.desired,
     ignored: (ignored.get('cgroup/a') ?? []).map((a) => [a.name, a.before, a.after, a.manager]),
   };
 }
 
 test('ignore_changes leaves to the managers it names what they have claimed, and nothing else', () => {
   const claims = { 'memory.max': 'autoscaler', 'cpu.max': 'autoscaler', 'pids.max': 'other' };
-  assert.equal(left([{ manager: 'autoscaler' }], claims), {
+  const { causes: _, ...both } = left([{ manager: 'autoscaler' }], claims);
+  assert.equal(both, {
     desired: { ...IO, 'memory.max': '200', 'pids.max': '5', 'cpu.max': '2 10', 'cpu.max.burst': '0' },
     ignored: [
       ['memory.max', '200', '100', 'autoscaler'],
@@ -108,6 +112,9 @@ test('ignore_changes leaves to the managers it names what they have claimed, and
   for (const device of [left(['io.max.8:0'], {}), left([{ manager: 'scaler' }], { 'io.max.8:0': 'scaler' })]) {
     assert.equal((device.desired as { 'io.max': unknown })['io.max'], theirs, 'of a device every limit');
   }
+  assert.equal(left(['io', 'memory', 'cpu', 'pids'], {}).causes, []);
+  const rest = left(['io.max.8:16', 'memory', 'cpu', 'pids'], {});
+  assert.equal(rest.causes, [['io.max', 'drift']], 'the ignored part is no change of the file');
 });
 
 test('without the rule a change of a claimed attribute names its manager, and --on-drift fail takes nothing back', () => {
