@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --
 // The command: runs the bundle beside it from V8's code cache (vm.Script, cachedData), which spares compiling a megabyte
 // at every start. A cache made by another Node is refused by V8 and the bundle is compiled as usual. This is CommonJS
 // because Node's loader of modules costs a fifth of Node's own start.

@@ -161,10 +161,14 @@ export const HELP: Readonly<Record<string, HelpRow>> = {
   cp: { examples: [['tsbox cp web:/var/log/app.log .', 'a file out of a container']] },
   exec: {
     options: {
+      env: {
+        value: 'KEY[=VALUE]',
+        text: 'one more variable of its environment; of KEY alone the value that it has here',
+      },
       user: { value: 'USER[:GROUP]', text: "as this user, by number or as the container's own /etc/passwd has it" },
       detach: { text: 'do not wait for it: its input is empty, and nobody reads what it writes' },
     },
-    exits: ITS_OWN,
+    exits: { 126: 'the command cannot be run', 127: 'there is no such command', ...ITS_OWN },
     examples: [
       ['tsbox exec web -- ps ax', 'a command inside, with its privileges'],
       ['tsbox exec -it -u www-data web -- sh', 'a shell as a user of the container; ctrl-p ctrl-q leaves it'],

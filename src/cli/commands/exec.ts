@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from '../main.ts';
-import { EXIT } from '../exit.ts';
+import { EXIT, notRun } from '../exit.ts';
 import { errnoOf, TsboxError } from '../../errors.ts';
 import { detachKeys } from '../detach-keys.ts';
 import { err, out } from '../output.ts';
@@ -42,7 +42,10 @@ export const command: Command = {
       argv,
       user: args.values.user,
       workdir: args.values.workdir,
-      env: [...(args.lists['env-file'] ?? []).flatMap(readEnvFile), ...(args.lists.env ?? [])],
+      env: [
+        ...(args.lists['env-file'] ?? []).flatMap(readEnvFile),
+        ...(args.lists.env ?? []).flatMap((item) => variable(item, `--env '${item}'`)),
+      ],
       tty: !detach && (args.flags.tty === true || (process.stdin.isTTY && process.stdout.isTTY)),
       detach,
       privileged: args.flags.privileged === true,
@@ -58,7 +61,7 @@ export const command: Command = {
     const report = parseReport(result.report);
     if (!report.ok) {
       err(`error[TSB3002]: ${report.step} ${report.path}: ${errnoName(report.errno)}\n`);
-      return result.exit > 0 ? result.exit : EXIT.error;
+      return report.step === 'exec' ? notRun(errnoName(report.errno)) : result.exit > 0 ? result.exit : EXIT.error;
     }
     if (detach) {
       out(`${report.fields['pid']}\n`);
@@ -81,11 +84,16 @@ function readEnvFile(path: string): string[] {
     if (line === '' || line.startsWith('#')) {
       return [];
     }
-    const [, key] = /^([^\s=]+)(?:=|$)/.exec(line) ?? [];
-    if (key === undefined) {
-      throw new TsboxError('TSB2001', `--env-file ${path}: line ${i + 1} is not KEY=VALUE`, { subject: path });
-    }
-    const own = process.env[key];
-    return line.includes('=') ? [line] : own === undefined ? [] : [`${key}=${own}`];
+    return variable(line, `--env-file ${path}: line ${i + 1}`);
   });
+}
+
+/** KEY=VALUE; of KEY alone the value that it has here, nothing where it has none. */
+function variable(text: string, place: string): string[] {
+  const [, key] = /^([^\s=]+)(?:=|$)/.exec(text) ?? [];
+  if (key === undefined) {
+    throw new TsboxError('TSB2001', `${place} is not KEY=VALUE`);
+  }
+  const own = process.env[key];
+  return text.includes('=') ? [text] : own === undefined ? [] : [`${key}=${own}`];
 }

@@ -7,14 +7,9 @@ import type { RunState } from '../../kernel/run-state.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { Stack } from '../../stack/types.ts';
 import type { Arguments } from '../args.ts';
-import { EXIT } from '../exit.ts';
+import { EXIT, notRun, RUN_EXIT } from '../exit.ts';
 import { err, out, printError } from '../output.ts';
 import { requirePrivileges } from '../session.ts';
-
-/** As env(1) and others have it: tsbox itself failed, the program cannot be run, there is no such program. */
-const FAILED = 125;
-const NOT_RUNNABLE = 126;
-const NOT_FOUND = 127;
 
 export const command: Command = {
   options: [
@@ -57,9 +52,9 @@ export const command: Command = {
 function codeOf(error: unknown): number {
   const info = error instanceof TsboxError ? error.info : undefined;
   if (info?.syscall !== 'exec') {
-    return FAILED;
+    return RUN_EXIT.failed;
   }
-  return info.errnoCode === 'ENOENT' ? NOT_FOUND : NOT_RUNNABLE;
+  return notRun(info.errnoCode);
 }
 
 async function runContainer(args: Arguments): Promise<number> {
@@ -100,7 +95,7 @@ async function runContainer(args: Arguments): Promise<number> {
   const signals = passSignals(kernel, () => readRun(context, 'main'));
   try {
     await perform({ ...context, foreground }, stack);
-    return (await foreground.ended)?.exit ?? FAILED;
+    return (await foreground.ended)?.exit ?? RUN_EXIT.failed;
   } finally {
     signals.end();
     await perform(executionContext(kernel, name, undefined), undefined);
