@@ -23,6 +23,20 @@ export function fullAddress(target: Pick<Target, 'stack' | 'address'>): string {
   return target.address.replace('/', `/${target.stack}:`);
 }
 
+/** Every way in which people write a target; a replica is meant by its container's name too. */
+export function namesOf({ stack, address }: Pick<Target, 'stack' | 'address'>): string[] {
+  const [kind = '', name = ''] = address.split(/\/(.*)/);
+  const names = kind === 'container' ? [name, containerOf(name)] : [name];
+  return names.flatMap((n) => [n, `${kind}/${n}`, `${stack}:${n}`, `${kind}/${stack}:${n}`]);
+}
+
+/** Whether a name means anything that is there, in one stack or in any. */
+export function isTarget(reader: KernelReader, wanted: string, stack: string | undefined): boolean {
+  return (stack === undefined ? stackNames(reader) : [stack]).some((s) =>
+    [...readScope(reader, s).byAddress.keys()].some((address) => namesOf({ stack: s, address }).includes(wanted)),
+  );
+}
+
 /** The parts of ADDRESS, KIND/STACK:NAME, STACK:NAME or a bare NAME. */
 function parseWanted(wanted: string): { kind: string | undefined; stack: string | undefined; name: string } {
   const [, kind, rest = wanted] = /^(container|cgroup)\/(.*)$/.exec(wanted) ?? [];

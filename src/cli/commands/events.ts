@@ -1,8 +1,9 @@
 import type { Command } from '../main.ts';
 import { EXIT } from '../exit.ts';
 import { err, out } from '../output.ts';
-import { requirePrivileges } from '../session.ts';
+import { printWarnings, requirePrivileges } from '../session.ts';
 import type { StreamEvent } from '../event-stream.ts';
+import { isTarget, namesOf } from '../target.ts';
 import { checkJson, checkText } from '../show-runs.ts';
 
 export const command: Command = {
@@ -21,12 +22,18 @@ export const command: Command = {
     const kernel = openKernel(process.env);
     requirePrivileges(kernel, 'events');
     const wanted = new Set(args.positionals);
+    // What is not there may come; more often its name was written wrong.
+    const absent = args.positionals.filter((name) => !isTarget(kernel, name, args.stack));
+    printWarnings(
+      absent.map((name) => `nothing is at '${name}' yet`),
+      args,
+    );
     const json = args.flags.json === true;
     const show = (event: StreamEvent): void => {
-      const name = event.address?.split('/')[1];
+      const { stack, address } = event;
       const fits =
-        (args.stack === undefined || args.stack === event.stack) &&
-        (wanted.size === 0 || (event.address !== undefined && (wanted.has(event.address) || wanted.has(name ?? ''))));
+        (args.stack === undefined || args.stack === stack) &&
+        (wanted.size === 0 || (address !== undefined && namesOf({ stack, address }).some((n) => wanted.has(n))));
       if (fits) {
         out(json ? `${jsonLine(event)}\n` : `${textLine(event)}\n`);
       }

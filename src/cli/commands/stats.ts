@@ -4,6 +4,7 @@ import { TsboxError } from '../../errors.ts';
 import { EXIT } from '../exit.ts';
 import { out } from '../output.ts';
 import { requirePrivileges } from '../session.ts';
+import { namesOf } from '../target.ts';
 import type { StatsRow } from '../../report/stats-text.ts';
 
 const USAGE = 'tsbox stats [ADDRESS…] [--stack NAME] [--interval SECONDS] [--json | --format text|json|prometheus]';
@@ -50,10 +51,7 @@ function chosen(rows: readonly StatsRow[], addresses: readonly string[]): readon
   if (addresses.length === 0) {
     return rows;
   }
-  const names = (r: StatsRow): string[] => {
-    const [kind = '', name = ''] = r.address?.split('/') ?? [];
-    return r.address === null ? [] : [r.address, name, `${kind}/${r.stack}:${name}`, `${r.stack}:${name}`];
-  };
+  const names = ({ stack, address }: StatsRow): string[] => (address === null ? [] : namesOf({ stack, address }));
   for (const address of addresses) {
     if (!rows.some((r) => names(r).includes(address))) {
       const known = rows.flatMap((r) => (r.address === null ? [] : [r.address]));
