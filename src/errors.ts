@@ -82,6 +82,15 @@ export class TsboxError extends Error {
   }
 }
 
+/** With the line that it is about, from the texts that a stack was read from, where it has a place alone. */
+export function withExcerpt(error: TsboxError, sources: ReadonlyMap<string, string> | undefined): TsboxError {
+  const { at, sourceLine } = error.info;
+  const line = at === undefined ? undefined : sources?.get(at.file)?.split('\n')[at.line - 1];
+  return line === undefined || sourceLine !== undefined
+    ? error
+    : new TsboxError(error.code, error.message, { ...error.info, sourceLine: line });
+}
+
 /** Several errors found in one pass (a stack file's), in source order. */
 export class TsboxErrors extends Error {
   readonly errors: readonly TsboxError[];

@@ -1,5 +1,5 @@
 /** What did not come to its end in an apply, one block each: what, where, why, how far it came, and how to go on. */
-import { TsboxError } from '../errors.ts';
+import { withExcerpt } from '../errors.ts';
 import type { Abandoned, ApplyResult, Failure, Unfinished } from '../executor/index.ts';
 import type { PlannedChange } from '../planner/plan.ts';
 import type { Stack } from '../stack/types.ts';
@@ -7,15 +7,6 @@ import { err, printError } from './output.ts';
 import { tellError } from './stream.ts';
 
 const LISTED = 12;
-
-/** The line of the stack file, from the texts that the stack was read from. */
-function withExcerpt(error: TsboxError, stack: Stack | undefined): TsboxError {
-  const { at, sourceLine } = error.info;
-  const line = at === undefined ? undefined : stack?.sources?.get(at.file)?.split('\n')[at.line - 1];
-  return line === undefined || sourceLine !== undefined
-    ? error
-    : new TsboxError(error.code, error.message, { ...error.info, sourceLine: line });
-}
 
 function note(label: string, text: string): void {
   err(`   = ${label}: ${text}\n`);
@@ -39,7 +30,7 @@ export async function printFailure(failure: Failure, result: ApplyResult, stack:
   const { change, error, step, at, remains } = failure;
   const which = at === 0 ? '' : ` (step ${at} of ${result.steps})`;
   err(`\n${change.address}: failed to ${step}${which}\n`);
-  await printError(withExcerpt(error, stack));
+  await printError(withExcerpt(error, stack?.sources));
   const { syscall, errnoCode, errno, subject } = error.info;
   if (syscall !== undefined || errnoCode !== undefined) {
     const number = errno === undefined || errno === 0 ? '' : ` (errno ${Math.abs(errno)})`;

@@ -1,5 +1,5 @@
 /** From a stack and the live kernel to a plan. Reads through a KernelReader, which cannot write. */
-import { TsboxErrors } from '../errors.ts';
+import { TsboxErrors, withExcerpt } from '../errors.ts';
 import type { KernelReader } from '../kernel/reader.ts';
 import type { Address, Declared, Observed, Problem, StepContext } from '../resources/kind.ts';
 import { controllersFor } from '../resources/cgroup/writes.ts';
@@ -211,7 +211,7 @@ function declareAll(reader: KernelReader, asked: Stack): Declarations {
   const needed = new Set(declaredByKind.flat().flatMap((d) => controllersFor(reader, d.desired)));
   errors.push(...delegationErrors(reader, [...needed]));
   if (errors.length > 0) {
-    throw new TsboxErrors(errors);
+    throw new TsboxErrors(errors.map((error) => withExcerpt(error, asked.sources)));
   }
   return { wanted: stack, declaredByKind, problems, needed: [...needed] };
 }

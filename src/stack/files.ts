@@ -84,7 +84,9 @@ function realPath(path: string, name: string, loading: Loading, at: Place | unde
   } catch (error) {
     const code = whyOf(error);
     const reason = code === 'ENOENT' ? 'there is no such file' : code;
-    const info = { errnoCode: code, subject: name, ...located(at) };
+    const hint =
+      name === 'tsbox.yaml' && at === undefined ? '-f says which file; without it tsbox.yaml is read' : undefined;
+    const info = { errnoCode: code, subject: name, hint, ...located(at) };
     loading.problems.push(
       new TsboxError(at === undefined ? 'TSB1001' : 'TSB1008', `cannot read '${name}': ${reason}`, info),
     );

@@ -111,6 +111,36 @@ function existing(path: string, reader: KernelReader): string {
   return there ? path || '/' : existing(path.slice(0, path.lastIndexOf('/')), reader);
 }
 
+/** Says which directory of a root is not there: overlayfs only says that one of them is not. */
+function checkLayers(
+  spec: ContainerSpec,
+  stack: Stack,
+  reader: KernelReader,
+  report: (problem: Problem) => void,
+): void {
+  const { rootfs } = spec;
+  if (spec.namespaces.mnt.kind !== 'new' || (rootfs.kind !== 'dir' && rootfs.kind !== 'overlay')) {
+    return;
+  }
+  const address = containerAddress(spec.name);
+  rootLayers(rootfs).forEach((path, index) => {
+    const found = reader.locate(path);
+    if (found?.kind === 'dir') {
+      return;
+    }
+    const place = rootfs.kind === 'dir' ? ['dir'] : ['overlay', index];
+    const message = found === undefined ? `there is no ${path} for its root` : `${path} is no directory`;
+    report({
+      severity: 'error',
+      error: new TsboxError('TSB1004', `${address}: ${message}`, {
+        at: stack.locate(address, ['rootfs', ...place]),
+        address,
+        hint: 'a relative path starts at the directory of the file it stands in',
+      }),
+    });
+  });
+}
+
 /** Says what is given up by a root that is entered by chroot. */
 function checkPivot(spec: ContainerSpec, stack: Stack, report: (problem: Problem) => void): void {
   const { rootfs } = spec;
@@ -173,6 +203,7 @@ export function declareContainer(
   const user =
     'missing' in account ? '?' : `${account.uid}:${account.gid}${account.groups.map((g) => `,${g}`).join('')}`;
   checkOwners(spec, stack, reader, report);
+  checkLayers(spec, stack, reader, report);
   checkPivot(spec, stack, report);
   checkInitramfs(spec, reader, address, report, () => stack.locate(address, ['capabilities']));
   checkLog(spec.log, reader, address, report, stack.locate(address, ['log']));
