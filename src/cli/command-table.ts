@@ -7,6 +7,8 @@ export interface Command {
   /** Usage line and what it does, for --help; options, examples and exit codes are added by help.ts. */
   readonly usage: string;
   readonly help: string;
+  /** How many words it takes that belong to no option; any number when left out. */
+  readonly words?: number;
   /** With --json or --json-into it writes an event stream, and errors are events of it. */
   readonly streams?: boolean;
   run(args: Arguments): Promise<number>;

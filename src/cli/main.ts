@@ -2,6 +2,7 @@
 import type { Arguments } from './args.ts';
 import { COMMANDS, type Command } from './command-table.ts';
 import { EXIT } from './exit.ts';
+import { TsboxError } from '../errors.ts';
 
 export type { Command } from './command-table.ts';
 
@@ -42,6 +43,7 @@ async function main(argv: readonly string[]): Promise<number> {
       out(commandHelp(name, command));
       return EXIT.ok;
     }
+    refuseOdd(name, command, args.positionals);
     if (command.streams === true) {
       const { wantsStream } = await import('./stream.ts');
       return await (wantsStream(args) ? streamed(command, args) : command.run(args));
@@ -50,6 +52,17 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     await printError(error);
     return EXITS[(error as { code?: string }).code ?? ''] ?? EXIT.error;
+  }
+}
+
+/** A word that belongs to no option may be a file or an address that would silently not be looked at. Throws TSB2001. */
+function refuseOdd(name: string, command: Command, words: readonly string[]): void {
+  const odd = words[command.words ?? Infinity];
+  if (odd !== undefined) {
+    const file = /\.ya?ml$/.test(odd) && command.options.includes('file');
+    throw new TsboxError('TSB2001', `${name} has no use for '${odd}'`, {
+      hint: file ? `-f says which stack file: tsbox ${name} -f ${odd}` : command.usage,
+    });
   }
 }
 

@@ -19,7 +19,8 @@ export const command: Command = {
     'lock-timeout',
     'volumes',
   ],
-  usage: 'tsbox destroy [-f FILE | --stack NAME] [--volumes] [--auto-approve]',
+  words: 0,
+  usage: 'tsbox destroy [-f FILE | --stack NAME] [--target ADDRESS]… [--exclude ADDRESS]… [--volumes] [--auto-approve]',
   help: 'Stops and removes everything the stack made: processes, cgroups, namespaces, mounts, files. Volumes and what is in them are kept unless --volumes is given. With --stack its file is not needed.',
   async run(args) {
     const { name, stack } = await stackNameFor(args);

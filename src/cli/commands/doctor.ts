@@ -4,6 +4,7 @@ import { out } from '../output.ts';
 
 export const command: Command = {
   options: ['json'],
+  words: 0,
   usage: 'tsbox doctor [--json]',
   help: 'Shows what this kernel and these privileges allow, and what to do about what is missing. Exit 1 when containers cannot be started.',
   async run(args) {

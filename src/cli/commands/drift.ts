@@ -31,6 +31,7 @@ export const command: Command = {
     'parallelism',
     'lock-timeout',
   ],
+  words: 0,
   usage:
     'tsbox drift [-f FILE]… [--target ADDRESS]… | --stack NAME… | --all [-f FILE]…  [--format FORMAT] [-o FILE] [--record] [--heal[=SEVERITY,…]]',
   help: [

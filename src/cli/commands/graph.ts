@@ -15,6 +15,7 @@ const FORMATS = {
 
 export const command: Command = {
   options: ['file', 'stack', 'var', 'live', 'format', 'output'],
+  words: 0,
   usage:
     'tsbox graph [-f FILE]… [--format svg|dot|mermaid|json] [-o FILE]\ntsbox graph --live [-f FILE… | --stack NAME] [--format svg|dot|mermaid|json] [-o FILE]',
   help: [
@@ -25,9 +26,6 @@ export const command: Command = {
     'every stack of the machine.',
   ].join('\n'),
   async run(args) {
-    if (args.positionals.length > 0) {
-      throw new TsboxError('TSB2001', 'graph takes no names');
-    }
     const render = FORMATS[choiceOption(args, 'format', ['svg', 'dot', 'mermaid', 'json'], 'svg')];
     const text = await render(args.flags.live === true ? await readLive(args) : await readDeclared(args));
     outOrFile(args, text);

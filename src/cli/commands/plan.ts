@@ -31,6 +31,7 @@ export const command: Command = {
     'diff-context',
     'steps',
   ],
+  words: 0,
   usage:
     'tsbox plan [-f FILE]… [--target ADDRESS]… [--exclude ADDRESS]… [--replace ADDRESS]… [--refresh-only] [--destroy] [--compact] [--diff-context N] [--steps] [--detailed-exitcode] [--format text|markdown|json|stream] [--json-into FILE] [-o FILE] [--record-kernel FILE | --kernel FILE]',
   help: ['Compares the stack with the live kernel and shows what apply would change. Writes nothing.'].join('\n'),

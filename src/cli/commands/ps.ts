@@ -5,6 +5,7 @@ import { stackNameFor, requirePrivileges } from '../session.ts';
 
 export const command: Command = {
   options: ['file', 'stack', 'var', 'json', 'all'],
+  words: 0,
   usage: 'tsbox ps [--stack NAME | -f FILE | --all] [--json]',
   help: [
     'Lists containers with their state, read from the kernel. Without -f and --stack: those of every stack. --all: how each',

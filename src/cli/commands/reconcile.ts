@@ -32,6 +32,7 @@ export const command: Command = {
     'var',
     'json',
   ],
+  words: 0,
   usage:
     'tsbox reconcile --git PATH_OR_URL [--branch B] [--dir DIR] [--interval 60s] [--verify-signatures] [--policy auto|in-place|approved] [--prune] [--rollback] [--window WINDOW]… [--listen ADDRESS] [--webhook URL] [--once]',
   help: [

@@ -13,6 +13,7 @@ import type { EffectiveLimit } from '../../resources/cgroup/effective.ts';
 
 export const command: Command = {
   options: ['file', 'stack', 'var', 'json', 'devices', 'compact', 'diff-context', 'steps'],
+  words: 1,
   usage:
     'tsbox show [ADDRESS] [-f FILE | --stack NAME] [--json]\ntsbox show PLANFILE [--compact] [--diff-context N] [--steps] [--json]\ntsbox show --devices PID|PATH|ADDRESS [--json]',
   help: [

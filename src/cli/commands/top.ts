@@ -17,6 +17,7 @@ const PLAIN = '\x1b[0m';
 
 export const command: Command = {
   options: ['stack', 'interval', 'sort'],
+  words: 0,
   usage: 'tsbox top [--stack NAME] [--sort tree|cpu|memory|io|pids|oom|name] [--interval SECONDS]',
   help: [
     'Shows what the cgroups use, live: as a tree, or sorted. Keys: t c m i p o n sort, / filters, arrows scroll, space pauses,',

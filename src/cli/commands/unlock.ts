@@ -12,6 +12,7 @@ const SETTLE = 2000;
 
 export const command: Command = {
   options: ['file', 'stack', 'var', 'json', 'kill', 'timeout'],
+  words: 0,
   usage: 'tsbox unlock [-f FILE | --stack NAME] [--kill [-t SECONDS]] [--json]',
   help: [
     'Shows who holds the lock of a stack. The kernel drops the lock with the process that has it, so none can be left',

@@ -9,6 +9,7 @@ import { loadStackFor } from '../session.ts';
 
 export const command: Command = {
   options: ['file', 'var', 'var-file', 'json'],
+  words: 0,
   usage: 'tsbox validate [-f FILE]… [--var NAME=VALUE]… [--json]',
   help: 'Checks stack files, or the files of tests (*.test.yaml), without looking at the kernel; needs no privileges. Prints every error with its place.',
   async run(args) {

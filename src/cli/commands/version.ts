@@ -5,6 +5,7 @@ import { VERSION } from '../version.ts';
 
 export const command: Command = {
   options: ['json'],
+  words: 0,
   usage: 'tsbox version [--json]',
   help: 'Prints the version of tsbox, of Node and of the kernel.',
   async run(args) {

@@ -5,6 +5,7 @@ import { requirePrivileges } from '../session.ts';
 
 export const command: Command = {
   options: ['file', 'var', 'all', 'interval', 'heal', 'heal-only', 'listen', 'listen-anywhere', 'webhook', 'json'],
+  words: 0,
   usage:
     'tsbox watch [-f FILE]… | --all [-f FILE]…  [--interval 60s] [--heal[=SEVERITY,…]] [--listen ADDRESS] [--webhook URL] [--json]',
   help: [
