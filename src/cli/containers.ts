@@ -90,7 +90,10 @@ export function stateText(c: FoundContainer): string {
     return run.state;
   }
   if (run.state === 'exited' || run.state === 'failed') {
-    return run.signal > 0 ? `killed (SIG${signalName(run.signal)})` : `exited (${run.exit})`;
+    if (run.exit === -1 && run.signal === 0) {
+      return 'start failed';
+    }
+    return run.signal > 0 ? `killed (SIG${signalName(run.signal)})` : `exited (${run.exit === -2 ? '?' : run.exit})`;
   }
   return run.state === 'stopped' ? 'stopped' : 'gone';
 }

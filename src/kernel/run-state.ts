@@ -10,7 +10,7 @@ export interface RunState {
   readonly startTime: string;
   readonly supervisor: number;
   readonly supervisorStartTime: string;
-  /** Exit code of the last run, -1 when it has not ended or ended by a signal, -2 when unknown. */
+  /** Exit code of the last run, -1 when it has not ended, ended by a signal or could not be started, -2 when unknown. */
   readonly exit: number;
   /** Signal that ended the last run, 0 for none. */
   readonly signal: number;

@@ -127,6 +127,8 @@ test('a container that cannot start: the step, the path and the errno are told, 
     const again = await box.tsbox('plan', '-f', file);
     assert.match(again.stdout, 'container/bad');
     assert.not.match(again.stdout, 'container/good');
+    assert.match(again.stdout, 'start failed -> running');
+    assert.match((await box.tsbox('ps')).stdout, /bad +start failed \d+s ago/);
     assert.is((await box.tsbox('destroy', '-f', file, '--auto-approve')).code, 0);
   } finally {
     await box.cleanup();

@@ -313,7 +313,10 @@ function stateOf(s: Subject): string {
     if (run.signal > 0) {
       return `killed by SIG${signalName(run.signal)}`;
     }
-    return run.exit === 0 ? 'completed' : run.exit === -2 ? 'ended' : `exited ${run.exit}`;
+    if (run.exit < 0) {
+      return run.exit === -1 ? 'start failed' : 'ended';
+    }
+    return run.exit === 0 ? 'completed' : `exited ${run.exit}`;
   }
   return 'gone';
 }
