@@ -31,6 +31,8 @@ test('a word that a command has no use for is an error, not another stack', asyn
       assert.is(refused.stdout, '');
     }
     assert.match((await box.tsbox('plan')).stdout, 'No changes.');
+    const elsewhere = await box.tsbox('ps', '--all', '--stack', 'other', '--json');
+    assert.equal(JSON.parse(elsewhere.stdout), [], 'how each last ended, and of that stack alone');
 
     const shown = async (...names: string[]): Promise<string[]> => {
       const { stdout } = await box.tsbox('stats', ...names, '--format', 'json');

@@ -6,7 +6,7 @@ import { stackNameFor, requirePrivileges } from '../session.ts';
 export const command: Command = {
   options: ['file', 'stack', 'var', 'json', 'all'],
   words: 0,
-  usage: 'tsbox ps [--stack NAME | -f FILE | --all] [--json]',
+  usage: 'tsbox ps [--stack NAME | -f FILE] [--all] [--json]',
   help: [
     'Lists containers with their state, read from the kernel. Without -f and --stack: those of every stack. --all: how each',
     'last ended, too; `tsbox show CONTAINER` and --json have the last ten ends.',
@@ -16,7 +16,7 @@ export const command: Command = {
     const { cgroupOf, findContainers, stateText } = await import('../containers.ts');
     const reader = openReader(process.env);
     requirePrivileges(reader, 'ps');
-    const all = args.flags.all === true || (args.stack === undefined && args.lists.file === undefined);
+    const all = args.stack === undefined && args.lists.file === undefined;
     const stack = all ? undefined : (await stackNameFor(args)).name;
     const { ageText, statusText } = await import('../status.ts');
     const { compareNames } = await import('../../resources/container/replica-names.ts');
