@@ -20,6 +20,8 @@ import { readNames, readParameters, readSettings, type Reading } from './unmoved
 
 const FREEZE = 'cgroup.freeze';
 const DEVICES = 'devices';
+/** The kernel finds it invalid, or valid, as the processors above change, which this apply may have done. */
+const PARTITION = 'cpuset.cpus.partition';
 const AGAIN = 'nothing of it was overwritten; look at a new plan: tsbox plan';
 
 /** @throws TsboxError TSB3006 naming what moved */
@@ -62,7 +64,9 @@ function writtenBy({ kernel }: ExecutionContext, change: PlannedChange, step: St
   switch (step.op) {
     case 'cgroup-write': {
       const moves = layout.byController.get('cpuset')?.version === 1;
-      return step.writes.map((w) => w.attribute).filter((name) => !(moves && name.startsWith('cpuset.')));
+      return step.writes
+        .map((w) => w.attribute)
+        .filter((name) => name !== PARTITION && !(moves && name.startsWith('cpuset.')));
     }
     // A stop thaws.
     case 'freeze':

@@ -32,7 +32,7 @@ import { splitFreezing } from './freezing.ts';
 import { stepsOf } from './steps.ts';
 import { matching, selectTargets } from './targets.ts';
 import { addTransfers, moveSteps, moveVolumes } from './transfers.ts';
-import { keptWarnings, mountWarnings, restWarnings } from './warnings.ts';
+import { keptWarnings, mountWarnings, ownerWarnings, restWarnings } from './warnings.ts';
 import { conditionWarnings, type Plan } from './plan.ts';
 
 export interface PlanOptions {
@@ -173,6 +173,7 @@ export async function makePlan(
       ...new Set([...yielding.warnings, ...marked.warnings]),
       ...mountWarnings(withSteps.values()),
       ...restWarnings(name, drafts.values()),
+      ...ownerWarnings(reader, scope, declared.values()),
       ...(wanted === undefined || options.volumes === true ? [] : keptWarnings(observed.values(), declared)),
       ...(asksForProtection(declared.values()) ? protectionWarnings(reader, name) : []),
     ],

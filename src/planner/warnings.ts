@@ -1,8 +1,12 @@
-/** What a plan says beside its changes: contents that go with a mount, and volumes that the file no longer names. */
+/** What a plan says beside its changes: contents that go with a mount, owners elsewhere, volumes out of the file. */
+import { NAMESPACE_TYPES, type NamespaceType } from '../kernel/init-spec.ts';
+import type { KernelReader } from '../kernel/reader.ts';
 import type { Address, Declared, Observed } from '../resources/kind.ts';
 import { entriesOf } from '../resources/container/mounts/live.ts';
 import { isBelow } from '../resources/container/mounts/schema.ts';
+import { namespaceFile } from '../resources/container/namespaces.ts';
 import { rests, restingSince } from '../resources/container/rest.ts';
+import type { StackScope } from '../resources/scope.ts';
 import type { Step } from '../resources/step.ts';
 import type { Draft } from './cascade.ts';
 
@@ -30,6 +34,31 @@ export function restWarnings(stack: string, drafts: Iterable<Draft>): string[] {
       ({ address, facts }) =>
         `${address} was stopped by hand at ${new Date(restingSince(facts)).toISOString()} and stays stopped (restart: unless-stopped): tsbox start ${address.replace('/', `/${stack}:`)}, or --replace, starts it`,
     );
+}
+
+/** Owners of shared namespaces in other stacks that do not run: what waits for them here fails when it is started. */
+export function ownerWarnings(reader: KernelReader, scope: StackScope, declared: Iterable<Declared>): string[] {
+  return [...declared].flatMap(({ address, desired }) => {
+    const types = new Map<string, NamespaceType[]>();
+    for (const type of NAMESPACE_TYPES) {
+      const use = desired[`namespace.${type}`];
+      if (typeof use === 'string' && isOfAnotherStack(use, scope.stack)) {
+        types.set(use, [...(types.get(use) ?? []), type]);
+      }
+    }
+    return [...types].flatMap(([use, [first, ...more]]) =>
+      first === undefined || namespaceFile(reader, scope, use, first) !== undefined
+        ? []
+        : [
+            `${address}: ${use}, whose ${[first, ...more].join(', ')} namespace${more.length === 0 ? '' : 's'} it shares, does not run: until it does ${address} cannot be started`,
+          ],
+    );
+  });
+}
+
+function isOfAnotherStack(use: string, stack: string): boolean {
+  const [, other] = /^container\/([^:]+):/.exec(use) ?? [];
+  return other !== undefined && other !== stack;
 }
 
 /** Volumes that outlive their place in the file. */

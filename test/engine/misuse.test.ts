@@ -5,6 +5,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { withStack } from '../support/supervised.ts';
 import { CLI } from '../support/sandbox.ts';
+import { until } from '../support/wait.ts';
 
 const STACK = `tsbox: 1
 name: misuse
@@ -47,18 +48,13 @@ test('a word that a command has no use for is an error, not another stack', asyn
     let told = '';
     events.stderr.on('data', (d: Buffer) => (told += d.toString()));
     events.stdout.on('data', (d: Buffer) => (told += d.toString()));
-    const until = async (pattern: RegExp): Promise<void> => {
-      for (const end = Date.now() + 8000; !pattern.test(told); await new Promise((r) => setTimeout(r, 20))) {
-        assert.ok(Date.now() < end, `${String(pattern)}: ${told}`);
-      }
-    };
     try {
-      await until(/watching/);
+      await until('the watching', () => /watching/.test(told));
       assert.match(told, "warning: nothing is at 'no-such' yet");
       assert.not.match(told, "nothing is at 'misuse:twin'");
       assert.is((await box.tsbox('freeze', 'app')).code, 0);
       assert.is((await box.tsbox('freeze', 'twin[1]')).code, 0);
-      await until(/"container\/twin\[1\]".*"frozen"/);
+      await until('the frozen twin', () => /"container\/twin\[1\]".*"frozen"/.test(told));
       assert.not.match(told, 'container/app');
     } finally {
       events.kill('SIGTERM');
@@ -78,6 +74,27 @@ test('a root whose directory is not there is refused by the plan, with its place
       assert.match(refused.stderr, 'container/one: /etc/passwd is no directory');
     }
     assert.not.ok(existsSync(box.cgroupDir('unified', 'rootless')));
+  });
+});
+
+test('an owner in another stack that does not run is told at plan, before something waits for it in vain', async () => {
+  await withStack('tsbox: 1\nname: owner\ncontainers:\n  a: { command: [sleep, infinity] }\n', async (box, owner) => {
+    const file = box.write(
+      'sharer.yaml',
+      'tsbox: 1\nname: sharer\ncontainers:\n  b: { command: [sleep, infinity], namespaces: { net: container/owner:a, ipc: container/owner:a } }\n',
+    );
+    const warning =
+      'container/b: container/owner:a, whose net, ipc namespaces it shares, does not run: until it does container/b cannot be started';
+    assert.match((await box.tsbox('plan', '-f', file)).stderr, warning);
+    assert.is((await box.tsbox('apply', '-f', owner, '--auto-approve')).code, 0);
+    const applied = await box.tsbox('apply', '-f', file, '--auto-approve');
+    assert.is(applied.code, 0, applied.stderr);
+    assert.not.match(applied.stderr, 'does not run');
+    assert.is((await box.tsbox('destroy', '-f', owner, '--auto-approve')).code, 0);
+    const after = await box.tsbox('plan', '-f', file, '--detailed-exitcode');
+    assert.is(after.code, 0, 'it lives on in what it shared');
+    assert.match(after.stderr, warning);
+    assert.is((await box.tsbox('destroy', '-f', file, '--auto-approve')).code, 0);
   });
 });
 

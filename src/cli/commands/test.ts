@@ -1,6 +1,7 @@
 import type { Command } from '../main.ts';
 import { choiceOption } from '../args.ts';
 import { EXIT } from '../exit.ts';
+import { printError } from '../output.ts';
 import { TsboxError } from '../../errors.ts';
 
 export const command: Command = {
@@ -33,7 +34,6 @@ export const command: Command = {
     teller.begin(files);
     try {
       for (const { file, place } of places) {
-        let left: TsboxError[] = [];
         let runs;
         try {
           runs = await runFile(file, place, {
@@ -42,9 +42,13 @@ export const command: Command = {
             interrupt,
             wanted: (of, run) => filter.length === 0 || filter.some((f) => isMeant(f, of.name, run.name)),
           });
-        } finally {
-          left = await removeScratch(place);
+        } catch (error) {
+          for (const problem of await removeScratch(place)) {
+            await printError(problem);
+          }
+          throw error;
         }
+        const left = await removeScratch(place);
         const whole = fileResult(file.name, runs, left);
         results.push(whole);
         await teller.file(whole);

@@ -321,8 +321,9 @@ export class Reconciler {
   /** How it stands now; nothing is changed. */
   async #look(): Promise<void> {
     const { status } = this;
-    const declared = status.stacks.length === 0 ? [] : await this.#stacks();
-    const { stacks, drift } = await standingOf(this.#kernel, declared);
+    // The tree of a revision that was invalid before any was good cannot be read: that was told as its result.
+    const readable = status.stacks.length > 0 && (status.attempt?.result !== 'invalid' || status.good !== null);
+    const { stacks, drift } = await standingOf(this.#kernel, readable ? await this.#stacks() : [], status.stacks);
     this.stacks = stacks;
     status.drift = drift;
     status.health = stacks.every((s) => s.health === 'healthy') ? 'healthy' : 'degraded';

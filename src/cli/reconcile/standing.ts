@@ -12,15 +12,26 @@ export interface Standing {
   readonly drift: number;
 }
 
-export async function standingOf(kernel: Kernel, stacks: readonly TreeStack[]): Promise<Standing> {
-  const infos: StackInfo[] = [];
+/** @param names of stacks that were applied; of those that are not among the others only their health is known */
+export async function standingOf(
+  kernel: Kernel,
+  stacks: readonly TreeStack[],
+  names: readonly string[],
+): Promise<Standing> {
+  const declared = new Set(stacks.map((s) => s.stack.name));
+  const infos = names
+    .filter((name) => !declared.has(name))
+    .map((stack): StackInfo => ({ stack, sync: 'unknown', health: health(kernel, stack) }));
   let drift = 0;
   for (const { stack } of stacks) {
     const { plan } = await makePlan(kernel, stack.name, stack, { targets: [], destroy: false });
     const drifted = plan.changes.reduce((n, c) => n + driftCount(c), 0);
-    const health = isHealthy(healthOf(kernel, [stack.name])) ? 'healthy' : 'degraded';
-    infos.push({ stack: stack.name, sync: drifted > 0 ? 'drifted' : 'synced', health });
+    infos.push({ stack: stack.name, sync: drifted > 0 ? 'drifted' : 'synced', health: health(kernel, stack.name) });
     drift += drifted;
   }
   return { stacks: infos, drift };
+}
+
+function health(kernel: Kernel, stack: string): StackInfo['health'] {
+  return isHealthy(healthOf(kernel, [stack])) ? 'healthy' : 'degraded';
 }
