@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseMountInfo } from '../../src/kernel/proc.ts';
-import { hierarchies } from './sandbox.ts';
+import { cgroupMounts } from './sandbox.ts';
 import { pause } from './wait.ts';
 
 export type Snapshot = ReadonlySet<string>;
@@ -107,7 +107,7 @@ function cgroups(): string[] {
             .flatMap((e) => below(join(dir, e.name))),
         ]
       : [];
-  return hierarchies().flatMap(({ mount }) =>
+  return cgroupMounts().flatMap((mount) =>
     readdirSync(mount, { withFileTypes: true })
       .filter((e) => e.isDirectory() && e.name.startsWith('tsbox') && isOurs(e.name))
       .flatMap((e) => below(join(mount, e.name))),

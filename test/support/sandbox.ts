@@ -65,6 +65,13 @@ export function hierarchies(): Mounted[] {
   });
 }
 
+/** Where any hierarchy is mounted, those without controllers too: other runtimes make directories there as well. */
+export function cgroupMounts(): string[] {
+  return parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8'))
+    .filter((m) => m.fstype === 'cgroup' || m.fstype === 'cgroup2')
+    .map((m) => m.target);
+}
+
 export function layout(): 'unified' | 'hybrid' | 'v1' {
   const all = hierarchies();
   const v2 = all.some((h) => h.version === 2);
@@ -162,10 +169,10 @@ function directoriesBelow(directory: string): string[] {
 
 /** Kills by pid whatever is still below our own root, then removes the directories, deepest first. */
 function removeCgroups(root: string): void {
-  const mounts = hierarchies();
+  const mounts = cgroupMounts();
   for (let attempt = 0; attempt < 100; attempt++) {
     let left = 0;
-    for (const { mount } of mounts) {
+    for (const mount of mounts) {
       for (const dir of directoriesBelow(`${mount}${root}`)) {
         try {
           for (const [file, thawed] of [
