@@ -3,7 +3,14 @@
  *
  * K = D: nothing. K differs and D = A: drift. K = A and D differs: a configuration change. All three differ: both.
  */
-import { attributesOf, sameValue, type Attribute, type AttributeTable, type Value } from '../resources/attribute.ts';
+import {
+  attributesOf,
+  isList,
+  sameValue,
+  type Attribute,
+  type AttributeTable,
+  type Value,
+} from '../resources/attribute.ts';
 import type { AttributeChange, Declared, Extra, Observed } from '../resources/kind.ts';
 import type { Action } from './plan.ts';
 
@@ -31,7 +38,7 @@ export function diffAttributes(table: AttributeTable, declared: Declared, observ
         before,
         after,
         applied,
-        cause: causeOf(attribute, after, declared.settled?.[name] ?? applied, before),
+        cause: causeOf(attribute, after, withGained(attribute, declared.settled?.[name] ?? applied, before), before),
         mode: attribute.change,
         reason: attribute.reason,
       });
@@ -54,6 +61,19 @@ export function actionFor(attributes: readonly AttributeChange[], extras: readon
 /** An attribute that left the stack goes back to the kernel's default, if it has one and is not there already. */
 function droppedDiffers(attribute: Attribute, applied: Value | undefined, live: Value | undefined): boolean {
   return applied !== undefined && attribute.default !== undefined && !sameValue(attribute, attribute.default, live);
+}
+
+/** What was applied, and what the kernel has of entries that nothing was applied for: of those no change is known. */
+export function withGained(
+  attribute: Attribute,
+  applied: Value | undefined,
+  live: Value | undefined,
+): Value | undefined {
+  return attribute.entries === 'named' && isMap(applied) && isMap(live) ? { ...live, ...applied } : applied;
+}
+
+function isMap(value: Value | undefined): value is Readonly<Record<string, string>> {
+  return typeof value === 'object' && !isList(value);
 }
 
 function causeOf(

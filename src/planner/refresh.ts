@@ -4,7 +4,7 @@ import type { Value } from '../resources/attribute.ts';
 import { kindOf } from '../resources/registry.ts';
 import type { Step } from '../resources/step.ts';
 import type { Draft } from './cascade.ts';
-import { satisfies } from './diff.ts';
+import { satisfies, withGained } from './diff.ts';
 
 /** Records that live values have left: before is what was last applied, after is live. */
 export function draftRefresh(declared: Declared, observed: Observed | undefined): Draft {
@@ -13,8 +13,8 @@ export function draftRefresh(declared: Declared, observed: Observed | undefined)
   const attributes = [...kindOf(address).attributes.values()].flatMap((attribute): AttributeChange[] => {
     const { name, observed: how } = attribute;
     const [before, after] = [applied?.[name], observed?.live[name]];
-    const isNews =
-      before !== undefined && after !== undefined && how === 'live' && !satisfies(attribute, before, after);
+    const known = withGained(attribute, before, after);
+    const isNews = known !== undefined && after !== undefined && how === 'live' && !satisfies(attribute, known, after);
     return isNews && name !== 'state'
       ? [{ name, before, after, applied: before, cause: 'drift', mode: 'in-place', reason: undefined }]
       : [];

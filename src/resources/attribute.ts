@@ -22,6 +22,8 @@ export interface Attribute {
   readonly unit?: Unit;
   /** Lists: 'set' ignores order, 'argv' keeps it. */
   readonly list?: 'set' | 'argv';
+  /** Maps: live has only entries that are declared or were applied; one that the file has gained may have been there before. */
+  readonly entries?: 'named';
   /** What tells one item of a set from another: two of one key are one that changed. */
   readonly itemKey?: (item: string) => string;
   /**

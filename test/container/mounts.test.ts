@@ -358,4 +358,20 @@ test('what the host cannot give is told before anything is done', async () => {
   });
 });
 
+test('to declare what a container has without being told is no drift', async () => {
+  await withBox(async ({ box, apply, pid }) => {
+    await apply(stack(''));
+    const first = await pid();
+    const more = 'mounts: [{ proc: /proc, hidepid: invisible }]\nsysctls: { net.ipv4.ip_forward: 1 }';
+    const file = box.write('stack.yaml', stack(more));
+    const refreshed = await box.tsbox('plan', '-f', file, '--refresh-only', '--detailed-exitcode');
+    assert.is(refreshed.code, 0, refreshed.stdout);
+    const applied = await box.tsbox('apply', '-f', file, '--auto-approve', '--on-drift', 'fail');
+    assert.is(applied.code, 0, applied.stderr);
+    assert.match(applied.stdout, /Drift: none/);
+    assert.is(await pid(), first);
+    assert.ok(at(first, '/proc').superOptions.includes('hidepid=invisible'));
+  });
+});
+
 test.run();

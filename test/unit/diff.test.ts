@@ -17,6 +17,8 @@ const table = attributeTable([
     source: '',
     satisfied: (d, k) => Array.isArray(d) && Array.isArray(k) && k.every((x) => d.includes(x)),
   },
+  { name: 'named', change: 'in-place', observed: 'live', entries: 'named', doc: '', source: '' },
+  { name: 'whole', change: 'in-place', observed: 'live', doc: '', source: '' },
 ]);
 
 function declared(desired: Record<string, Value>): Declared {
@@ -73,6 +75,30 @@ test('sets ignore order, and an allowance may be used in part', () => {
       ['most', 'replace', 'drift'],
     ],
   );
+});
+
+test('an entry that the file has gained was there before, unless every entry is always read', () => {
+  const [before, after] = [
+    { a: '1', b: '0' },
+    { a: '1', b: '2' },
+  ];
+  const causes = (live: Value): unknown =>
+    diffAttributes(
+      table,
+      declared({ named: after, whole: after }),
+      observed({ named: live, whole: live }, { named: { a: '1' }, whole: { a: '1' } }),
+    ).map((c) => [c.name, c.cause]);
+  assert.equal(causes(before), [
+    ['named', 'config'],
+    ['whole', 'both'],
+  ]);
+  // What was applied and is another by now is drift still, and so is what is gone.
+  for (const live of [{ a: '3', b: '0' }, { b: '0' }]) {
+    assert.equal(causes(live), [
+      ['named', 'both'],
+      ['whole', 'both'],
+    ]);
+  }
 });
 
 test('what cannot be read is not compared', () => {

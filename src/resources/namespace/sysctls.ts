@@ -132,6 +132,7 @@ export const SYSCTLS_ATTRIBUTE: Attribute = {
   name: 'sysctls',
   change: 'in-place',
   observed: 'live',
+  entries: 'named',
   default: {},
   doc: 'kernel parameters of its own namespaces, as read inside; one that is no longer declared goes back to what a new namespace has',
   source: 'proc_sys(5)',

@@ -21,6 +21,7 @@ export const MOUNTS_ATTRIBUTES: readonly Attribute[] = [
     name: 'mounts',
     change: 'in-place',
     observed: 'live',
+    entries: 'named',
     doc: 'its declared mounts by target: source, flags, propagation, options',
     source: 'proc_pid_mountinfo(5)',
   },
