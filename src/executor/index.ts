@@ -248,7 +248,7 @@ async function takeBack(
     options.onEvent({
       type: 'note',
       change,
-      text: `${change.address}: the new one was taken back, the old one goes on`,
+      text: 'the new one was taken back, the old one goes on',
     });
   }
   return { error };

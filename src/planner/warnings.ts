@@ -1,5 +1,5 @@
 /** What a plan says beside its changes: contents that go with a mount, owners elsewhere, volumes out of the file. */
-import { NAMESPACE_TYPES, type NamespaceType } from '../kernel/init-spec.ts';
+import type { NamespaceType } from '../kernel/init-spec.ts';
 import type { KernelReader } from '../kernel/reader.ts';
 import type { Address, Declared, Observed } from '../resources/kind.ts';
 import { entriesOf } from '../resources/container/mounts/live.ts';
@@ -36,14 +36,16 @@ export function restWarnings(stack: string, drafts: Iterable<Draft>): string[] {
     );
 }
 
+/** What the attributes begin with that say which namespaces a container is in. */
+const NAMESPACE = 'namespace.';
+
 /** Owners of shared namespaces in other stacks that do not run: what waits for them here fails when it is started. */
 export function ownerWarnings(reader: KernelReader, scope: StackScope, declared: Iterable<Declared>): string[] {
   return [...declared].flatMap(({ address, desired }) => {
     const types = new Map<string, NamespaceType[]>();
-    for (const type of NAMESPACE_TYPES) {
-      const use = desired[`namespace.${type}`];
-      if (typeof use === 'string' && isOfAnotherStack(use, scope.stack)) {
-        types.set(use, [...(types.get(use) ?? []), type]);
+    for (const [name, use] of Object.entries(desired)) {
+      if (name.startsWith(NAMESPACE) && typeof use === 'string' && isOfAnotherStack(use, scope.stack)) {
+        types.set(use, [...(types.get(use) ?? []), name.slice(NAMESPACE.length) as NamespaceType]);
       }
     }
     return [...types].flatMap(([use, [first, ...more]]) =>

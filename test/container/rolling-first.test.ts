@@ -23,6 +23,7 @@ test('start-first: the new one is up before the old one ends, and one that does 
     assert.is(failed.code, 4, failed.stderr);
     assert.match(failed.stderr, 'it ended within 500ms of its start, with exit code 9');
     assert.match(failed.stderr, 'container/web[2]: the new one was taken back, the old one goes on');
+    assert.not.match(failed.stderr, /(container\/\S+): \1:/, 'its address stands there once');
     const left = await pids(box);
     assert.is(left.get('web[2]'), after.get('web[2]'));
     assert.is(left.get('web[3]'), after.get('web[3]'));
