@@ -74,20 +74,29 @@ test('a mount made on the host later does not come in', () =>
     }
   }));
 
-test('a file of another type, or that is no namespace, is refused by name', async () => {
+test('a file of another type, or that is no namespace, is refused by name, and nothing is ended for it', async () => {
   const before = await snapshot();
   const box = await sandbox('ns-types');
   try {
-    for (const path of ['/proc/self/ns/ipc', '/etc/passwd', '/run/no-such-namespace']) {
-      const file = box.write(
+    const stack = (net: string): string =>
+      box.write(
         'a.yaml',
-        `tsbox: 1\nname: traps\ncontainers: { a: { command: [sleep, "9"], namespaces: { net: "path:${path}" } } }\n`,
+        `tsbox: 1\nname: traps\ncontainers: { a: { command: [sleep, infinity], namespaces: { net: "${net}" } } }\n`,
       );
-      const applied = await box.tsbox('apply', '-f', file, '--auto-approve');
+    assert.is((await box.tsbox('apply', '-f', stack('new'), '--auto-approve')).code, 0);
+    const { a = 0 } = await pidsOf(box, 'traps');
+    for (const [path, what] of [
+      ['/proc/self/ns/ipc', 'a namespace of type ipc'],
+      ['/etc/passwd', 'no namespace that can be opened'],
+      ['/run/no-such-namespace', 'no namespace that can be opened'],
+    ] as const) {
+      const applied = await box.tsbox('apply', '-f', stack(`path:${path}`), '--auto-approve');
       assert.is(applied.code, 1, applied.stdout);
-      assert.match(applied.stderr, new RegExp(`join.*${path}`));
-      await box.tsbox('destroy', '--stack', 'traps', '--auto-approve');
+      assert.match(applied.stderr, `container/a: ${path} is ${what}, not one of type net`);
+      assert.is((await pidsOf(box, 'traps'))['a'], a, 'it goes on');
     }
+    const destroyed = await box.tsbox('destroy', '-f', stack('path:/run/no-such-namespace'), '--auto-approve');
+    assert.is(destroyed.code, 0, destroyed.stderr);
   } finally {
     await box.cleanup();
   }

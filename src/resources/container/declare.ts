@@ -19,6 +19,7 @@ import { desiredHealth } from './health.ts';
 import { checkMapped, rootIsMapped } from './idmap.ts';
 import { checkInitramfs } from './initramfs.ts';
 import { checkOwners } from './owners.ts';
+import { checkNamespacePath } from './namespaces.ts';
 import { useText } from './use-text.ts';
 import { desiredSets } from './process/sets.ts';
 import { checkConfine } from './process/confine.ts';
@@ -262,6 +263,8 @@ export function declareContainer(
       shares.add(namespaceAddress(use.name));
     } else if (use.kind === 'container' && use.stack === null) {
       shares.add(containerAddress(use.name));
+    } else if (use.kind === 'path') {
+      checkNamespacePath(reader, use.path, type, { address, at: stack.locate(address, ['namespaces', type]) }, report);
     }
   }
   const waits = Object.entries(spec.dependsOn).flatMap(([name, condition]) => {

@@ -1,7 +1,9 @@
 /** Finding the namespace that a use names: its file, and the inode behind it. */
+import { TsboxError, type SourceSpan } from '../../errors.ts';
 import type { NamespaceType } from '../../kernel/init-spec.ts';
 import { namespaceInode } from '../../kernel/proc.ts';
 import type { KernelReader } from '../../kernel/reader.ts';
+import type { Address, Problem } from '../kind.ts';
 import { namespaceAddress, pinPath } from '../namespace/index.ts';
 import { isAlive, readStats } from '../processes.ts';
 import { readScope, type StackScope } from '../scope.ts';
@@ -52,6 +54,29 @@ export function namespaceFile(
     return { path: `/proc/${run.pid}/ns/${type}`, startTime: run.startTime };
   }
   return undefined;
+}
+
+/** Refuses a path that is not a namespace of the type: the container that runs is not ended for one that cannot start. */
+export function checkNamespacePath(
+  reader: Pick<KernelReader, 'namespaceTypes'>,
+  path: string,
+  type: NamespaceType,
+  { address, at }: { readonly address: Address; readonly at: SourceSpan | undefined },
+  report: (problem: Problem) => void,
+): void {
+  const found = reader.namespaceTypes([path])[0];
+  if (found !== type) {
+    const what =
+      typeof found === 'string' && found !== '' ? `a namespace of type ${found}` : 'no namespace that can be opened';
+    report({
+      severity: 'error',
+      error: new TsboxError('TSB1009', `${address}: ${path} is ${what}, not one of type ${type}`, {
+        at,
+        address,
+        hint: `path: takes a file such as /proc/PID/ns/${type}`,
+      }),
+    });
+  }
 }
 
 /** A live container of the stack whose label says that it is in the namespace with this inode. */
