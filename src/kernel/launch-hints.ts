@@ -12,7 +12,7 @@ export function launchHint(step: string, errno: string, path: string, fileSystem
     return "in a user namespace the kernel mounts /proc only where nothing covers parts of the host's own";
   }
   if (['bind', 'mount', 'file'].includes(step) && errno === 'EROFS') {
-    return 'the target is not there and what it is on is read-only: make it first, or mount a tmpfs above it';
+    return 'the target is not there and what it is on is read-only: make it first, mount a tmpfs above it, or let the start of a new one make it: apply --replace with the container';
   }
   if (['unmount', 'remount', 'reconfigure', 'expect'].includes(step) && errno === 'ESTALE') {
     return 'the mount is not the one that was planned for: plan again';
