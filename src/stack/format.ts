@@ -1,7 +1,7 @@
 /** The canonical style of stack files. Comments, anchors and the order within sections stay as they are. */
 import { isMap, isScalar, isSeq, parseDocument, visit, type Pair, type Tags, type YAMLMap, type YAMLSeq } from 'yaml';
 import { TsboxError } from '../errors.ts';
-import { parsedYaml } from './yaml-document.ts';
+import { documentValue, parsedYaml } from './yaml-document.ts';
 
 /** Sections in the order in which they are read best; others keep their places after them, x- keys stand first. */
 const ORDER =
@@ -25,12 +25,16 @@ const WIDTH = 100;
 
 /**
  * The text in canonical style: two blanks of indentation, `{ a: 1 }` and `[a, b]` where the author wrote them so, quotes only
- * where they are needed, one empty line between at most, sections in order.
+ * where they are needed, one empty line between at most, sections in order. What says nothing but comments stays as it is.
  * @throws TsboxError TSB1002 for what cannot be parsed, TSB9002 when the result would not mean the same
  */
 export function formatStack(name: string, text: string): string {
   const { document } = parsedYaml(name, text, { customTags: asWritten });
-  const before = JSON.stringify(sorted(document.toJS({ maxAliasCount: 1000 })));
+  const [start, end] = document.contents?.range ?? [0, 0];
+  if (start === end) {
+    return text;
+  }
+  const before = JSON.stringify(sorted(documentValue(name, document)));
   visit(document, {
     Map: (_, node) => padded(node, ' '),
     Seq: (_, node) => padded(node, ''),
@@ -55,7 +59,7 @@ export function formatStack(name: string, text: string): string {
   }
   const result = document.toString({ lineWidth: WIDTH, minContentWidth: 0 });
   const again = parseDocument(result, { merge: false });
-  if (again.errors.length > 0 || JSON.stringify(sorted(again.toJS({ maxAliasCount: 1000 }))) !== before) {
+  if (again.errors.length > 0 || JSON.stringify(sorted(documentValue(name, again))) !== before) {
     throw new TsboxError('TSB9002', `${name}: formatting it would change what it means: left as it is`);
   }
   return result;

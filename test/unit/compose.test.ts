@@ -128,6 +128,10 @@ test('words of a command line', () => {
 test('no YAML, no map, circles', () => {
   assert.throws(() => convert('a: [1'), /this is not YAML/);
   assert.throws(() => convert('- 1'), /no Compose file/);
+  assert.throws(
+    () => convert('services: { a: &a { image: x, environment: *a } }'),
+    /alias \*a stands inside what it stands for/,
+  );
   const circle = convert('services: { a: { image: x, extends: b }, b: { image: y, extends: a } }');
   assert.match(lines(circle).join('\n'), /extends itself/);
 });

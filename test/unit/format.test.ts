@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parse, stringify } from 'yaml';
+import type { TsboxError } from '../../src/errors.ts';
 import { formatStack } from '../../src/stack/format.ts';
 import { repository } from '../support/sandbox.ts';
 
@@ -96,6 +97,32 @@ test('what cannot be parsed is refused with its place', () => {
     const { code, info } = error as { code: string; info: { at: { file: string; line: number } } };
     assert.equal([code, info.at.file], ['TSB1002', 'x.yaml']);
   }
+});
+
+test('nothing but comments stays as it is', () => {
+  for (const text of ['', '\n', '# only\n# comments\n', '---\n']) {
+    assert.is(format(text), text);
+  }
+});
+
+test('aliases without an end, and a second document, are errors of the file', () => {
+  const refused = (text: string): string => {
+    try {
+      format(text);
+    } catch (error) {
+      const { code, message, info } = error as TsboxError;
+      return [code, info.at?.line, info.at?.column, message].join(' ');
+    }
+    return 'taken';
+  };
+  assert.is(refused('a: 1\nb: &b { c: *b }\n'), 'TSB1002 2 12 the alias *b stands inside what it stands for');
+  const row = (name: string): string => `[${Array.from({ length: 10 }, () => name).join(', ')}]`;
+  const many = `a: &a ${row('1')}\nb: &b ${row('*a')}\nc: &c ${row('*b')}\nd: &d ${row('*c')}\ne: ${row('*d')}\n`;
+  assert.match(refused(many), /^TSB1002 {3}x.yaml: its aliases stand for too much/);
+  assert.is(
+    refused('a: 1\n---\nb: 1\n'),
+    'TSB1002 2 1 this is not YAML: a second document begins, where a file has one',
+  );
 });
 
 test.run();

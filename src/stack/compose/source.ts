@@ -1,6 +1,6 @@
 /** A Compose file: its values with aliases and merge keys resolved, and the line each of them stands on. */
 import { isAlias, isMap, isNode, isScalar, isSeq, type Document, type Node } from 'yaml';
-import { parsedYaml } from '../yaml-document.ts';
+import { documentValue, parsedYaml } from '../yaml-document.ts';
 import { TsboxError } from '../../errors.ts';
 
 export type Path = readonly (string | number)[];
@@ -12,21 +12,13 @@ export interface ComposeFile {
   lineOf(path: Path): number;
 }
 
-/** Aliases of one file that are followed. */
-const ALIASES = 1000;
-
 /**
  * Parses one.
  * @throws TsboxError TSB1002 for what is no YAML, TSB1003 for what is no map
  */
 export function parseCompose(name: string, text: string): ComposeFile {
   const { document, counter } = parsedYaml(name, text, { merge: true });
-  let data: unknown;
-  try {
-    data = document.toJS({ maxAliasCount: ALIASES });
-  } catch (cause) {
-    throw new TsboxError('TSB1002', `${name}: ${(cause as Error).message}`, { cause });
-  }
+  const data = documentValue(name, document);
   if (typeof data !== 'object' || data === null || Array.isArray(data)) {
     throw new TsboxError('TSB1003', `${name} is no Compose file`, { expected: 'a map with services' });
   }
