@@ -8,9 +8,12 @@ import * as assert from 'uvu/assert';
 import { Counts, reconcileIllness, reconcileMetrics } from '../../src/cli/reconcile/metrics.ts';
 import { objection, planDigest, refusal } from '../../src/cli/reconcile/policy.ts';
 import { readStatus, writeStatus } from '../../src/cli/reconcile/status.ts';
+import { stacksOf } from '../../src/cli/reconcile/tree.ts';
 import { closedBy, isOpen, parseWindow } from '../../src/cli/reconcile/windows.ts';
+import type { TsboxError } from '../../src/errors.ts';
 import { gitSource, withoutUser } from '../../src/kernel/git.ts';
 import type { Action, Plan, PlannedChange } from '../../src/planner/plan.ts';
+import type { Stack } from '../../src/stack/types.ts';
 
 const at = (text: string): Date => new Date(text);
 
@@ -64,6 +67,10 @@ test('a wrong window says what is wrong with it', () => {
       (e: Error) => why.test(e.message),
     );
   }
+  assert.throws(
+    () => parseWindow('0 8 * * *'),
+    (e: TsboxError) => e.info.expected !== undefined && e.info.hint === undefined,
+  );
 });
 
 const plan = (...actions: Action[]): Plan => ({
@@ -165,6 +172,24 @@ test('it is well while rounds come to their end', () => {
   assert.is(reconcileIllness(counts, 0, 60_000, 10_000, 5000), 'no round came to its end for 60 s');
   counts.round(0, false);
   assert.is(reconcileIllness(counts, 0, Date.now(), 10_000, 5000), undefined);
+});
+
+test('the last stack takes its directory out of git: that is empty where a revision may be', async () => {
+  const tree = mkdtempSync(join(tmpdir(), 'tsbox-tree-'));
+  const load = (file: string): Promise<Stack> => Promise.reject(new Error(file));
+  const of = (directory: string, gone?: 'empty'): Promise<string> =>
+    stacksOf(tree, directory, load, gone).then(
+      (stacks) => String(stacks.length),
+      (error: unknown) => (error as Error).message,
+    );
+  try {
+    writeFileSync(join(tree, 'file'), '');
+    assert.is(await of('prod'), 'the revision has no directory prod');
+    assert.is(await of('prod', 'empty'), '0');
+    assert.is(await of('file', 'empty'), 'the revision has no directory file');
+  } finally {
+    rmSync(tree, { recursive: true });
+  }
 });
 
 test.run();

@@ -242,7 +242,8 @@ export class Reconciler {
   }
 
   #stacks(): Promise<TreeStack[]> {
-    return stacksOf(this.#git.tree, this.#options.subdirectory, (file) => this.#options.load(file));
+    const { subdirectory, allowEmpty, load } = this.#options;
+    return stacksOf(this.#git.tree, subdirectory, load, allowEmpty ? 'empty' : 'error');
   }
 
   /** @param judge asked about each plan under its stack's lock: what was judged before may have moved since */

@@ -9,14 +9,22 @@ export interface TreeStack {
   readonly file: string;
 }
 
-/** @param load reads one stack file; its errors name file and line */
+/**
+ * @param load reads one stack file; its errors name file and line
+ * @param gone what to do without the directory: git keeps none that is empty, so the last stack takes it along
+ */
 export async function stacksOf(
   tree: string,
   subdirectory: string,
   load: (file: string) => Promise<Stack>,
+  gone: 'error' | 'empty' = 'error',
 ): Promise<TreeStack[]> {
   const directory = join(tree, normalize(`/${subdirectory}`));
-  if (lstatSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
+  const found = lstatSync(directory, { throwIfNoEntry: false });
+  if (found === undefined && gone === 'empty') {
+    return [];
+  }
+  if (found?.isDirectory() !== true) {
     throw new TsboxError('TSB1001', `the revision has no directory ${subdirectory}`);
   }
   // Links are checked out as plain files; what is one nevertheless is not ours.
@@ -28,14 +36,14 @@ export async function stacksOf(
     .map((e) => join(directory, e.name))
     .filter((file) => /^tsbox:/m.test(readFileSync(file, 'utf8')))
     .sort();
-  const found: TreeStack[] = [];
+  const stacks: TreeStack[] = [];
   for (const file of files) {
     const stack = await load(file);
-    const other = found.find((f) => f.stack.name === stack.name);
+    const other = stacks.find((s) => s.stack.name === stack.name);
     if (other !== undefined) {
       throw new TsboxError('TSB1003', `${file} and ${other.file} are both the stack ${stack.name}`);
     }
-    found.push({ stack, file });
+    stacks.push({ stack, file });
   }
-  return found;
+  return stacks;
 }

@@ -26,7 +26,7 @@ export function parseWindow(text: string): Window {
   const kind = words[0] === 'deny' ? 'deny' : 'allow';
   const fields = ['allow', 'deny'].includes(words[0] ?? '') ? words.slice(1) : words;
   const wrong = (why: string): TsboxError =>
-    new TsboxError('TSB2001', `--window '${text}': ${why}`, { expected: FORM, hint: FORM });
+    new TsboxError('TSB2001', `--window '${text}': ${why}`, { expected: FORM });
   if (fields.length !== 6) {
     throw wrong(`${fields.length} fields where 6 belong`);
   }
