@@ -8,6 +8,7 @@ import * as assert from 'uvu/assert';
 import { PLAIN } from '../../src/report/palette.ts';
 import { directionOf } from '../../src/report/drift/direction.ts';
 import { driftHtml } from '../../src/report/drift/html.ts';
+import { findItems, type Finding } from '../../src/report/drift/items.ts';
 import { parseRuns, pastOf, runLine } from '../../src/report/drift/history.ts';
 import { driftJson, driftJsonSchema } from '../../src/report/drift/json.ts';
 import { driftJunit } from '../../src/report/drift/junit.ts';
@@ -157,6 +158,25 @@ test('what a plan refuses is no healing', () => {
   const plan = planOf('s', [changeOf('container/a', { action: 'replace', attributes, blocked })]);
   const [item] = driftReport({ plan, against: 'file', files: [], heal: 'x', now: NOW }).items;
   assert.is(item?.heal.text, 'refused: it is protected');
+});
+
+test('what no apply removes has its command in every text, and no apply is named for it alone', () => {
+  const plan = planOf('s', [changeOf('container/a', { attributes: [drifted('pids.max', '4', '5')] })]);
+  const [changed] = findItems(plan, 'tsbox apply -f s.yaml');
+  assert.ok(changed);
+  const heal = { action: 'by-hand', text: 'by hand', command: 'rmdir /sys/fs/cgroup/odd' } as const;
+  const odd: Finding = { ...changed, id: 'odd', class: 'unmanaged', attribute: 'cgroup', heal };
+  const texts = (findings: readonly Finding[]): readonly string[] => {
+    const report = driftReport({ plan, against: 'file', files: [], findings, heal: 'tsbox apply -f s.yaml', now: NOW });
+    return [driftText([report], PLAIN), driftMarkdown([report]), driftHtml([report], '0.1.0')];
+  };
+  for (const text of texts([odd])) {
+    assert.match(text, 'rmdir /sys/fs/cgroup/odd');
+    assert.not.match(text, 'Heal with');
+  }
+  for (const text of texts([changed, odd])) {
+    assert.match(text, 'Heal with');
+  }
 });
 
 test('directions of maps, sets, devices and modes', () => {

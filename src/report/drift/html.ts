@@ -10,6 +10,8 @@ import { STYLE } from './html-style.ts';
 import { bySeverity, type DriftItem, type DriftReport } from './model.ts';
 import { timelineSvg } from './timeline.ts';
 import {
+  applyHeals,
+  healText,
   byAddress,
   CLASS_WORDS,
   escapeMarkup,
@@ -184,7 +186,7 @@ function table(items: readonly DriftItem[]): string {
   const rows = items.map(
     (i) => `<tr class="${i.severity}" ${searchable(i)}>
 <td><span class="badge">${i.severity}</span></td><td><code>${e(i.address)}</code></td><td>${e(heading(i))}</td>
-<td><code>${e(i.was ?? '')}</code></td><td><code>${e(i.is ?? '')}</code></td><td>${e(sinceText(i.since))}</td><td>${e(byText(i))}</td><td>${e(i.heal.text)}</td></tr>`,
+<td><code>${e(i.was ?? '')}</code></td><td><code>${e(i.is ?? '')}</code></td><td>${e(sinceText(i.since))}</td><td>${e(byText(i))}</td><td>${e(healText(i))}</td></tr>`,
   );
   return `<div class="table-view"><div class="scroll"><table>
 <thead><tr>${['severity', 'resource', 'what', 'was', 'is', 'since', 'by', 'heal'].map((h) => `<th scope="col">${h}</th>`).join('')}</tr></thead>
@@ -193,7 +195,7 @@ function table(items: readonly DriftItem[]): string {
 }
 
 function heal(report: DriftReport): string {
-  if (report.items.length === 0) {
+  if (!applyHeals(report)) {
     return '';
   }
   return report.heal === null

@@ -6,6 +6,8 @@ import { coverageText, sumOf } from './coverage.ts';
 import { COMMENT_LIMIT, escapeControls } from '../values.ts';
 import type { DriftItem, DriftReport } from './model.ts';
 import {
+  applyHeals,
+  healText,
   byAddress,
   CLASS_WORDS,
   ignoredText,
@@ -128,7 +130,7 @@ function stackPart(report: DriftReport, level: Detail): string {
   if (notes.length > 0) {
     lines.push(...notes.slice(0, 20).map((w) => `> ⚠️ ${escapeText(w)}`), '');
   }
-  if (items.length > 0) {
+  if (applyHeals(report)) {
     lines.push(report.heal === null ? 'Healing takes the stack file.' : `Heal with:\n\n${fence(report.heal)}`, '');
   }
   return lines.join('\n');
@@ -164,7 +166,7 @@ function detail(item: DriftItem): string[] {
     `- since: ${escapeText(sinceText(item.since))}`,
     `- by: ${escapeText(byText(item))}`,
     ...(past === '' ? [] : [`- ${escapeText(past)}`]),
-    `- heal: ${escapeText(item.heal.text)}`,
+    `- heal: ${escapeText(healText(item))}`,
     ...(item.at === null ? [] : [`- declared at \`${code(`${item.at.file}:${item.at.line}`)}\``]),
     '',
   ];

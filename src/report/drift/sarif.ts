@@ -3,7 +3,7 @@ import { relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { SEVERITIES, type Severity } from '../../resources/drift-settings.ts';
 import { DRIFT_CLASSES, type DriftClass, type DriftItem, type DriftReport, type IgnoredItem } from './model.ts';
-import { CLASS_WORDS, ignoredText, sinceText, byText } from './words.ts';
+import { CLASS_WORDS, healText, ignoredText, sinceText, byText } from './words.ts';
 
 const LEVELS: Readonly<Record<Severity, 'error' | 'warning' | 'note'>> = {
   security: 'error',
@@ -38,7 +38,7 @@ export function driftSarif(reports: readonly DriftReport[], version: string, dir
     ruleIndex: index.get(ruleId(item.class, item.severity)) ?? -1,
     level: LEVELS[item.severity],
     message: {
-      text: `${item.address}: ${item.text}. ${item.why}; since ${sinceText(item.since)}. Heal: ${item.heal.text}.`,
+      text: `${item.address}: ${item.text}. ${item.why}; since ${sinceText(item.since)}. Heal: ${healText(item)}.`,
     },
     locations: [location(item, directory)],
     partialFingerprints: { 'tsboxDrift/v1': item.id },

@@ -3,7 +3,16 @@ import type { Palette } from '../palette.ts';
 import { escapeControls } from '../values.ts';
 import { coverageText, sumOf } from './coverage.ts';
 import type { DriftItem, DriftReport } from './model.ts';
-import { byAddress, ignoredText, pastText, sinceText, summarySentence, whomText } from './words.ts';
+import {
+  applyHeals,
+  byAddress,
+  healText,
+  ignoredText,
+  pastText,
+  sinceText,
+  summarySentence,
+  whomText,
+} from './words.ts';
 
 export function driftText(reports: readonly DriftReport[], palette: Palette): string {
   const all = reports.length > 1 ? sumOf(reports.map((r) => r.coverage)) : null;
@@ -31,9 +40,11 @@ function stackText(report: DriftReport, palette: Palette, named: boolean): strin
     lines.push(`No drift. Stack ${report.stack} ${as}.${ignored}`);
   } else {
     lines.push(summarySentence(report));
-    lines.push(
-      report.heal === null ? 'Healing takes the stack file: tsbox apply -f FILE' : `Heal with: ${report.heal}`,
-    );
+    if (applyHeals(report)) {
+      lines.push(
+        report.heal === null ? 'Healing takes the stack file: tsbox apply -f FILE' : `Heal with: ${report.heal}`,
+      );
+    }
   }
   if (report.coverage !== null) {
     lines.push(coverageText(report.coverage));
@@ -51,6 +62,7 @@ function itemLines(item: DriftItem, palette: Palette): string[] {
     ...(item.whom === null ? [] : [`by ${whomText(item.whom)}`]),
     ...(item.manager === null ? [] : [`owned by ${item.manager}`]),
     ...(past === '' ? [] : [past]),
+    ...(healText(item) === item.heal.text ? [] : [`heal: ${item.heal.command}`]),
   ];
   return [
     paint(`  ${item.class.padEnd(11)}  ${escapeControls(item.text)}`),

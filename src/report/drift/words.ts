@@ -41,6 +41,16 @@ export function sinceText(since: Since | null): string {
       : 'unknown';
 }
 
+/** What heals it, with the command where no apply does. */
+export function healText({ heal }: Pick<DriftItem, 'heal'>): string {
+  return heal.action === 'by-hand' && heal.command !== null ? `${heal.text}: ${heal.command}` : heal.text;
+}
+
+/** Whether an apply ends any of it: what tsbox did not make, or another stack did, it leaves alone. */
+export function applyHeals({ items }: Pick<DriftReport, 'items'>): boolean {
+  return items.some((i) => i.class !== 'foreign' && (i.heal.action !== 'by-hand' || i.heal.command === null));
+}
+
 /** Who wrote it, and who has claimed it. */
 export function byText({ whom, manager }: Pick<DriftItem, 'whom' | 'manager'>): string {
   return manager === null ? whomText(whom) : `${whomText(whom)}; owned by ${manager}`;
