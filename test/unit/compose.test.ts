@@ -121,6 +121,17 @@ test('what the language refuses is left out and told, not passed on', () => {
   assert.is(loadStack(['s.yaml'], { env: {}, texts }).containers.size, 1);
 });
 
+test('a map or a list where a text belongs is told, and nothing is made up in its place', () => {
+  const result = convert(
+    'services:\n  a:\n    image: x\n    command: { a: 1 }\n    environment: { E: { b: 1 } }\n    working_dir: [/srv]\n',
+  );
+  const told = lines(result).join('\n');
+  for (const key of ['command', 'environment.E', 'working_dir']) {
+    assert.match(told, key);
+  }
+  assert.not.match(stackText(result.stack), /object|srv/);
+});
+
 test('words of a command line', () => {
   assert.equal(words(`a 'b c' "d \\"e" f\\ g ${'${X:-h i}'} ''`), ['a', 'b c', 'd "e', 'f g', '${X:-h i}', '']);
 });

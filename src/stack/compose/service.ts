@@ -136,7 +136,9 @@ function convertImage(name: string, service: Part, out: Data, texts: Texts): voi
 function convertCommand(service: Part, out: Data, texts: Texts): void {
   for (const key of ['entrypoint', 'command'] as const) {
     const value = service.take(key);
-    if (value !== undefined) {
+    if (isMap(value)) {
+      service.note(key, 'is no command: left out');
+    } else if (value !== undefined) {
       const argv = Array.isArray(value) ? value : words(plain(value));
       out[key] = argv.map((word, index) => texts.text(word, service, Array.isArray(value) ? [key, index] : key));
     }

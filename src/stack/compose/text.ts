@@ -16,11 +16,17 @@ export class Texts {
   /** A value in the stack language, with its variables; numbers and booleans as they are written. */
   text(value: unknown, part: Part, at: string | Path): string {
     const told = (text: string): void => part.note(at, text);
+    if (isNested(value)) {
+      told('is no text: left empty');
+    }
     return this.#written(plain(value), told);
   }
 
   /** A value that has to be known here: variables are filled in by their defaults, which is told. */
   fixed(value: unknown, part: Part, at: string | Path): string {
+    if (isNested(value)) {
+      part.note(at, 'is no text: left empty');
+    }
     const given = plain(value);
     const result = defaults(given);
     if (pieces(given).some((p) => 'name' in p)) {
@@ -56,8 +62,17 @@ export class Texts {
   }
 }
 
+/** A scalar as it is written; a map or a list is no text and none stands for it. */
 export function plain(value: unknown): string {
-  return typeof value === 'string' ? value : value === null || value === undefined ? '' : String(value);
+  return typeof value === 'string'
+    ? value
+    : value === undefined || value === null || isNested(value)
+      ? ''
+      : String(value);
+}
+
+function isNested(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
 }
 
 /** With variables that are not set: their defaults, or nothing. */
