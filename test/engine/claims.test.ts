@@ -38,6 +38,14 @@ test('claimed, in conflict, taken back, and left alone', async () => {
       'pids.max is claimed by autoscaler already',
     );
 
+    const both = await ts('own', 'cgroup/a', 'pids.max', '--release', '--as', 'autoscaler');
+    assert.match(both.text, '--as claims and --release gives up');
+    const typo = await ts('own', 'cgroup/a', 'pids.maxx', '--release');
+    assert.is(typo.code, 1, 'a wrong name is not given up');
+    assert.match(typo.text, 'did you mean "pids.max"?');
+    assert.is((await ts('own', 'cgroup/a', 'memory.max', '--release')).code, 0, 'not claimed: nothing to do');
+    assert.is(claims(), '{"pids.max":"autoscaler"}');
+
     writeFileSync(pids, '70');
     writeFileSync(join(box.cgroupDir('pids', 's/b'), 'pids.max'), '10');
     const plan = await ts('plan', '-f', file);

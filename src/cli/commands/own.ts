@@ -18,7 +18,10 @@ export const command: Command = {
     const [wanted, ...fields] = args.positionals;
     const manager = args.values.as;
     const release = args.flags.release === true;
-    if (wanted === undefined || (manager !== undefined && (release || fields.length === 0))) {
+    if (manager !== undefined && release) {
+      throw new TsboxError('TSB2001', '--as claims and --release gives up, whoever claimed it', { hint: 'give one' });
+    }
+    if (wanted === undefined || (manager !== undefined && fields.length === 0)) {
       throw new TsboxError('TSB2001', 'an address is expected, and with --as an attribute', { hint: USAGE });
     }
     if (fields.length > 0 && manager === undefined && !release) {
@@ -36,6 +39,7 @@ export const command: Command = {
         await requireClaimable(target.address, fields, before, manager);
         writeClaims(context, path, { ...before, ...Object.fromEntries(fields.map((f) => [f, manager])) });
       } else if (release) {
+        await requireKnown(target.address, fields, before);
         const kept = Object.entries(before).filter(([field]) => fields.length > 0 && !fields.includes(field));
         writeClaims(context, path, Object.fromEntries(kept));
       }
@@ -47,6 +51,30 @@ export const command: Command = {
   },
 };
 
+/** A name that is not claimed is given up already; one that nobody can claim is a mistake. */
+async function requireKnown(
+  address: string,
+  fields: readonly string[],
+  before: Readonly<Record<string, string>>,
+): Promise<void> {
+  const { claimedAttribute } = await import('../../resources/claims.ts');
+  const { kindOf } = await import('../../resources/registry.ts');
+  const table = kindOf(address).attributes;
+  for (const field of fields) {
+    if (before[field] === undefined && claimedAttribute(table, field) === undefined) {
+      await refuseName(address, field);
+    }
+  }
+}
+
+async function refuseName(address: string, field: string): Promise<never> {
+  const { kindOf } = await import('../../resources/registry.ts');
+  const { meant } = await import('../../resources/values.ts');
+  const names = kindOf(address).attributes.keys();
+  const hint = meant(field, names) ?? 'what the kernel shows and an apply can change: plans have the names';
+  throw new TsboxError('TSB2001', `'${field}' is no attribute of ${address} that can be claimed`, { hint });
+}
+
 async function requireClaimable(
   address: string,
   fields: readonly string[],
@@ -55,13 +83,11 @@ async function requireClaimable(
 ): Promise<void> {
   const { claimedAttribute, fieldsOf } = await import('../../resources/claims.ts');
   const { kindOf } = await import('../../resources/registry.ts');
-  const { meant } = await import('../../resources/values.ts');
   const table = kindOf(address).attributes;
   for (const field of fields) {
     const attribute = claimedAttribute(table, field);
     if (attribute === undefined) {
-      const hint = meant(field, table.keys()) ?? 'what the kernel shows and an apply can change: plans have the names';
-      throw new TsboxError('TSB2001', `'${field}' is no attribute of ${address} that can be claimed`, { hint });
+      return refuseName(address, field);
     }
     // A whole attribute and an entry of its map are not two owners' either.
     const other = fieldsOf(before, table, attribute).find(
