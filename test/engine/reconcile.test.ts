@@ -115,12 +115,15 @@ test('a commit is pulled and applied, once; a bad one is rolled back; a broken o
   assert.is(limit(), '50', 'the limits of the last good revision are back');
 
   const again = await reconcile('--prune', '--rollback');
-  assert.equal(again.events, [], 'one attempt for each revision');
+  assert.equal(again.events, ['unchanged'], 'one attempt for each revision');
   assert.match(again.status.error ?? '', new RegExp(bad));
 
   commit('broken', { 'one.yaml': 'tsbox: 1\nname: one\ncgroupz: {}\n' });
   const broken = await reconcile('--prune', '--rollback');
   assert.is(broken.status.attempt.result, 'invalid');
+  const still = await reconcile();
+  assert.is(still.run.code, 1);
+  assert.equal(still.events, ['unchanged'], 'not tried again, and not an exit code alone');
   assert.match(broken.status.attempt.reason ?? '', /one\.yaml:3:1/);
   assert.is(limit(), '50');
 });

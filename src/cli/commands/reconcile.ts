@@ -65,6 +65,7 @@ export const command: Command = {
     const healthTimeoutMs = durationOption(args, 'health-timeout', 60_000, 1000, 86_400_000);
     const intervalMs = durationOption(args, 'interval', 60_000, 1000, 86_400_000);
     const hooked = hookedTeller(args, () => undefined);
+    let told = 0;
     const state = { ended: false, wake: (): void => undefined };
     const reconciler = new Reconciler(
       kernel,
@@ -85,7 +86,10 @@ export const command: Command = {
         statusFile: args.values.status,
         load: (file) => loadStackFor({ ...args, files: [file] }),
       },
-      hooked.tell,
+      (happening) => {
+        told++;
+        hooked.tell(happening);
+      },
       () => state.ended,
     );
     if (args.values.approve !== undefined) {
@@ -125,6 +129,11 @@ export const command: Command = {
     while (!state.ended) {
       await reconciler.round();
       if (args.flags.once === true) {
+        const { error } = reconciler.status;
+        if (told === 0 && error !== null) {
+          // It was told in an earlier round, of another process: here it would be an exit code alone.
+          hooked.tell({ event: 'unchanged', message: error });
+        }
         break;
       }
       await sleep(reconciler, intervalMs, state);
