@@ -6,7 +6,8 @@ import { readScope } from '../resources/scope.ts';
 import { allDirectories, primaryDirectory, type ExecutionContext } from './context.ts';
 import { byHand } from './lifecycle.ts';
 import { readOrEmpty } from './read.ts';
-import { setFrozen, killAll, membersBelow, thawedAbove } from './steps/cgroup.ts';
+import { killAll, membersBelow } from './steps/cgroup.ts';
+import { setFrozen, thawedAbove } from './steps/freezer.ts';
 
 /** How long a thaw may take to show, and a supervisor to end, ms. */
 const THAW_TIMEOUT = 10_000;

@@ -8,7 +8,7 @@ import type { ScopeEntry } from '../resources/scope.ts';
 import { primaryDirectory, type ExecutionContext } from './context.ts';
 import { readLabel, writeLabel } from './labels.ts';
 import { readRun } from './run-state.ts';
-import { thawedAbove } from './steps/cgroup.ts';
+import { thawedAbove } from './steps/freezer.ts';
 import { stopContainer } from './steps/container.ts';
 
 const SIGHUP = 1;

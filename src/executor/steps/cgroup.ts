@@ -1,4 +1,4 @@
-/** Steps on cgroup directories: make, freeze, evict, enter, remove. */
+/** Steps on cgroup directories: make, evict, enter, remove. */
 import { TsboxError } from '../../errors.ts';
 import { EBUSY, ENODEV, ENOENT, ENOTDIR, ESRCH, refused } from '../../kernel/kernel.ts';
 import { parsePids } from '../../kernel/proc.ts';
@@ -75,49 +75,6 @@ function fillCpuset(context: ExecutionContext, parent: string, dir: string): voi
       context.kernel.write([{ path: `${dir}/${name}`, data: inherited.trim() }]);
     }
   });
-}
-
-/** How long the kernel may take to confirm a freeze, ms. */
-const FREEZE_TIMEOUT = 10_000;
-
-/** Freezes or thaws and waits for the kernel's word: freezing is asynchronous. */
-export async function setFrozen(context: ExecutionContext, step: Of<'freeze'>): Promise<void> {
-  const { kernel } = context;
-  const primary = kernel.layout.primary;
-  if (primary?.version === 2) {
-    const dir = primaryDirectory(context, step.path);
-    kernel.write([{ path: `${dir}/cgroup.freeze`, data: step.frozen ? '1' : '0' }]);
-    const v1 = step.frozen
-      ? undefined
-      : allDirectories(context, step.path).find((d) => d.version === 1 && d.controllers.includes('freezer'));
-    if (v1 !== undefined) {
-      // Somebody may have frozen it the other way on a hybrid machine.
-      const path = `${v1.dir}/freezer.state`;
-      const result = kernel.tryWrite(path, 'THAWED');
-      // An adopted cgroup need not stand in every hierarchy.
-      if (result !== 0 && result !== -ENOENT) {
-        throw refused('write', path, result, 'THAWED');
-      }
-    }
-    // Thawing below a frozen ancestor changes nothing yet, so only freezing has something to wait for.
-    if (step.frozen && !(await kernel.waitFile(`${dir}/cgroup.events`, 'frozen 1', FREEZE_TIMEOUT))) {
-      kernel.write([{ path: `${dir}/cgroup.freeze`, data: '0' }]);
-      throw new TsboxError('TSB3008', `${dir} did not freeze within ${FREEZE_TIMEOUT / 1000} s and was thawed again`);
-    }
-    return;
-  }
-  const freezer = allDirectories(context, step.path).find((d) => d.controllers.includes('freezer'));
-  if (freezer === undefined) {
-    return;
-  }
-  kernel.write([{ path: `${freezer.dir}/freezer.state`, data: step.frozen ? 'FROZEN' : 'THAWED' }]);
-  if (step.frozen && !(await kernel.waitFile(`${freezer.dir}/freezer.state`, 'FROZEN', FREEZE_TIMEOUT))) {
-    kernel.write([{ path: `${freezer.dir}/freezer.state`, data: 'THAWED' }]);
-    throw new TsboxError(
-      'TSB3008',
-      `${freezer.dir} did not freeze within ${FREEZE_TIMEOUT / 1000} s and was thawed again`,
-    );
-  }
 }
 
 /** Moves processes that are not ours to the root of each hierarchy they are in here; the v2 and v1 roots take any. */
@@ -206,32 +163,6 @@ function stuck(context: ExecutionContext, dir: string): TsboxError {
   return new TsboxError('TSB3008', `${dir} cannot be removed: it still holds ${what === '' ? 'something' : what}`, {
     hint: 'what tsbox did not make it does not remove: move it away and apply again',
   });
-}
-
-/**
- * Runs `body` with the frozen v1 cgroups above thawed: there, unlike on v2, a frozen process does not even die of
- * SIGKILL (freezer-subsystem.rst). What else they hold runs for that moment.
- */
-export async function thawedAbove(context: ExecutionContext, path: string, body: () => Promise<void>): Promise<void> {
-  const { kernel } = context;
-  const freezer = kernel.layout.byController.get('freezer');
-  if (freezer?.version !== 1 || kernel.layout.primary?.version === 2) {
-    return body();
-  }
-  const parts = path.split('/');
-  const above = parts
-    .slice(0, -1)
-    .map((_, i) =>
-      directoryIn(freezer.mount, kernel.settings.cgroupRoot, context.stackName, parts.slice(0, i + 1).join('/')),
-    );
-  const states = kernel.readFiles(above.map((dir) => `${dir}/freezer.self_freezing`));
-  const frozen = above.filter((_, i) => states[i] === '1\n');
-  frozen.forEach((dir) => kernel.tryWrite(`${dir}/freezer.state`, 'THAWED'));
-  try {
-    await body();
-  } finally {
-    frozen.forEach((dir) => kernel.tryWrite(`${dir}/freezer.state`, 'FROZEN'));
-  }
 }
 
 /** How long v1 gets to freeze what is to be killed, ms: without, the killing is only tried more often. */
