@@ -42,17 +42,19 @@ const values = [filterAt, shardAt].filter((at) => at >= 0).map((at) => at + 1);
 const suites = argv.filter((a, i) => !a.startsWith('--') && !values.includes(i));
 /** Guests side by side: one is idle half of the time, and there are two processors. */
 const GUESTS = 2;
-/** Rough seconds in a guest of the files that take long there, to share them out evenly; the others count as 25. */
+/** Rough seconds in a guest of the files that take long there, to share them out evenly; the others count as 40. */
 const SECONDS = {
-  'host/checkpoint.test.mjs': 300,
-  'host/drift.test.mjs': 350,
-  'host/effects.test.mjs': 140,
-  'host/traps-cgroup.test.mjs': 110,
-  'faults/kill.test.mjs': 150,
-  'host/change.test.mjs': 75,
-  'host/control.test.mjs': 57,
-  'host/network-tag.test.mjs': 60,
-  'host/adopt.test.mjs': 45,
+  'host/drift.test.mjs': 590,
+  'faults/kill.test.mjs': 540,
+  'host/stacks.test.mjs': 340,
+  'host/checkpoint.test.mjs': 270,
+  'host/change.test.mjs': 250,
+  'host/control.test.mjs': 200,
+  'host/traps-cgroup.test.mjs': 190,
+  'host/effects.test.mjs': 175,
+  'host/events.test.mjs': 105,
+  'host/network-tag.test.mjs': 105,
+  'host/adopt.test.mjs': 80,
 };
 
 /** Runs one file and judges it. */
@@ -174,7 +176,7 @@ function print(result, began) {
 
 /** The files of this shard: the longest first, each to the shard that has least so far. */
 function shardOf(files) {
-  const seconds = (file) => SECONDS[relative(built, file)] ?? 25;
+  const seconds = (file) => SECONDS[relative(built, file)] ?? 40;
   const loads = Array.from({ length: shards }, () => 0);
   const own = new Set();
   for (const file of [...files].sort((a, b) => seconds(b) - seconds(a) || (a < b ? -1 : 1))) {
