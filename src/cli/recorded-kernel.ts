@@ -10,7 +10,7 @@ import type { Planned } from '../planner/index.ts';
 import { knobAccess } from '../resources/cgroup/access.ts';
 import { SYMBOLS } from '../resources/cgroup/probe.ts';
 import { KNOBS } from '../resources/cgroup/registry.ts';
-import { entriesOf } from '../resources/container/mounts/live.ts';
+import { entriesOf } from '../resources/attribute.ts';
 import { contentDigest, contentOf, secretTexts } from '../resources/files.ts';
 import type { Stack } from '../stack/types.ts';
 import type { Arguments } from './args.ts';

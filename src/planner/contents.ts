@@ -1,6 +1,6 @@
 /** What files say whose contents stand as digests in a plan: configs, where the old one can be read and both are text. */
 import type { KernelReader } from '../kernel/reader.ts';
-import { entriesOf } from '../resources/container/mounts/live.ts';
+import { entriesOf } from '../resources/attribute.ts';
 import { contentDigest, contentOf, MAX_CONTENT } from '../resources/files.ts';
 import type { Address, AttributeChange, Observed } from '../resources/kind.ts';
 import type { Stack } from '../stack/types.ts';

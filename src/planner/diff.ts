@@ -5,7 +5,7 @@
  */
 import {
   attributesOf,
-  isList,
+  isMap,
   sameValue,
   type Attribute,
   type AttributeTable,
@@ -70,10 +70,6 @@ export function withGained(
   live: Value | undefined,
 ): Value | undefined {
   return attribute.entries === 'named' && isMap(applied) && isMap(live) ? { ...live, ...applied } : applied;
-}
-
-function isMap(value: Value | undefined): value is Readonly<Record<string, string>> {
-  return typeof value === 'object' && !isList(value);
 }
 
 function causeOf(

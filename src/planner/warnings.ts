@@ -2,7 +2,7 @@
 import type { NamespaceType } from '../kernel/init-spec.ts';
 import type { KernelReader } from '../kernel/reader.ts';
 import type { Address, Declared, Observed } from '../resources/kind.ts';
-import { entriesOf } from '../resources/container/mounts/live.ts';
+import { entriesOf } from '../resources/attribute.ts';
 import { isBelow } from '../resources/container/mounts/schema.ts';
 import { namespaceFile } from '../resources/container/namespaces.ts';
 import { rests, restingSince } from '../resources/container/rest.ts';

@@ -97,3 +97,12 @@ export function sameValue(attribute: Attribute, a: Value | undefined, b: Value |
 export function isList(value: Value): value is readonly string[] {
   return Array.isArray(value);
 }
+
+export function isMap(value: Value | undefined): value is Readonly<Record<string, string>> {
+  return typeof value === 'object' && !isList(value);
+}
+
+/** The entries of a map; none of what is no map. */
+export function entriesOf(value: Value | undefined): Readonly<Record<string, string>> {
+  return isMap(value) ? value : {};
+}

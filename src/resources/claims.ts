@@ -4,7 +4,7 @@
  * write the xattr, and go with it.
  */
 import type { KernelReader } from '../kernel/reader.ts';
-import { isList, type AttributeTable, type Value } from './attribute.ts';
+import { entriesOf, type AttributeTable, type Value } from './attribute.ts';
 import { fitsGlob } from './glob.ts';
 import type { Address } from './kind.ts';
 import { ignorable, isEntry, type IgnoreRule } from './lifecycle.ts';
@@ -89,9 +89,7 @@ export function fieldsBetween(
   before: Value | undefined,
   after: Value | undefined,
 ): string[] {
-  const entries = (value: Value | undefined): Readonly<Record<string, string>> =>
-    value === undefined || typeof value === 'string' || isList(value) ? {} : value;
-  const [old, fresh] = [entries(before), entries(after)];
+  const [old, fresh] = [entriesOf(before), entriesOf(after)];
   const differing = [...new Set([...Object.keys(old), ...Object.keys(fresh)])].filter((k) => old[k] !== fresh[k]);
   return fieldsOf(claims, table, name).filter(
     (field) => field === name || differing.some((key) => isEntry(field.slice(name.length + 1), key)),

@@ -1,7 +1,7 @@
 /** `lifecycle:` of a resource: what is protected, what is left alone, and what makes it anew. */
 import * as z from 'zod';
 import type { AttributeTable, Value } from './attribute.ts';
-import { isList } from './attribute.ts';
+import { isMap } from './attribute.ts';
 import { fitsGlob } from './glob.ts';
 import { meant, show, valueSchema, ValueError } from './values.ts';
 
@@ -172,10 +172,6 @@ export function withoutIgnored(
 }
 
 type Entries = Readonly<Record<string, string>>;
-
-function isMap(value: Value | undefined): value is Entries {
-  return value !== undefined && typeof value !== 'string' && !isList(value);
-}
 
 function merged(declared: Entries, live: Entries, ignored: string): Entries {
   const kept = Object.entries(declared).filter(([key]) => !isEntry(ignored, key));

@@ -13,7 +13,8 @@ import { parsePids } from '../../kernel/proc.ts';
 import { cpuNumbers } from '../../resources/container/process/affinity.ts';
 import { exceeds, halves, limitNumber, parseLimits, RLIMITS } from '../../resources/container/process/rlimits.ts';
 import { ioprioNumber, schedulerOf } from '../../resources/container/process/scheduling.ts';
-import { asMap, settingsText, type Settings } from '../../resources/container/process/settings.ts';
+import { entriesOf } from '../../resources/attribute.ts';
+import { settingsText, type Settings } from '../../resources/container/process/settings.ts';
 import { SETTINGS_XATTR } from '../../resources/label.ts';
 import type { Step } from '../../resources/step.ts';
 import { primaryDirectory, type ExecutionContext } from '../context.ts';
@@ -41,7 +42,7 @@ export function applySettings(context: ExecutionContext, step: Of<'settings'>): 
   try {
     const before = readState(kernel, run.pid);
     const label = readLabel(context, step.path);
-    const restored = restoredLimits(step, before, label?.inherited ?? {}, asMap(label?.applied?.['rlimits']));
+    const restored = restoredLimits(step, before, label?.inherited ?? {}, entriesOf(label?.applied?.['rlimits']));
     const done = new Set<number>();
     for (let pass = 0; pass < PASSES; pass++) {
       const members = kernel.readFiles([`${directory}/cgroup.procs`])[0];

@@ -3,7 +3,7 @@ import { NAMESPACE_TYPES, type NamespaceType } from '../../kernel/init-spec.ts';
 import { parseRunState } from '../../kernel/run-state.ts';
 import { namespaceInode, parseMountInfo, parseProcCgroup, parseStatus } from '../../kernel/proc.ts';
 import type { KernelReader } from '../../kernel/reader.ts';
-import type { Value } from '../attribute.ts';
+import { entriesOf, type Value } from '../attribute.ts';
 import { knobCandidates } from '../cgroup/index.ts';
 import { observeKnobs, observePresence } from '../cgroup/observe.ts';
 import { observeDevices } from '../devices/observe.ts';
@@ -26,7 +26,7 @@ import { effectiveCpus, type EffectiveCpus } from './process/affinity.ts';
 import { CONFINE_DEFAULTS, labelFiles, liveConfine } from './process/confine.ts';
 import { IDENTITY_DEFAULTS, liveIdentity } from './process/identity.ts';
 import { liveSettings } from './process/settings.ts';
-import { entriesOf, mountsReading, observeMounts } from './mounts/live.ts';
+import { mountsReading, observeMounts } from './mounts/live.ts';
 import { targetInode } from './namespaces.ts';
 import { RESTING, restingFact, rests } from './rest.ts';
 

@@ -3,7 +3,8 @@ import type { MountFlags } from '../../../kernel/init-spec.ts';
 import type { Propagation } from '../../../kernel/mount-spec.ts';
 import { parseMountInfo, type MountInfo } from '../../../kernel/proc.ts';
 import type { AttributeChange } from '../../kind.ts';
-import { entriesOf, SHM } from './live.ts';
+import { entriesOf } from '../../attribute.ts';
+import { SHM } from './live.ts';
 import { isBelow } from './schema.ts';
 import { stackAt } from './text.ts';
 

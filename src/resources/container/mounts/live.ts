@@ -2,7 +2,7 @@
 import { layerDirectory } from '../../../kernel/layer-store.ts';
 import { parseMountInfo } from '../../../kernel/proc.ts';
 import type { KernelReader } from '../../../kernel/reader.ts';
-import type { Value } from '../../attribute.ts';
+import { entriesOf, type Value } from '../../attribute.ts';
 import type { Extra } from '../../kind.ts';
 import { storedLayers } from '../../image/stored.ts';
 import { volumePath } from '../../volume/paths.ts';
@@ -53,13 +53,6 @@ export interface MountsSubject {
   readonly applied: Readonly<Record<string, Value>> | null;
   /** The mount table as it was recorded. */
   readonly recorded: readonly string[] | undefined;
-}
-
-/** A map attribute's entries. */
-export function entriesOf(value: Value | undefined): Readonly<Record<string, string>> {
-  return value === undefined || typeof value === 'string' || Array.isArray(value)
-    ? {}
-    : (value as Readonly<Record<string, string>>);
 }
 
 /** Attributes whose keys are targets of mounts. */

@@ -6,13 +6,12 @@ import * as z from 'zod';
 import { TsboxError } from '../../../errors.ts';
 import type { Confinement } from '../../../kernel/confine-spec.ts';
 import type { KernelReader } from '../../../kernel/reader.ts';
-import type { Attribute, Value } from '../../attribute.ts';
+import { entriesOf, type Attribute, type Value } from '../../attribute.ts';
 import type { Problem } from '../../kind.ts';
 import type { Label } from '../../label.ts';
 import { show, valueSchema, ValueError } from '../../values.ts';
 import { landlockRules, landlockSchema, missingRights } from './landlock.ts';
 import { memoryPolicyNumbers, memoryPolicySchema, missingMemory } from './memory-policy.ts';
-import { asMap } from './settings.ts';
 
 function labelSchema(what: string, examples: readonly string[]): z.ZodType<string> {
   return valueSchema(
@@ -219,7 +218,7 @@ export function confinementOf(
   abi: () => number,
   coreGroup: Confinement['coreGroup'],
 ): Confinement {
-  const restricts = Object.keys(asMap(values['landlock'])).length > 0;
+  const restricts = Object.keys(entriesOf(values['landlock'])).length > 0;
   const landlock = restricts ? landlockRules(values['landlock'], abi()) : undefined;
   const given = (name: 'apparmor' | 'selinux' | 'memory_policy'): string | undefined => {
     const value = values[name];

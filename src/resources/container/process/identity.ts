@@ -6,10 +6,9 @@
  */
 import { normaliseIdMap, parseStat, type ProcStatus } from '../../../kernel/proc.ts';
 import type { RunState } from '../../../kernel/run-state.ts';
-import { isList, type Value } from '../../attribute.ts';
+import { entriesOf, isList, type Value } from '../../attribute.ts';
 import type { Label } from '../../label.ts';
 import { capabilityNames, INNER_SETS, setName } from './sets.ts';
-import { asMap } from './settings.ts';
 import { personalityText, START_DEFAULTS } from './start.ts';
 
 export const IDENTITY_FILES = ['stat', 'cmdline', 'environ', 'personality'] as const;
@@ -128,7 +127,7 @@ function liveProgram(files: Files, label: Label, run: RunState): Record<string, 
     live['personality'] = personalityText(personality);
   }
   const command = label.applied?.['command'];
-  const env = asMap(label.applied?.['env']);
+  const env = entriesOf(label.applied?.['env']);
   // A title written over the arguments may reach into the environment.
   if (command !== undefined && isList(command) && argv.join('\0') === command.join('\0')) {
     const found = environment(files.get('environ') ?? '');

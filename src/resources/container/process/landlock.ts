@@ -1,8 +1,7 @@
 /** `landlock:` of a container: what its process allows itself of files, ports and other processes (landlock(7)). */
 import * as z from 'zod';
 import type { LandlockRules } from '../../../kernel/confine-spec.ts';
-import { asMap } from './settings.ts';
-import type { Value } from '../../attribute.ts';
+import { entriesOf, type Value } from '../../attribute.ts';
 import { meant, show, valueSchema, ValueError } from '../../values.ts';
 import { absolutePathSchema } from '../fields.ts';
 
@@ -146,7 +145,7 @@ export function missingRights(landlock: Readonly<Record<string, string>>, abi: n
 
 /** The rules for native/init; undefined where there are none, or none that this kernel has. */
 export function landlockRules(value: Value | undefined, abi: number): LandlockRules | undefined {
-  const map = asMap(value);
+  const map = entriesOf(value);
   const best = map['best_effort'] === 'true';
   const bits = (names: readonly string[], table: Readonly<Record<string, Right>>): number =>
     names.reduce((mask, name) => {

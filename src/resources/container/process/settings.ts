@@ -11,7 +11,7 @@ import {
   type KernelReader,
   type Scheduling,
 } from '../../../kernel/reader.ts';
-import { isList, type Attribute, type Value } from '../../attribute.ts';
+import { entriesOf, type Attribute, type Value } from '../../attribute.ts';
 import type { Problem } from '../../kind.ts';
 import type { Label } from '../../label.ts';
 import { cpuNumbers, cpuText, type EffectiveCpus } from './affinity.ts';
@@ -85,7 +85,7 @@ export function settingsFrom(attributes: Readonly<Record<string, Value>>): Setti
     return typeof value === 'string' ? value : DEFAULTS[name];
   };
   return {
-    rlimits: asMap(attributes['rlimits']),
+    rlimits: entriesOf(attributes['rlimits']),
     oom_score_adj: text('oom_score_adj'),
     nice: text('nice'),
     scheduler: text('scheduler'),
@@ -241,8 +241,8 @@ function liveLimits(
   label: Label,
   declared: Value | undefined,
 ): Record<string, string> {
-  const applied = asMap(label.applied?.['rlimits']);
-  const wanted = asMap(declared);
+  const applied = entriesOf(label.applied?.['rlimits']);
+  const wanted = entriesOf(declared);
   const result: Record<string, string> = {};
   for (const [name, pair] of Object.entries(found)) {
     const { soft, hard } = halves(pair);
@@ -259,10 +259,6 @@ function liveLimits(
     }
   }
   return result;
-}
-
-export function asMap(value: Value | undefined): Readonly<Record<string, string>> {
-  return typeof value === 'object' && !isList(value) ? value : {};
 }
 
 /** The declared text while the kernel made of it what it makes of it within this cpuset, else the list. */
