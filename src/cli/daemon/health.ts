@@ -1,6 +1,7 @@
 /** Whether the containers of stacks have come up: what their supervisors say. */
 import type { KernelReader } from '../../kernel/reader.ts';
 import { readScope } from '../../resources/scope.ts';
+import type { Health } from './stack-info.ts';
 
 const LOOK = 250;
 /** A container that ends at once runs for a moment first. */
@@ -14,7 +15,7 @@ interface Found {
   readonly restarts: number;
 }
 
-export function healthOf(reader: KernelReader, stacks: readonly string[]): Found {
+function healthOf(reader: KernelReader, stacks: readonly string[]): Found {
   const [broken, open]: [string[], string[]] = [[], []];
   let restarts = 0;
   for (const stack of stacks) {
@@ -36,8 +37,10 @@ export function healthOf(reader: KernelReader, stacks: readonly string[]): Found
   return { broken, open, restarts };
 }
 
-export function isHealthy({ broken, open }: Found): boolean {
-  return broken.length + open.length === 0;
+/** The same of one stack in a word. */
+export function stackHealth(reader: KernelReader, stack: string): Exclude<Health, 'unknown'> {
+  const { broken, open } = healthOf(reader, [stack]);
+  return broken.length + open.length === 0 ? 'healthy' : 'degraded';
 }
 
 /** Waits until everything is up and stays so for a second. @returns what is wrong; undefined when nothing is */

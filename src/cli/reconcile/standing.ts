@@ -2,7 +2,7 @@
 import type { Kernel } from '../../kernel/kernel.ts';
 import { makePlan } from '../../planner/index.ts';
 import { driftCount } from '../../planner/plan.ts';
-import { healthOf, isHealthy } from '../daemon/health.ts';
+import { stackHealth } from '../daemon/health.ts';
 import type { StackInfo } from '../daemon/stack-info.ts';
 import type { TreeStack } from './tree.ts';
 
@@ -21,17 +21,17 @@ export async function standingOf(
   const declared = new Set(stacks.map((s) => s.stack.name));
   const infos = names
     .filter((name) => !declared.has(name))
-    .map((stack): StackInfo => ({ stack, sync: 'unknown', health: health(kernel, stack) }));
+    .map((stack): StackInfo => ({ stack, sync: 'unknown', health: stackHealth(kernel, stack) }));
   let drift = 0;
   for (const { stack } of stacks) {
     const { plan } = await makePlan(kernel, stack.name, stack, { targets: [], destroy: false });
     const drifted = plan.changes.reduce((n, c) => n + driftCount(c), 0);
-    infos.push({ stack: stack.name, sync: drifted > 0 ? 'drifted' : 'synced', health: health(kernel, stack.name) });
+    infos.push({
+      stack: stack.name,
+      sync: drifted > 0 ? 'drifted' : 'synced',
+      health: stackHealth(kernel, stack.name),
+    });
     drift += drifted;
   }
   return { stacks: infos, drift };
-}
-
-function health(kernel: Kernel, stack: string): StackInfo['health'] {
-  return isHealthy(healthOf(kernel, [stack])) ? 'healthy' : 'degraded';
 }

@@ -13,7 +13,7 @@ import type { Severity } from '../../resources/drift-settings.ts';
 import { secretTexts } from '../../resources/files.ts';
 import { reportOf, type Subject } from '../drift/report.ts';
 import type { Tell } from '../daemon/happenings.ts';
-import { healthOf, isHealthy } from '../daemon/health.ts';
+import { stackHealth } from '../daemon/health.ts';
 import { hideSecrets, withoutSecrets } from '../output.ts';
 import { reasonOf } from '../quiet-apply.ts';
 import { Healer, LOCKED } from './healer.ts';
@@ -225,7 +225,7 @@ export class Watcher {
     watched.metrics = {
       stack: name,
       sync: report.items.length === 0 ? 'synced' : 'drifted',
-      health: isHealthy(healthOf(this.#kernel, [name])) ? 'healthy' : 'degraded',
+      health: stackHealth(this.#kernel, name),
       fields: bySeverity(report.items),
       coverage: report.coverage === null ? undefined : ratioOf(report.coverage),
       lastCheck: Date.now(),
