@@ -7,6 +7,7 @@ import { effectiveCpus, type EffectiveCpus } from '../resources/container/proces
 import { liveSettings, SETTINGS_FILES } from '../resources/container/process/settings.ts';
 import { NAMESPACE_ROW } from '../resources/namespace/registry.ts';
 import { readSysctls } from '../resources/namespace/sysctls.ts';
+import { textOrNone } from '../kernel/reader.ts';
 import { isAlive, readStats } from '../resources/processes.ts';
 import { directoryIn } from '../resources/scope.ts';
 import type { Step } from '../resources/step.ts';
@@ -14,7 +15,8 @@ import type { ExecutionContext } from './context.ts';
 import { readLabel } from './labels.ts';
 import { readRun } from './run-state.ts';
 import { utsPath } from './steps/namespace.ts';
-import { sysctlFiles } from './steps/sysctls.ts';
+import { PARAMETERS } from './steps/sysctls.ts';
+import { liveFiles } from './steps/live-target.ts';
 
 type Of<Op extends Step['op']> = Extract<Step, { op: Op }>;
 
@@ -40,7 +42,7 @@ export function readSettings(context: ExecutionContext, step: Of<'settings'>): R
 /** Kernel parameters; undefined when these privileges do not show them. */
 export async function readParameters(context: ExecutionContext, step: Of<'sysctls'>): Promise<Reading> {
   const keys = [...Object.keys(step.values), ...step.reset];
-  const [sysctls] = await readSysctls(context.kernel, [{ file: sysctlFiles(context, step.target), keys }]);
+  const [sysctls] = await readSysctls(context.kernel, [{ file: liveFiles(context, step.target, PARAMETERS), keys }]);
   return sysctls === undefined ? undefined : { sysctls };
 }
 
@@ -48,8 +50,4 @@ export async function readParameters(context: ExecutionContext, step: Of<'sysctl
 export async function readNames(context: ExecutionContext, step: Of<'uts'>): Promise<Reading> {
   const [names] = await context.kernel.readUts([utsPath(context, step.target)]);
   return names === undefined ? undefined : NAMESPACE_ROW.uts.live([], names);
-}
-
-function textOrNone(found: string | number | undefined): string | undefined {
-  return typeof found === 'string' ? found : undefined;
 }

@@ -20,7 +20,7 @@ import { wholeDisk } from './block.ts';
 import { deviceAt, locatePath, readAccountFile, realPath, type DeviceNumbers, type Located } from './host-facts.ts';
 import { archiveFiles, directoryFiles, packedFile, type ImageFiles, type PackedFile } from './image-files.ts';
 import { encodeInitSpec } from './init-encode.ts';
-import { type SysctlGroup } from './init-spec.ts';
+import type { SysctlGroup } from './init-spec.ts';
 import { installationOf, MACHINE_ID } from './installation.ts';
 import { cgroupLayout, type CgroupLayout } from './layout.ts';
 import { initPath, loadNative } from './native.ts';
@@ -301,4 +301,9 @@ export class LinuxReader implements LiveReader {
   packedFile(path: string): PackedFile | undefined {
     return packedFile(path, this.settings.stateDir);
   }
+}
+
+/** What was read, where it is no errno. */
+export function textOrNone(found: string | number | undefined): string | undefined {
+  return typeof found === 'string' ? found : undefined;
 }

@@ -1,7 +1,7 @@
 /** A container that has our own stdio and ends with us: `run`. */
 import { TsboxError } from '../../errors.ts';
 import { parseReport } from '../../kernel/init-report.ts';
-import { type SuperviseSpec } from '../../kernel/init-spec.ts';
+import type { SuperviseSpec } from '../../kernel/init-spec.ts';
 import type { SpawnResult } from '../../kernel/kernel.ts';
 import type { ExecutionContext, Foreground } from '../context.ts';
 import { readRun } from '../run-state.ts';

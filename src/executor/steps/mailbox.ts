@@ -1,7 +1,7 @@
 /** Telling a running supervisor: by what is written where it reads, and SIGHUP. */
 import { TsboxError } from '../../errors.ts';
 import { encodeInitSpec } from '../../kernel/init-encode.ts';
-import { type SuperviseSpec } from '../../kernel/init-spec.ts';
+import type { SuperviseSpec } from '../../kernel/init-spec.ts';
 import { stackRunDir, type ExecutionContext } from '../context.ts';
 import { readRun } from '../run-state.ts';
 

@@ -8,7 +8,7 @@ import type { Step } from '../../resources/step.ts';
 import { TsboxError } from '../../errors.ts';
 import { allDirectories, primaryDirectory, stackRunDir, type ExecutionContext } from '../context.ts';
 import { endOrphans, keeperTitle } from '../orphans.ts';
-import { readRun } from '../run-state.ts';
+import { liveFiles } from './live-target.ts';
 import { makeWithAncestors } from './cgroup.ts';
 
 type Of<Op extends Step['op']> = Extract<Step, { op: Op }>;
@@ -181,12 +181,5 @@ export async function setNames(context: ExecutionContext, step: Of<'uts'>): Prom
 
 /** The file of the uts namespace whose names a step sets. */
 export function utsPath(context: ExecutionContext, target: Of<'uts'>['target']): string {
-  if (target.kind === 'namespace') {
-    return pinPath(context.kernel.settings.runDir, context.stackName, target.name);
-  }
-  const run = readRun(context, target.path);
-  if (run === undefined || run.pid === 0) {
-    throw new TsboxError('TSB2004', `${target.path} is not running, so its names cannot be set`);
-  }
-  return `/proc/${run.pid}/ns/uts`;
+  return liveFiles(context, target, 'names')('uts').path;
 }

@@ -2,7 +2,7 @@
 import { NAMESPACE_TYPES, type NamespaceType } from '../../kernel/init-spec.ts';
 import { parseRunState } from '../../kernel/run-state.ts';
 import { namespaceInode, parseMountInfo, parseProcCgroup, parseStatus } from '../../kernel/proc.ts';
-import type { KernelReader } from '../../kernel/reader.ts';
+import { textOrNone, type KernelReader } from '../../kernel/reader.ts';
 import { entriesOf, type Value } from '../attribute.ts';
 import { knobCandidates } from '../cgroup/index.ts';
 import { observeKnobs, observePresence } from '../cgroup/observe.ts';
@@ -283,10 +283,6 @@ async function observeSubjects(
 function coreOfSupervisor(reader: KernelReader, s: Subject): string | number | undefined {
   const found = s.supervised ? reader.scheduling([s.entry.run?.supervisor ?? 0])[0] : undefined;
   return typeof found === 'object' ? found.core : undefined;
-}
-
-function textOrNone(found: string | number | undefined): string | undefined {
-  return typeof found === 'string' ? found : undefined;
 }
 
 function ownsUts(s: Subject): boolean {
