@@ -51,7 +51,7 @@ async function applied(
   options: QuietOptions,
 ): Promise<Outcome> {
   const { makePlan } = await import('../planner/index.ts');
-  const { isConverged, isEmpty, refusals, refusalText } = await import('../planner/plan.ts');
+  const { heldBack, isConverged, isEmpty, refusals, refusalText } = await import('../planner/plan.ts');
   const { executionContext } = await import('../executor/context.ts');
   const { applyPlan } = await import('../executor/index.ts');
   const waiting = { timeoutMs: options.lockTimeoutMs ?? 0 };
@@ -85,9 +85,9 @@ async function applied(
     if (result.traces !== undefined) {
       return { result: 'failed', reason: result.traces.message, changed };
     }
-    const blocked = planned.plan.changes.find((c) => c.blocked !== undefined && c.blocked.by !== 'dependency')?.blocked;
-    if (blocked !== undefined) {
-      return { result: 'failed', reason: blocked.message, changed };
+    const [held] = heldBack(planned.plan);
+    if (held !== undefined) {
+      return { result: 'failed', reason: held.blocked.message, changed };
     }
     if (isEmpty(planned.plan)) {
       return { result: 'nothing', changed };

@@ -1,6 +1,6 @@
 /** What a plan leaves out because it is protected or a condition refuses it: one error each, and the exit code. */
 import { TsboxError } from '../errors.ts';
-import { refusals, refusalText, type Plan } from '../planner/plan.ts';
+import { heldBack, refusals, refusalText, type Plan } from '../planner/plan.ts';
 import { EXIT } from './exit.ts';
 import { tellError } from './stream.ts';
 
@@ -10,12 +10,10 @@ export async function printRefused(plan: Plan): Promise<number> {
     const { at, sourceLine, address } = refusal;
     await tellError(new TsboxError('TSB3012', refusalText(refusal), { at, sourceLine, address }));
   }
-  const blocked = plan.changes.filter((c) => c.blocked !== undefined);
-  for (const { address, at, blocked: why } of blocked) {
-    if (why !== undefined && why.by !== 'dependency') {
-      const { hint, sourceLine } = why;
-      await tellError(new TsboxError('TSB3012', why.message, { at: why.at ?? at, sourceLine, address, hint }));
-    }
+  for (const { address, at, blocked: why } of heldBack(plan)) {
+    const { hint, sourceLine } = why;
+    await tellError(new TsboxError('TSB3012', why.message, { at: why.at ?? at, sourceLine, address, hint }));
   }
-  return blocked.length + refusals(plan).length === 0 ? EXIT.ok : EXIT.refused;
+  const isHeld = plan.changes.some((c) => c.blocked !== undefined);
+  return isHeld || refusals(plan).length > 0 ? EXIT.refused : EXIT.ok;
 }

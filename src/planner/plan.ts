@@ -96,6 +96,13 @@ export function refusals(plan: Plan): readonly CheckResult[] {
   return (plan.checks ?? []).filter(refuses);
 }
 
+/** Changes that are protected, or refused by a condition, themselves; not what only waits for those. */
+export function heldBack(plan: Plan): ReadonlyArray<PlannedChange & { readonly blocked: Blocked }> {
+  return plan.changes.flatMap((c) =>
+    c.blocked === undefined || c.blocked.by === 'dependency' ? [] : [{ ...c, blocked: c.blocked }],
+  );
+}
+
 /** What such a policy says, on one line. */
 export function refusalText({ name, address, message }: CheckResult): string {
   return `policy ${name}${address === undefined ? '' : ` refuses ${address}`}: ${message}`;

@@ -57,6 +57,8 @@ export class PlanKey {
 }
 
 /** The key of this machine; undefined when there is none and none is to be made. */
+export function planKey(stateDir: string, make: true): PlanKey;
+export function planKey(stateDir: string, make: boolean): PlanKey | undefined;
 export function planKey(stateDir: string, make: boolean): PlanKey | undefined {
   const path = join(stateDir, 'plan.key');
   try {

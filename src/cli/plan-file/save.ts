@@ -51,7 +51,7 @@ export function savePlan(
   options: PlanOptions,
   args: Arguments,
 ): string {
-  const key = planKey(reader.settings.stateDir, true) as PlanKey;
+  const key = planKey(reader.settings.stateDir, true);
   const sources = [...(stack?.sources ?? [])];
   const variables = Object.entries(stack?.variables ?? {}).map(
     ([name, { value, sensitive }]): [string, SavedVariable] => [

@@ -3,7 +3,7 @@ import { TsboxError } from '../../errors.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { makePlan } from '../../planner/index.ts';
 import { refusals, refusalText, type Plan } from '../../planner/plan.ts';
-import { planKey, type PlanKey } from '../plan-file/key.ts';
+import { planKey } from '../plan-file/key.ts';
 import type { Judge } from '../quiet-apply.ts';
 import type { Approval } from './approval.ts';
 import { objection, planDigest, refusal, type Mark, type Policy } from './policy.ts';
@@ -44,7 +44,7 @@ export async function judgeRevision(
     return reason === undefined ? [] : [`${p.stack}: ${reason}`];
   });
   const key = planKey(kernel.settings.stateDir, true);
-  const mark: Mark = (text) => (key as PlanKey).mark('reconcile', text);
+  const mark: Mark = (text) => key.mark('reconcile', text);
   const digest = planDigest(plans, mark);
   const given = approval.given({ commit, digest });
   if (reasons.length === 0 || given) {
