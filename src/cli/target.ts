@@ -30,11 +30,21 @@ export function namesOf({ stack, address }: Pick<Target, 'stack' | 'address'>): 
   return names.flatMap((n) => [n, `${kind}/${n}`, `${stack}:${n}`, `${kind}/${stack}:${n}`]);
 }
 
-/** Whether a name means anything that is there, in one stack or in any. */
-export function isTarget(reader: KernelReader, wanted: string, stack: string | undefined): boolean {
-  return (stack === undefined ? stackNames(reader) : [stack]).some((s) =>
-    [...readScope(reader, s).byAddress.keys()].some((address) => namesOf({ stack: s, address }).includes(wanted)),
+/** Everything there is, in one stack or in all. */
+function everyTarget(reader: KernelReader, stack: string | undefined): Target[] {
+  return (stack === undefined ? stackNames(reader) : [stack]).flatMap((s) =>
+    [...readScope(reader, s).byAddress].map(([address, entry]): Target => ({ stack: s, address, entry })),
   );
+}
+
+/** The names that mean nothing that is there. */
+export function absentNames(
+  reader: KernelReader,
+  wanted: readonly string[],
+  stack: string | undefined,
+): readonly string[] {
+  const there = new Set(wanted.length === 0 ? [] : everyTarget(reader, stack).flatMap(namesOf));
+  return wanted.filter((name) => !there.has(name));
 }
 
 /** The parts of ADDRESS, KIND/STACK:NAME, STACK:NAME or a bare NAME. */
@@ -56,11 +66,7 @@ export function findTargets(
 ): Target[] {
   const parts = parseWanted(wanted);
   const inStack = parts.stack ?? stack;
-  const all = (inStack === undefined ? stackNames(reader) : [inStack]).flatMap((s) =>
-    [...readScope(reader, s).byAddress]
-      .filter(([address]) => only === 'any' || address.startsWith('container/'))
-      .map(([address, entry]): Target => ({ stack: s, address, entry })),
-  );
+  const all = everyTarget(reader, inStack).filter((t) => only === 'any' || t.address.startsWith('container/'));
   const matches = all.filter(({ address }) => {
     const [kind, name = ''] = address.split(/\/(.*)/);
     const fits = name === parts.name || (kind === 'container' && containerOf(name) === parts.name);

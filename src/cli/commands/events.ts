@@ -3,7 +3,7 @@ import { EXIT } from '../exit.ts';
 import { err, out } from '../output.ts';
 import { printWarnings, requirePrivileges } from '../session.ts';
 import type { StreamEvent } from '../event-stream.ts';
-import { isTarget, namesOf } from '../target.ts';
+import { absentNames, namesOf } from '../target.ts';
 import { checkJson, checkText } from '../show-runs.ts';
 
 export const command: Command = {
@@ -23,9 +23,8 @@ export const command: Command = {
     requirePrivileges(kernel, 'events');
     const wanted = new Set(args.positionals);
     // What is not there may come; more often its name was written wrong.
-    const absent = args.positionals.filter((name) => !isTarget(kernel, name, args.stack));
     printWarnings(
-      absent.map((name) => `nothing is at '${name}' yet`),
+      absentNames(kernel, args.positionals, args.stack).map((name) => `nothing is at '${name}' yet`),
       args,
     );
     const json = args.flags.json === true;
