@@ -213,12 +213,11 @@ await runFiles(mine.filter(alone), 1);
 await runAgain();
 
 async function runAgain() {
-  const firsts = retries.splice(0);
-  for (const first of firsts) {
-    if (firsts.length > AGAIN_AT_MOST) {
-      count(first, failuresOf(first));
-      continue;
-    }
+  if (retries.length > AGAIN_AT_MOST) {
+    retries.forEach((first) => count(first, failuresOf(first)));
+    return;
+  }
+  for (const first of retries) {
     const began = performance.now();
     const second = await runFile(first.file);
     print(second, began);

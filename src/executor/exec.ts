@@ -1,7 +1,7 @@
 /** Describing a further process in a running container: all its namespaces, its cgroup, its privileges, no more. */
 import { TsboxError } from '../errors.ts';
 import { NAMESPACE_TYPES, type ExecSpec, type JoinNamespace } from '../kernel/init-spec.ts';
-import { type RunState } from '../kernel/run-state.ts';
+import type { RunState } from '../kernel/run-state.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { parseStatus } from '../kernel/proc.ts';
 import { resolveAccount, type Account } from '../resources/container/accounts.ts';

@@ -20,7 +20,7 @@ import { fileSystemOf } from './filesystems.ts';
 import { ImageStore } from './image-store.ts';
 import { encodeInitSpec } from './init-encode.ts';
 import { parseReport, type InitReport } from './init-report.ts';
-import { type InitSpec } from './init-spec.ts';
+import type { InitSpec } from './init-spec.ts';
 import { launchHint } from './launch-hints.ts';
 import { errnoName, initPath, loadNative, openPidfd } from './native.ts';
 import { LinuxReader, type Scheduler } from './reader.ts';

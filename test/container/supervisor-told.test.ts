@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { parseHistory } from '../../src/kernel/history-text.ts';
 import { encodeInitSpec } from '../../src/kernel/init-encode.ts';
 import { parseRunState } from '../../src/kernel/run-state.ts';
-import { type SuperviseSpec } from '../../src/kernel/init-spec.ts';
+import type { SuperviseSpec } from '../../src/kernel/init-spec.ts';
 import { loadNative } from '../../src/kernel/native.ts';
 import { init, policy, processSpec, RUN, Scene, sleep, supervise, until as settled } from '../support/init-harness.ts';
 import { psRows, withStack } from '../support/supervised.ts';

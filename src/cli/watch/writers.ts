@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { FileEvent, Writer } from '../../kernel/monitor.ts';
 import type { openKernel } from '../../kernel/kernel.ts';
-import { type AppendFile } from '../../kernel/kernel.ts';
+import type { AppendFile } from '../../kernel/kernel.ts';
 import { replaceFile } from '../../kernel/replace-file.ts';
 import { WRITERS_FILE, writerLine, type WriterRecord } from '../../report/drift/writers.ts';
 
